@@ -1,0 +1,26 @@
+"""Gradients of expectations over categorical variables, on CPUs: ARSM and the estimators around it."""
+
+from .estimators import AR, ARS, ARSM, Exact, LeaveOneOut, Reinforce
+from .gradients import gradient
+from .proposals import GradientEstimate, Proposal, propose
+from .sampling import dirichlet_noise, pseudo_action_matrix, sample
+from .warmup import warmup
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AR",
+    "ARS",
+    "ARSM",
+    "Exact",
+    "GradientEstimate",
+    "LeaveOneOut",
+    "Proposal",
+    "Reinforce",
+    "dirichlet_noise",
+    "gradient",
+    "propose",
+    "pseudo_action_matrix",
+    "sample",
+    "warmup",
+]

@@ -1,0 +1,133 @@
+"""Checks of what is neither logits nor rng, each with a message that names the argument."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+
+from ._logits import FloatArray, Logits
+
+
+def check_count(value: Any, name: str) -> int:
+    """A whole number of at least one."""
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        count = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be an integer; got {value!r}") from None
+    if count < 1:
+        raise ValueError(f"{name} must be at least 1; got {count}")
+    if count >= 2**32:
+        raise ValueError(f"{name} must be below 2**32; got {count}")
+    return count
+
+
+def check_noise(noise: Any, logits: Logits, leading: tuple[int, ...]) -> FloatArray:
+    """Noise of shape leading + logits' shape as (samples, categories of all rows)."""
+    if logits.shape is not None:
+        array = _real(noise, "noise")
+        if array.shape != leading + logits.shape:
+            raise ValueError(
+                f"noise must have shape {leading + logits.shape}, that is {leading} followed by the "
+                f"shape of logits; got shape {array.shape}"
+            )
+        flat = array.reshape(-1, logits.flat.size)
+    else:
+        sizes = logits.sizes
+        if not isinstance(noise, list | tuple) or len(noise) != sizes.size:
+            raise ValueError(
+                f"noise must be a list of {sizes.size} arrays, one for each variable; got "
+                f"{type(noise).__name__}" + (f" of {len(noise)}" if hasattr(noise, "__len__") else "")
+            )
+        variables = [_real(variable, f"noise[{k}]") for k, variable in enumerate(noise)]
+        for k, variable in enumerate(variables):
+            if variable.shape != (*leading, sizes[k]):
+                raise ValueError(
+                    f"noise[{k}] must have shape {(*leading, int(sizes[k]))}; got shape {variable.shape}"
+                )
+        flat = np.concatenate(
+            [variable.reshape(-1, variable.shape[-1]) for variable in variables], axis=1
+        )
+    flat = np.ascontiguousarray(flat, dtype=np.float64)
+    if not (flat > 0).all():
+        raise ValueError(
+            f"noise must be positive; got {int((~(flat > 0)).sum())} entries that are not, "
+            f"the smallest {flat.min()}"
+        )
+    sums = np.add.reduceat(flat, logits.offsets[:-1], axis=1)
+    errors = np.abs(sums - 1.0)
+    if not errors.max() <= 1e-6:
+        raise ValueError(
+            "noise must sum to 1 over the categories of each variable; got a sum of "
+            f"{sums.flat[errors.argmax()]}"
+        )
+    return flat
+
+
+def check_values(values: Any, n: int) -> FloatArray:
+    """The objective's values for n action vectors."""
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        raise ValueError(
+            f"values must be {n} real numbers, one for each row of actions; got a ragged sequence"
+        ) from None
+    if array.dtype.kind not in "fiub":
+        raise TypeError(
+            f"values must be {n} real numbers, one for each row of actions; got dtype {array.dtype}"
+        )
+    if array.shape != (n,):
+        raise ValueError(
+            f"values must have shape ({n},), one number for each row of actions; got shape {array.shape}"
+        )
+    array = array.astype(np.float64)
+    finite = np.isfinite(array)
+    if not finite.all():
+        where = np.flatnonzero(~finite)
+        raise ValueError(
+            f"values must be finite; {where.size} of {n} are not: "
+            + ", ".join(f"values[{i}] = {array[i]}" for i in where[:5])
+            + (", ..." if where.size > 5 else "")
+        )
+    return array
+
+
+def check_table(objective: Any, logits: Logits) -> FloatArray:
+    """A table of values, in the shape of logits, flat."""
+    if logits.shape is not None:
+        array = _real(objective, "objective")
+        if array.shape != logits.shape:
+            raise ValueError(
+                f"objective, as an array of values, must have the shape of logits, {logits.shape}; "
+                f"got shape {array.shape}"
+            )
+        flat = array.ravel()
+    else:
+        sizes = [int(size) for size in logits.sizes]
+        shapes = [np.shape(variable) for variable in objective]
+        if shapes != [(size,) for size in sizes]:
+            raise ValueError(
+                f"objective, as a list of arrays of values, must have the lengths of logits, {sizes}; "
+                f"got arrays of shape {shapes}"
+            )
+        flat = np.concatenate([_real(v, f"objective[{k}]") for k, v in enumerate(objective)])
+    flat = np.ascontiguousarray(flat, dtype=np.float64)
+    finite = np.isfinite(flat)
+    if not finite.all():
+        raise ValueError(
+            f"objective, as an array of values, must be finite; {(~finite).sum()} of {flat.size} are not"
+        )
+    return flat
+
+
+def _real(values: Any, name: str) -> np.ndarray[Any, Any]:
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise ValueError(f"{name} must be an array; got nested sequences of different lengths") from error
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name} must be real numbers; got dtype {array.dtype}")
+    return array

@@ -1,0 +1,99 @@
+"""ARS and ARSM with the coordinate swap: one variable at a time, the others at their true action."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._distinct import find_distinct, hash_multipliers
+from ._logits import FloatArray, IntArray, Logits
+from ._moments import Moments, accumulate
+from ._noise import Noise
+from .kernels.coordinate import (
+    build_coordinate_vectors,
+    coordinate_moments,
+    count_coordinate_entries,
+    fill_coordinate_entries,
+)
+
+
+class CoordinateSwaps:
+    """The distinct vectors of all coordinate swaps, and the gradient from their values."""
+
+    def __init__(self, logits: Logits, noise: Noise) -> None:
+        self._logits = logits
+        self._noise = noise
+        self._longest = int(logits.sizes.max())
+
+    def propose(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """The distinct vectors, (M, K), and their problems."""
+        logits, noise = self._logits, self._noise
+        n_items = logits.n_problems * noise.n_samples
+        multipliers = hash_multipliers(logits.n_variables)
+        true_actions = np.empty((n_items, logits.n_variables), np.int32)
+        counts = np.empty(n_items, np.int64)
+        settings = (
+            noise.fixed_reference,
+            noise.n_references,
+            noise.key,
+            noise.given,
+            noise.n_samples,
+            logits.n_variables,
+            logits.inverse_weights,
+            logits.offsets,
+            self._longest,
+        )
+        count_coordinate_entries(*settings, true_actions, counts)
+        self._bounds = np.concatenate(([0], np.cumsum(counts)))
+        n_entries = int(self._bounds[-1])
+        self._variable = np.empty(n_entries, np.int32)
+        self._category = np.empty(n_entries, np.int32)
+        hashes = np.empty((n_entries, 2), np.uint64)
+        fill_coordinate_entries(
+            *settings, multipliers, true_actions, self._bounds, self._variable, self._category, hashes
+        )
+        distinct = find_distinct(hashes, self._bounds[:: noise.n_samples])
+        self._index = distinct.index
+        items = np.searchsorted(self._bounds, distinct.first, side="right") - 1
+        actions = np.empty((distinct.first.size, logits.n_variables), np.int32)
+        build_coordinate_vectors(
+            distinct.first, items, true_actions, self._variable, self._category, actions
+        )
+        return actions, distinct.problem
+
+    def estimate(self, values: FloatArray) -> Moments:
+        """The gradient from the values of the distinct vectors."""
+        logits, noise = self._logits, self._noise
+        entry_values = values[self._index]
+
+        def run(
+            first: int,
+            n_blocks: int,
+            starts: IntArray,
+            mean: FloatArray,
+            squares: FloatArray,
+            value: FloatArray,
+        ) -> None:
+            coordinate_moments(
+                noise.fixed_reference,
+                noise.n_references,
+                noise.key,
+                noise.given,
+                noise.n_samples,
+                logits.n_variables,
+                logits.inverse_weights,
+                logits.offsets,
+                self._longest,
+                self._bounds,
+                self._variable,
+                self._category,
+                entry_values,
+                first,
+                n_blocks,
+                starts,
+                mean,
+                squares,
+                value,
+            )
+
+        return accumulate(run, logits.problem_offsets, noise.n_samples)

@@ -1,0 +1,91 @@
+"""Estimators that need the values of true actions only: REINFORCE, leave-one-out and AR."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._distinct import find_distinct, hash_multipliers
+from ._logits import FloatArray, IntArray, Logits
+from ._moments import Moments, accumulate
+from ._noise import Noise
+from .kernels.distinct import hash_rows
+from .kernels.draws import draw_actions, draw_moments
+
+
+def true_actions(logits: Logits, noise: Noise, n_draws: int) -> NDArray[np.int32]:
+    """One action for each draw and row: (draws, rows)."""
+    actions = np.empty((n_draws, logits.offsets.size - 1), np.int32)
+    draw_actions(
+        noise.key,
+        noise.given,
+        logits.inverse_weights,
+        logits.offsets,
+        int(logits.sizes.max()),
+        actions,
+    )
+    return actions
+
+
+class Draws:
+    """The distinct vectors among the draws, and the gradient from their values.
+
+    `kind` is one of the constants of kernels.draws, `n_draws` the draws a sample.
+    """
+
+    def __init__(
+        self, logits: Logits, noise: Noise, kind: int, *, n_draws: int, baseline: FloatArray
+    ) -> None:
+        self._logits = logits
+        self._noise = noise
+        self._kind = kind
+        self._n_draws = n_draws
+        self._baseline = baseline
+
+    def propose(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """The distinct vectors, (M, K), and their problems."""
+        logits, n_draws = self._logits, self._noise.n_samples * self._n_draws
+        self._actions = true_actions(logits, self._noise, n_draws)
+        by_problem = self._actions.reshape(n_draws, logits.n_problems, logits.n_variables)
+        vectors = np.ascontiguousarray(by_problem.transpose(1, 0, 2)).reshape(-1, logits.n_variables)
+        hashes = np.empty((vectors.shape[0], 2), np.uint64)
+        hash_rows(vectors, hash_multipliers(logits.n_variables), hashes)
+        distinct = find_distinct(hashes, np.arange(logits.n_problems + 1) * n_draws)
+        self._index = distinct.index
+        return vectors[distinct.first], distinct.problem
+
+    def estimate(self, values: FloatArray) -> Moments:
+        """The gradient from the values of the distinct vectors."""
+        logits, noise = self._logits, self._noise
+        draw_values = np.ascontiguousarray(values[self._index].reshape(logits.n_problems, -1).T)
+
+        def run(
+            first: int,
+            n_blocks: int,
+            starts: IntArray,
+            mean: FloatArray,
+            squares: FloatArray,
+            value: FloatArray,
+        ) -> None:
+            draw_moments(
+                self._kind,
+                self._n_draws,
+                noise.key,
+                noise.given,
+                noise.n_samples,
+                logits.n_variables,
+                self._actions,
+                draw_values,
+                self._baseline,
+                logits.probabilities,
+                logits.offsets,
+                int(logits.sizes.max()),
+                first,
+                n_blocks,
+                starts,
+                mean,
+                squares,
+                value,
+            )
+
+        return accumulate(run, logits.problem_offsets, noise.n_samples)

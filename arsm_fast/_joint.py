@@ -1,0 +1,87 @@
+"""ARS, ARSM and ARSM+ with the joint swap: one swap in all variables at once."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._distinct import find_distinct, hash_multipliers
+from ._logits import FloatArray, IntArray, Logits
+from ._moments import Moments, accumulate
+from ._noise import Noise
+from .kernels.joint import build_joint_vectors, hash_joint_entries, joint_moments, n_entries
+
+
+class JointSwaps:
+    """The distinct vectors of all joint swaps, and the gradient from their values."""
+
+    def __init__(self, logits: Logits, noise: Noise, *, plus: bool) -> None:
+        self._logits = logits
+        self._noise = noise
+        self._plus = plus
+        self._longest = int(logits.sizes.max())
+        self._entries_per_item = int(n_entries(noise.n_references, self._longest))
+
+    def propose(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """The distinct vectors, (M, K), and their problems."""
+        logits, noise = self._logits, self._noise
+        n_items = logits.n_problems * noise.n_samples
+        hashes = np.empty((n_items, self._entries_per_item, 2), np.uint64)
+        settings = (
+            noise.fixed_reference,
+            noise.n_references,
+            noise.key,
+            noise.given,
+            noise.n_samples,
+            logits.n_variables,
+            logits.inverse_weights,
+            logits.offsets,
+            self._longest,
+        )
+        hash_joint_entries(*settings, hash_multipliers(logits.n_variables), hashes)
+        bounds = np.arange(logits.n_problems + 1) * (noise.n_samples * self._entries_per_item)
+        distinct = find_distinct(hashes.reshape(-1, 2), bounds)
+        self._index = distinct.index
+        item_bounds = np.searchsorted(
+            distinct.first, np.arange(n_items + 1) * self._entries_per_item
+        )
+        actions = np.empty((distinct.first.size, logits.n_variables), np.int32)
+        build_joint_vectors(
+            *settings, self._entries_per_item, distinct.first, item_bounds, actions
+        )
+        return actions, distinct.problem
+
+    def estimate(self, values: FloatArray) -> Moments:
+        """The gradient from the values of the distinct vectors."""
+        logits, noise = self._logits, self._noise
+        entry_values = values[self._index].reshape(-1, self._entries_per_item)
+
+        def run(
+            first: int,
+            n_blocks: int,
+            starts: IntArray,
+            mean: FloatArray,
+            squares: FloatArray,
+            value: FloatArray,
+        ) -> None:
+            joint_moments(
+                self._plus,
+                noise.fixed_reference,
+                noise.n_references,
+                noise.key,
+                noise.given,
+                noise.n_samples,
+                logits.n_variables,
+                logits.inverse_weights,
+                logits.offsets,
+                self._longest,
+                entry_values,
+                first,
+                n_blocks,
+                starts,
+                mean,
+                squares,
+                value,
+            )
+
+        return accumulate(run, logits.problem_offsets, noise.n_samples)

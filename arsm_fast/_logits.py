@@ -1,0 +1,158 @@
+"""Logits of every accepted shape, held as rows side by side in one flat array."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+LogitsLike = ArrayLike | Sequence[ArrayLike]
+
+
+@dataclass(frozen=True, eq=False)
+class Logits:
+    """Checked logits of `n_problems` problems of `n_variables` variables each.
+
+    Row `problem * n_variables + k` is `flat[offsets[row]:offsets[row + 1]]`. `shape` is the user's, or
+    None for a list of variables with different numbers of categories.
+    """
+
+    flat: FloatArray
+    offsets: IntArray
+    n_problems: int
+    n_variables: int
+    shape: tuple[int, ...] | None
+
+    @property
+    def single(self) -> bool:
+        """Whether there is one variable, given without an axis for variables: f gets scalars."""
+        return self.shape is not None and len(self.shape) == 1
+
+    @property
+    def batched(self) -> bool:
+        """Whether there is an axis for problems: f gets the problems' numbers too."""
+        return self.shape is not None and len(self.shape) == 3
+
+    @property
+    def sizes(self) -> IntArray:
+        """Categories of each row."""
+        return np.diff(self.offsets)
+
+    @property
+    def problem_offsets(self) -> IntArray:
+        """Where each problem starts in a flat array."""
+        return self.offsets[:: self.n_variables]
+
+    @cached_property
+    def inverse_weights(self) -> FloatArray:
+        """`exp(max - logits)` by row: 1 for the likeliest category, infinite for an unavailable one."""
+        if self.shape is not None:
+            rows = self.flat.reshape(-1, self.shape[-1])
+            gaps = (rows.max(axis=1, keepdims=True) - rows).ravel()
+        else:
+            gaps = np.repeat(np.maximum.reduceat(self.flat, self.offsets[:-1]), self.sizes)
+            gaps -= self.flat
+        with np.errstate(over="ignore"):
+            return np.exp(gaps, out=gaps)
+
+    @cached_property
+    def probabilities(self) -> FloatArray:
+        """Softmax by row."""
+        weights = 1.0 / self.inverse_weights
+        if self.shape is not None:
+            rows = weights.reshape(-1, self.shape[-1])
+            rows /= rows.sum(axis=1, keepdims=True)
+            return weights
+        return weights / np.repeat(np.add.reduceat(weights, self.offsets[:-1]), self.sizes)
+
+    def as_rows(self) -> Logits:
+        """Every variable as a problem of its own."""
+        rows = Logits(self.flat, self.offsets, self.n_problems * self.n_variables, 1, self.shape)
+        return rows
+
+    def shaped(self, flat: FloatArray) -> Any:
+        """A flat array in the shape of the user's logits: an array, or a list of arrays."""
+        if self.shape is not None:
+            return flat.reshape(self.shape)
+        return np.split(flat, self.offsets[1:-1])
+
+
+def check_logits(logits: LogitsLike) -> Logits:
+    """Check logits and lay them out flat."""
+    if isinstance(logits, list | tuple) and logits and np.ndim(logits[0]) == 1:
+        lengths = {len(np.atleast_1d(variable)) for variable in logits}
+        if len(lengths) > 1 or isinstance(logits[0], np.ndarray):
+            return _from_list(logits)
+    array = _as_float(logits, "logits")
+    if array.ndim not in (1, 2, 3):
+        raise ValueError(
+            "logits must have shape (C,), (K, C) or (B, K, C), or be a list of 1-D arrays; "
+            f"got shape {array.shape}"
+        )
+    if array.size == 0:
+        raise ValueError(
+            f"logits must have at least one variable and one category; got shape {array.shape}"
+        )
+    n_variables = array.shape[-2] if array.ndim > 1 else 1
+    n_problems = array.shape[0] if array.ndim == 3 else 1
+    offsets = np.arange(n_problems * n_variables + 1) * array.shape[-1]
+    flat = np.array(array, dtype=np.float64, order="C").ravel()
+    _check_entries(flat, offsets, array.shape)
+    return Logits(flat, offsets, n_problems, n_variables, array.shape)
+
+
+def _from_list(logits: Sequence[ArrayLike]) -> Logits:
+    variables = [_as_float(variable, f"logits[{k}]") for k, variable in enumerate(logits)]
+    for k, variable in enumerate(variables):
+        if variable.ndim != 1:
+            raise ValueError(
+                f"each array in a list of logits must be 1-D; logits[{k}] has shape {variable.shape}"
+            )
+        if variable.size == 0:
+            raise ValueError(f"logits[{k}] must have at least one category; got an empty array")
+    offsets = np.concatenate(([0], np.cumsum([variable.size for variable in variables])))
+    flat = np.concatenate(variables).astype(np.float64, copy=False)
+    _check_entries(flat, offsets, None)
+    return Logits(flat, offsets, 1, len(variables), None)
+
+
+def _as_float(values: Any, name: str) -> NDArray[Any]:
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise ValueError(
+            f"{name} must be an array, or a list of 1-D arrays; got nested sequences of different lengths"
+        ) from error
+    if array.dtype.kind not in "fiu":
+        raise TypeError(f"{name} must be real numbers; got dtype {array.dtype}")
+    return array
+
+
+def _check_entries(flat: FloatArray, offsets: IntArray, shape: tuple[int, ...] | None) -> None:
+    for bad, what in ((np.isnan(flat), "nan"), (flat == np.inf, "+inf")):
+        if bad.any():
+            where = _describe(int(bad.argmax()), offsets, shape)
+            raise ValueError(f"logits must not be {what}; got {bad.sum()} such, the first at {where}")
+    available = np.logical_or.reduceat(flat > -np.inf, offsets[:-1])
+    if not available.all():
+        row = int(available.argmin())
+        where = _describe(int(offsets[row]), offsets, shape)
+        raise ValueError(
+            "each variable must have a category whose logit is finite; "
+            f"{(~available).sum()} have only -inf, the first starts at {where}"
+        )
+
+
+def _describe(position: int, offsets: IntArray, shape: tuple[int, ...] | None) -> str:
+    """The index of a flat position in the user's logits."""
+    if shape is None:
+        row = int(np.searchsorted(offsets, position, side="right")) - 1
+        return f"logits[{row}][{position - offsets[row]}]"
+    index = ", ".join(str(i) for i in np.unravel_index(position, shape))
+    return f"logits[{index}]"

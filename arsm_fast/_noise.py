@@ -1,0 +1,23 @@
+"""Where the randomness of one call comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ._logits import FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Noise:
+    """The generator's key, or noise that was given, for so many samples; and how references are chosen.
+
+    `n_references` is 0 where all categories are references; `fixed_reference` is -1 where they are drawn.
+    """
+
+    key: np.uint64
+    n_samples: int
+    given: FloatArray = field(default_factory=lambda: np.empty((0, 0)))
+    n_references: int = 0
+    fixed_reference: int = -1

@@ -1,0 +1,247 @@
+"""Ask and tell: the action vectors an estimator wants evaluated, and the gradient from their values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ._checks import check_count, check_noise, check_values
+from ._coordinate import CoordinateSwaps
+from ._draws import Draws
+from ._exact import Enumeration
+from ._joint import JointSwaps
+from ._logits import FloatArray, Logits, LogitsLike, check_logits
+from ._moments import Moments
+from ._noise import Noise
+from ._one_variable import OneVariable
+from ._random import SeedLike, philox_key
+from .estimators import AR, ARS, ARSM, Estimator, Exact, LeaveOneOut, Reinforce, resolve_estimator
+from .kernels import draws
+
+__all__ = ["GradientEstimate", "Proposal", "propose"]
+
+
+@dataclass(frozen=True, eq=False)
+class GradientEstimate:
+    """An estimate of the gradient of E[f] with respect to the logits.
+
+    Attributes
+    ----------
+    gradient : ndarray or list of ndarray
+        In the shape of the logits.
+    value : float or ndarray
+        Estimate of E[f], from all evaluations: a number, or one for each problem of a batch, or for each
+        row of a table of values.
+    standard_error : ndarray, list of ndarray or None
+        Of the gradient, from the spread over samples; None for one sample, zero for ``Exact``.
+    n_evaluations : int
+        Distinct action vectors whose values the estimate uses.
+    """
+
+    gradient: Any
+    value: Any
+    standard_error: Any
+    n_evaluations: int
+
+
+class Method(Protocol):
+    """What stands behind a proposal."""
+
+    def propose(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Distinct vectors, (M, K), and their problems, (M,)."""
+
+    def estimate(self, values: FloatArray) -> Moments:
+        """The gradient from the values of those vectors."""
+
+
+class Proposal:
+    """Action vectors to evaluate, from `propose`.
+
+    The vectors of one problem are distinct, and follow each other. The noise is drawn again where it is
+    needed, so that a proposal's memory is in proportion to the number of its vectors.
+
+    Attributes
+    ----------
+    actions : ndarray of int32, shape (M, K), or (M,) for logits of shape (C,)
+        The vectors, categories from 0 on. Read-only.
+    problem : ndarray of int32, shape (M,)
+        Which problem of the batch each of them belongs to; all zero where there is no batch. Read-only.
+    """
+
+    def __init__(self, logits: Logits, method: Method, n_samples: int, *, exact: bool) -> None:
+        self._logits = logits
+        self._method = method
+        self._n_samples = n_samples
+        self._exact = exact
+        actions, problem = method.propose()
+        self.actions: NDArray[np.int32] = actions[:, 0] if logits.single else actions
+        self.problem: NDArray[np.int32] = problem
+        self.actions.flags.writeable = False
+        self.problem.flags.writeable = False
+
+    def __repr__(self) -> str:
+        return f"<Proposal of {len(self.problem)} action vectors>"
+
+    def estimate(self, values: ArrayLike) -> GradientEstimate:
+        """Turn the values of the action vectors into a gradient.
+
+        May be called again, with other values or after values that were refused.
+
+        Parameters
+        ----------
+        values : array_like, shape (M,)
+            f at each row of `actions`.
+
+        Returns
+        -------
+        GradientEstimate
+            The estimate.
+
+        Raises
+        ------
+        TypeError
+            If the values are not real numbers.
+        ValueError
+            If there is not one for each row, or if any is nan or infinite.
+        """
+        checked = check_values(values, len(self.problem))
+        moments = self._method.estimate(checked)
+        value = moments.value if self._logits.batched else float(moments.value[0])
+        return finish(self._logits, moments, value, self._n_samples, checked.size, exact=self._exact)
+
+
+def finish(
+    logits: Logits,
+    moments: Moments,
+    value: Any,
+    n_samples: int,
+    n_evaluations: int,
+    *,
+    exact: bool,
+) -> GradientEstimate:
+    """The estimate in the user's shapes, with its standard error."""
+    standard_error = None
+    if exact or n_samples > 1:
+        variance = moments.squares / (n_samples * max(1, n_samples - 1))
+        standard_error = logits.shaped(np.sqrt(variance))
+    return GradientEstimate(logits.shaped(moments.mean), value, standard_error, n_evaluations)
+
+
+def propose(
+    logits: LogitsLike,
+    *,
+    estimator: Estimator | str = "arsm",
+    n_samples: int = 1,
+    noise: Any = None,
+    rng: SeedLike = None,
+) -> Proposal:
+    """Ask for the action vectors whose values give a gradient of E[f].
+
+    `gradient` is this, the evaluation of f on `Proposal.actions`, and `Proposal.estimate`. Use the three
+    steps where f is evaluated elsewhere, is expensive, or may fail.
+
+    Parameters
+    ----------
+    logits : array_like of shape (C,), (K, C) or (B, K, C), or list of 1-D arrays
+        Unnormalised log-probabilities: of one variable, of K variables that f sees together, of B such
+        problems, or of variables with different numbers of categories. -inf makes a category
+        unavailable.
+    estimator : Estimator or str
+        An estimator, or the name of a default one: "ar", "ars", "arsm", "reinforce", "loo", "exact".
+    n_samples : int
+        Samples to average over. f is still asked each distinct vector of a problem once.
+    noise : array_like or list, optional
+        Dirichlet(1) noise in place of drawn noise, of shape ``(n_samples,) + logits.shape``; for
+        `LeaveOneOut` of shape ``(n_samples, n) + logits.shape``. For a list of logits a list of arrays.
+    rng : None, int, SeedSequence or Generator
+        Source of the noise. The same seed gives the same bits for any number of threads.
+
+    Returns
+    -------
+    Proposal
+        The action vectors, and `estimate` to turn their values into a gradient.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For bad input, naming the argument.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from arsm_fast import propose
+    >>> proposal = propose(np.zeros((3, 4)), estimator="loo", rng=0)
+    >>> values = [float(vector.sum()) for vector in proposal.actions]
+    >>> proposal.estimate(values).gradient.shape
+    (3, 4)
+    """
+    checked = check_logits(logits)
+    resolved = resolve_estimator(estimator)
+    count = check_count(n_samples, "n_samples")
+    method = make_method(checked, resolved, count, noise, rng)
+    return Proposal(checked, method, count, exact=isinstance(resolved, Exact))
+
+
+def make_method(
+    logits: Logits, estimator: Estimator, n_samples: int, noise: Any, rng: SeedLike
+) -> Method:
+    """The method that carries out an estimator."""
+    key = philox_key(rng)
+    if isinstance(estimator, Exact):
+        if noise is not None:
+            raise ValueError("noise must be None for the estimator Exact, which uses none")
+        return Enumeration(logits, estimator.limit)
+    if isinstance(estimator, ARS | ARSM):
+        return _swap_method(logits, estimator, n_samples, noise, key)
+    leading = (n_samples,)
+    kind, n_draws = draws.AR, 1
+    baseline = np.zeros(logits.n_problems)
+    if isinstance(estimator, LeaveOneOut):
+        leading = (n_samples, estimator.n)
+        kind, n_draws = draws.LEAVE_ONE_OUT, estimator.n
+    elif isinstance(estimator, Reinforce):
+        kind = draws.REINFORCE
+        baseline = _check_baseline(estimator.baseline, logits.n_problems)
+    given = {} if noise is None else {"given": check_noise(noise, logits, leading)}
+    return Draws(
+        logits, Noise(key, n_samples, **given), kind, n_draws=n_draws, baseline=baseline
+    )
+
+
+def _swap_method(
+    logits: Logits, estimator: ARS | ARSM, n_samples: int, noise: Any, key: np.uint64
+) -> Method:
+    given = {} if noise is None else {"given": check_noise(noise, logits, (n_samples,))}
+    if isinstance(estimator, ARS):
+        fixed = -1 if estimator.reference is None else int(estimator.reference)
+        if fixed >= logits.sizes.min():
+            raise ValueError(
+                f"reference must be a category of every variable, below {logits.sizes.min()}; "
+                f"got {fixed}"
+            )
+        settings = Noise(key, n_samples, n_references=1, fixed_reference=fixed, **given)
+    else:
+        n_references = estimator.references or 0
+        if n_references >= logits.sizes.max():  # all of them: no need to draw any
+            n_references = 0
+        settings = Noise(key, n_samples, n_references=n_references, **given)
+    if logits.n_variables == 1:
+        return OneVariable(logits, settings)
+    if isinstance(estimator, ARSM) and estimator.swap == "coordinate":
+        return CoordinateSwaps(logits, settings)
+    plus = isinstance(estimator, ARSM) and estimator.plus
+    return JointSwaps(logits, settings, plus=plus)
+
+
+def _check_baseline(baseline: ArrayLike, n_problems: int) -> FloatArray:
+    array = np.asarray(baseline)
+    if array.dtype.kind not in "fiu" or array.shape not in ((), (1,), (n_problems,)):
+        raise ValueError(
+            f"baseline must be a number, or one for each of {n_problems} problems; got {baseline!r}"
+        )
+    if not np.isfinite(array).all():
+        raise ValueError(f"baseline must be finite; got {baseline!r}")
+    return np.broadcast_to(array, (n_problems,)).astype(np.float64)

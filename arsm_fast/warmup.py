@@ -1,0 +1,26 @@
+"""Compile everything ahead of the first call."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .estimators import AR, ARS, ARSM, LeaveOneOut, Reinforce
+from .gradients import gradient
+from .sampling import dirichlet_noise, pseudo_action_matrix, sample
+
+__all__ = ["warmup"]
+
+
+def warmup() -> None:
+    """Compile every kernel, or load it from the cache on disk, so that later calls only run.
+
+    Kernels are otherwise compiled when first needed. Does not cover the objective: a compiled one is
+    compiled into its evaluation loop at its first use.
+    """
+    logits = np.zeros((2, 3))
+    sample(logits, rng=0)
+    pseudo_action_matrix(dirichlet_noise(logits, rng=0)[0], logits)
+    gradient(logits, logits, rng=0)
+    for estimator in (AR(), ARS(), ARSM(), ARSM(swap="coordinate"), Reinforce(), LeaveOneOut(2)):
+        gradient(lambda actions: actions.sum(axis=1), logits, estimator=estimator, rng=0)
+    gradient(logits, logits, n_samples=100, rng=0)

@@ -1,0 +1,79 @@
+"""The one place that sets Numba's options, stamps the compile cache and guards parallel entry."""
+
+import functools
+import hashlib
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import numba
+
+# Sums may be reordered and fused so that reductions vectorise. Never "nnan" or "ninf":
+# races against categories of weight zero are infinite, and values may be anything.
+SUM_FLAGS = {"reassoc", "nsz", "contract"}
+
+# The key of the compile cache must cover every file a kernel may call into, and Numba's covers only
+# the kernel's own file.
+SOURCE_DIGEST = hashlib.sha256(
+    b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
+).hexdigest()
+
+_entry_lock = threading.RLock()
+
+
+def _stamp(dispatcher: Any) -> bool:
+    """Add the digest of all kernel files to the cache key; False where Numba's internals changed."""
+    cache_file = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
+    if not hasattr(cache_file, "_source_stamp"):
+        return False
+    cache_file._source_stamp = (cache_file._source_stamp, SOURCE_DIGEST)
+    return True
+
+
+def _compile(function: Callable[..., Any], *, cache: bool = True, **options: Any) -> Any:
+    options = {"error_model": "numpy", "nogil": True} | options
+    dispatcher = numba.njit(cache=cache, **options)(function)
+    if not cache or numba.config.DISABLE_JIT or _stamp(dispatcher):
+        return dispatcher
+    return numba.njit(**options)(function)
+
+
+def exact(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile with IEEE arithmetic as written, always inlined: for code whose rounding matters."""
+    return _compile(function, forceinline=True)
+
+
+def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a serial kernel whose sums may be reordered."""
+    return _compile(function, fastmath=SUM_FLAGS)
+
+
+def parallel(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a kernel with prange loops and make it safe to enter from several Python threads."""
+    return _guarded(function, _compile(function, fastmath=SUM_FLAGS, parallel=True))
+
+
+def parallel_uncached(function: Callable[..., Any]) -> Callable[..., Any]:
+    """As `parallel`, for kernels that take a compiled function, which no cache on disk can tell apart."""
+    return _guarded(function, _compile(function, cache=False, parallel=True))
+
+
+def _guarded(function: Callable[..., Any], dispatcher: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def enter(*arguments: Any) -> Any:
+        with _parallel_entry():
+            return dispatcher(*arguments)
+
+    enter.dispatcher = dispatcher  # type: ignore[attr-defined]
+    return enter
+
+
+def _parallel_entry() -> AbstractContextManager[Any]:
+    """A lock where the threading layer aborts on concurrent entry, and until the layer is known."""
+    try:
+        layer = numba.threading_layer()
+    except ValueError:
+        return _entry_lock
+    return _entry_lock if layer == "workqueue" else nullcontext()

@@ -1,0 +1,70 @@
+"""Bit-level operations that Numba lacks."""
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+MASK_WIDTH = 32
+
+
+@intrinsic
+def as_float(typing_context, bits):
+    """The float64 with these bits."""
+
+    def codegen(context, builder, signature, arguments):
+        return builder.bitcast(arguments[0], ir.DoubleType())
+
+    return types.float64(types.uint64), codegen
+
+
+@intrinsic
+def as_bits(typing_context, value):
+    """The bits of a float64; those of positive numbers are ordered as the numbers are."""
+
+    def codegen(context, builder, signature, arguments):
+        return builder.bitcast(arguments[0], ir.IntType(64))
+
+    return types.uint64(types.float64), codegen
+
+
+@intrinsic
+def fma(typing_context, a, b, c):
+    """a * b + c, rounded once on every machine."""
+
+    def codegen(context, builder, signature, arguments):
+        return builder.fma(*arguments)
+
+    return types.float64(types.float64, types.float64, types.float64), codegen
+
+
+@intrinsic
+def below_mask(typing_context, row, start, factor, limit):
+    """Bit i says whether row[start + i] * factor < limit, for MASK_WIDTH entries of a float64 row."""
+
+    def codegen(context, builder, signature, arguments):
+        row_value, start_value, factor_value, limit_value = arguments
+        vector = ir.VectorType(ir.DoubleType(), MASK_WIDTH)
+
+        def spread(scalar):
+            one = builder.insert_element(ir.Constant(vector, ir.Undefined), scalar, ir.IntType(32)(0))
+            zeros = ir.Constant(ir.VectorType(ir.IntType(32), MASK_WIDTH), [0] * MASK_WIDTH)
+            return builder.shuffle_vector(one, ir.Constant(vector, ir.Undefined), zeros)
+
+        data = context.make_array(signature.args[0])(context, builder, row_value).data
+        pointer = builder.bitcast(builder.gep(data, [start_value]), vector.as_pointer())
+        entries = builder.load(pointer, align=8)
+        below = builder.fcmp_ordered("<", builder.fmul(entries, spread(factor_value)), spread(limit_value))
+        mask = builder.bitcast(below, ir.IntType(MASK_WIDTH))
+        return builder.zext(mask, ir.IntType(64))
+
+    return types.uint64(row, types.int64, types.float64, types.float64), codegen
+
+
+@intrinsic
+def lowest_bit(typing_context, mask):
+    """The number of the lowest bit that is set in a non-zero mask."""
+
+    def codegen(context, builder, signature, arguments):
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.int64(types.uint64), codegen

@@ -1,0 +1,155 @@
+"""The coordinate swap: one variable at a time, the others at their true action.
+
+An entry is one vector to evaluate. Those of (problem, sample) start with the true vector; each further one has
+one variable at a pseudo action. Item (problem, sample) is number problem * n_samples + sample.
+"""
+
+import numba
+import numpy as np
+
+from ._jit import kernel, parallel
+from .merge import row_scratch, swap_row
+from .moments import SAMPLES_PER_BLOCK, add_sample
+from .noise import LANES, fill_references, noise_row
+from .race import race_scratch, run_race
+
+
+@kernel
+def row_pseudo_actions(
+    fixed_reference, key, noise, sample, problem, row, offsets, inverse_weights, zeros,
+    row_noise, references, h, seen, minima, scratch,
+):  # fmt: skip
+    """Mark the categories f is needed at, the true action too, and return that one."""
+    start, stop = offsets[row], offsets[row + 1]
+    n = stop - start
+    total = noise_row(noise, key, sample, row, start, stop, row_noise)
+    weights = inverse_weights[start:stop]
+    race = run_race(row_noise[:n], weights, minima)
+    fill_references(fixed_reference, key, sample, problem, n, references)
+    seen[:n] = False
+    swap_row(
+        row_noise[:n], total, weights, zeros[:n], race, references, h[:n], seen[:n], scratch
+    )  # fmt: skip
+    return race[0]
+
+
+@parallel
+def count_coordinate_entries(
+    fixed_reference, n_references, key, noise, n_samples, n_variables, inverse_weights, offsets,
+    longest, actions, counts,
+):  # fmt: skip
+    """Write the true actions, (items, variables), and the number of entries of each item."""
+    for item in numba.prange(counts.shape[0]):
+        problem, sample = item // n_samples, item % n_samples
+        row_noise = np.empty(longest + LANES)
+        zeros = np.zeros(longest)
+        h = np.empty(longest)
+        seen = np.empty(longest, np.bool_)
+        minima = race_scratch(longest)
+        scratch = row_scratch(longest)
+        references = np.empty(n_references, np.int64)
+        count = 1
+        for k in range(n_variables):
+            row = problem * n_variables + k
+            actions[item, k] = row_pseudo_actions(
+                fixed_reference, key, noise, sample, problem, row, offsets, inverse_weights, zeros,
+                row_noise, references, h, seen, minima, scratch,
+            )  # fmt: skip
+            count -= 1
+            for c in range(offsets[row + 1] - offsets[row]):
+                count += seen[c]
+        counts[item] = count
+
+
+@parallel
+def fill_coordinate_entries(
+    fixed_reference, n_references, key, noise, n_samples, n_variables, inverse_weights, offsets,
+    longest, multipliers, actions, bounds, variable, category, hashes,
+):  # fmt: skip
+    """Write the entries bounds[item]..bounds[item + 1] - 1: what they change in z, and their hashes."""
+    for item in numba.prange(bounds.shape[0] - 1):
+        problem, sample = item // n_samples, item % n_samples
+        row_noise = np.empty(longest + LANES)
+        zeros = np.zeros(longest)
+        h = np.empty(longest)
+        seen = np.empty(longest, np.bool_)
+        minima = race_scratch(longest)
+        scratch = row_scratch(longest)
+        references = np.empty(n_references, np.int64)
+        hash_0, hash_1 = np.uint64(0), np.uint64(0)
+        for k in range(n_variables):
+            hash_0 += multipliers[k, 0] * np.uint64(actions[item, k])
+            hash_1 += multipliers[k, 1] * np.uint64(actions[item, k])
+        entry = bounds[item]
+        variable[entry] = 0
+        category[entry] = actions[item, 0]
+        hashes[entry, 0] = hash_0
+        hashes[entry, 1] = hash_1
+        for k in range(n_variables):
+            row = problem * n_variables + k
+            winner = row_pseudo_actions(
+                fixed_reference, key, noise, sample, problem, row, offsets, inverse_weights, zeros,
+                row_noise, references, h, seen, minima, scratch,
+            )  # fmt: skip
+            for c in range(offsets[row + 1] - offsets[row]):
+                if seen[c] and c != winner:
+                    entry += 1
+                    change = np.uint64(c - winner)  # modulo 2**64
+                    variable[entry] = k
+                    category[entry] = c
+                    hashes[entry, 0] = hash_0 + multipliers[k, 0] * change
+                    hashes[entry, 1] = hash_1 + multipliers[k, 1] * change
+
+
+@parallel
+def build_coordinate_vectors(entries, items, actions, variable, category, out):
+    """The vector of each of the given entries, whose items are given too."""
+    for i in numba.prange(entries.shape[0]):
+        out[i] = actions[items[i]]
+        out[i, variable[entries[i]]] = category[entries[i]]
+
+
+@parallel
+def coordinate_moments(
+    fixed_reference, n_references, key, noise, n_samples, n_variables, inverse_weights, offsets,
+    longest, bounds, variable, category, entry_values, first, n_blocks, starts, mean, squares, value,
+):  # fmt: skip
+    """Moments of the gradient of blocks of samples; a block is one problem (see moments.merge_blocks)."""
+    for i in numba.prange(value.shape[0]):
+        problem, block = (first + i) // n_blocks, (first + i) % n_blocks
+        first_row = problem * n_variables
+        out = slice(starts[i], starts[i + 1])
+        gradient = np.empty(starts[i + 1] - starts[i])
+        row_noise = np.empty(longest + LANES)
+        table = np.empty(longest)
+        seen = np.empty(longest, np.bool_)
+        minima = race_scratch(longest)
+        scratch = row_scratch(longest)
+        references = np.empty(n_references, np.int64)
+        value_sum = 0.0
+        first_sample = block * SAMPLES_PER_BLOCK
+        for sample in range(first_sample, min(n_samples, first_sample + SAMPLES_PER_BLOCK)):
+            item = problem * n_samples + sample
+            base = entry_values[bounds[item]]
+            entry = bounds[item] + 1
+            for k in range(n_variables):
+                row = first_row + k
+                start, stop = offsets[row], offsets[row + 1]
+                n = stop - start
+                total = noise_row(noise, key, sample, row, start, stop, row_noise)
+                weights = inverse_weights[start:stop]
+                race = run_race(row_noise[:n], weights, minima)
+                fill_references(fixed_reference, key, sample, problem, n, references)
+                table[:n] = base
+                while entry < bounds[item + 1] and variable[entry] == k:
+                    table[category[entry]] = entry_values[entry]
+                    entry += 1
+                origin = start - offsets[first_row]
+                h = gradient[origin : origin + n]
+                row_value, shift = swap_row(
+                    row_noise[:n], total, weights, table[:n], race, references, h, seen[:n], scratch
+                )
+                h -= shift
+                value_sum += row_value / n_variables
+            add_sample(gradient, 0.0, sample - first_sample + 1, mean[out], squares[out])
+        value[i] = value_sum

@@ -1,0 +1,92 @@
+"""True actions, and the estimators that need nothing else: REINFORCE, leave-one-out and AR."""
+
+import numba
+import numpy as np
+
+from ._jit import kernel, parallel
+from .moments import SAMPLES_PER_BLOCK, add_sample
+from .noise import LANES, noise_row
+from .race import race_scratch, winner_of
+
+REINFORCE, LEAVE_ONE_OUT, AR = 0, 1, 2
+CATEGORIES_PER_TASK = 16384
+
+
+@parallel
+def draw_actions(key, noise, inverse_weights, offsets, longest, out):
+    """out[sample, row] is the winner of the race of that row and sample."""
+    n_rows = offsets.shape[0] - 1
+    n_items = out.shape[0] * n_rows
+    items_per_task = max(1, CATEGORIES_PER_TASK // longest)
+    for task in numba.prange((n_items + items_per_task - 1) // items_per_task):
+        row_noise = np.empty(longest + LANES)
+        minima = race_scratch(longest)
+        for item in range(task * items_per_task, min(n_items, (task + 1) * items_per_task)):
+            sample, row = item // n_rows, item % n_rows
+            start, stop = offsets[row], offsets[row + 1]
+            noise_row(noise, key, sample, row, start, stop, row_noise)
+            out[sample, row] = winner_of(
+                row_noise[: stop - start], inverse_weights[start:stop], minima
+            )
+
+
+@kernel
+def reinforce_sample(action, excess, probabilities, gradient):
+    """(f - b) (1[z = c] - p_c), Williams 1992."""
+    for c in range(gradient.shape[0]):
+        gradient[c] = -excess * probabilities[c]
+    gradient[action] += excess
+
+
+@kernel
+def ar_sample(noise, total, value, gradient):
+    """f(z) (1 - C pi_c), eq. 5 of Yin, Yue and Zhou 2019."""
+    n = gradient.shape[0]
+    scale = n / total
+    for c in range(n):
+        gradient[c] = value * (1.0 - scale * noise[c])
+
+
+@parallel
+def draw_moments(
+    estimator, n_draws, key, noise, n_samples, n_variables, actions, values, baseline,
+    probabilities, offsets, longest, first, n_blocks, starts, mean, squares, value,
+):  # fmt: skip
+    """Moments of the gradient of blocks of samples; a block is one problem (see moments.merge_blocks).
+
+    actions is (n_samples * n_draws, rows) and values (n_samples * n_draws, problems).
+    """
+    for i in numba.prange(value.shape[0]):
+        problem, block = (first + i) // n_blocks, (first + i) % n_blocks
+        first_row = problem * n_variables
+        out = slice(starts[i], starts[i + 1])
+        gradient = np.empty(starts[i + 1] - starts[i])
+        row_noise = np.empty(longest + LANES)
+        value_sum = 0.0
+        first_sample = block * SAMPLES_PER_BLOCK
+        for sample in range(first_sample, min(n_samples, first_sample + SAMPLES_PER_BLOCK)):
+            draws = values[sample * n_draws : (sample + 1) * n_draws, problem]
+            draw_mean = draws[0]
+            if n_draws > 1:
+                for d in range(1, n_draws):
+                    draw_mean += draws[d]
+                draw_mean /= n_draws
+            for k in range(n_variables):
+                row = first_row + k
+                start, stop = offsets[row], offsets[row + 1]
+                origin = start - offsets[first_row]
+                g = gradient[origin : origin + stop - start]
+                if estimator == REINFORCE:
+                    excess = draws[0] - baseline[problem]
+                    reinforce_sample(actions[sample, row], excess, probabilities[start:stop], g)
+                elif estimator == AR:
+                    total = noise_row(noise, key, sample, row, start, stop, row_noise)
+                    ar_sample(row_noise, total, draws[0], g)
+                else:
+                    g[:] = 0.0
+                    for d in range(n_draws):
+                        excess = draws[d] - draw_mean
+                        g[actions[sample * n_draws + d, row]] += excess / (n_draws - 1)
+            add_sample(gradient, 0.0, sample - first_sample + 1, mean[out], squares[out])
+            value_sum += draw_mean
+        value[i] = value_sum

@@ -1,0 +1,288 @@
+"""The joint swap: one swap applied to every variable of a problem at once (Yin, Yue and Zhou, 2019, Alg. 1).
+
+Swaps come in groups. Without references, group j swaps (c, j) for c < j: every pair once. With references,
+group i swaps (c, r) for every c, where r is each variable's i-th reference. A swap leaves a variable alone that
+has no such category.
+
+Item (problem, sample) is number problem * n_samples + sample. Its entries, the vectors to evaluate, are the true
+one and then the swaps in order of group and c; duplicates among them are found by hash.
+"""
+
+import numba
+import numpy as np
+
+from ._jit import kernel, parallel
+from .moments import SAMPLES_PER_BLOCK, add_sample
+from .noise import LANES, noise_row, reference, reference_position
+from .race import race_scratch, run_race, swap_winner
+
+
+@kernel
+def n_groups(n_references, widest):
+    """Groups of an item whose widest variable has that many categories."""
+    return n_references if n_references > 0 else widest
+
+
+@kernel
+def group_size(group, n_references, widest):
+    """Swaps of a group."""
+    return widest if n_references > 0 else group
+
+
+@kernel
+def n_entries(n_references, widest):
+    """Entries of an item."""
+    return 1 + (n_references * widest if n_references > 0 else widest * (widest - 1) // 2)
+
+
+@kernel
+def partner(group, fixed_reference, position, n_references, n):
+    """What c is swapped with in a variable of n categories."""
+    if n_references > 0:
+        return reference(fixed_reference, position, group, n_references, n)
+    return group
+
+
+@kernel
+def problem_noise(
+    key, noise, sample, problem, n_variables, inverse_weights, offsets, row_noise, minima,
+    problem_row, totals, places, race_values,
+):  # fmt: skip
+    """The noise of all variables of a problem side by side, its sums, and the three first of each race."""
+    first_row = problem * n_variables
+    for k in range(n_variables):
+        start, stop = offsets[first_row + k], offsets[first_row + k + 1]
+        n = stop - start
+        totals[k] = noise_row(noise, key, sample, first_row + k, start, stop, row_noise)
+        origin = start - offsets[first_row]
+        problem_row[origin : origin + n] = row_noise[:n]
+        first, second, third, value_1, value_2, value_3 = run_race(
+            row_noise[:n], inverse_weights[start:stop], minima
+        )
+        places[k, 0], places[k, 1], places[k, 2] = first, second, third
+        race_values[k, 0], race_values[k, 1], race_values[k, 2] = value_1, value_2, value_3
+
+
+@kernel
+def joint_winner(c, j, k, noise, inverse_weights, places, race_values):
+    """Variable k's action under the swap (c, j), given its own noise and weights."""
+    n = noise.shape[0]
+    if c >= n or j >= n:
+        return places[k, 0]
+    race = (
+        places[k, 0], places[k, 1], places[k, 2],
+        race_values[k, 0], race_values[k, 1], race_values[k, 2],
+    )  # fmt: skip
+    return swap_winner(c, j, noise, inverse_weights, race)
+
+
+@parallel
+def hash_joint_entries(
+    fixed_reference, n_references, key, noise, n_samples, n_variables, inverse_weights, offsets,
+    longest, multipliers, hashes,
+):  # fmt: skip
+    """The hashes of all entries of all items: hashes is (items, entries, 2)."""
+    for item in numba.prange(hashes.shape[0]):
+        problem, sample = item // n_samples, item % n_samples
+        first_row = problem * n_variables
+        first = offsets[first_row]
+        problem_row = np.empty(offsets[first_row + n_variables] - first)
+        totals = np.empty(n_variables)
+        places = np.empty((n_variables, 3), np.int64)
+        race_values = np.empty((n_variables, 3))
+        problem_noise(
+            key, noise, sample, problem, n_variables, inverse_weights, offsets,
+            np.empty(longest + LANES), race_scratch(longest),
+            problem_row, totals, places, race_values,
+        )  # fmt: skip
+        position = reference_position(key, sample, problem)
+        true_0, true_1 = np.uint64(0), np.uint64(0)
+        for k in range(n_variables):
+            true_0 += multipliers[k, 0] * np.uint64(places[k, 0])
+            true_1 += multipliers[k, 1] * np.uint64(places[k, 0])
+        hashes[item, 0, 0] = true_0
+        hashes[item, 0, 1] = true_1
+        entry = 0
+        for group in range(n_groups(n_references, longest)):
+            for c in range(group_size(group, n_references, longest)):
+                hash_0, hash_1 = true_0, true_1
+                for k in range(n_variables):
+                    start, stop = offsets[first_row + k], offsets[first_row + k + 1]
+                    j = partner(group, fixed_reference, position, n_references, stop - start)
+                    winner = joint_winner(
+                        c, j, k, problem_row[start - first : stop - first],
+                        inverse_weights[start:stop], places, race_values,
+                    )  # fmt: skip
+                    change = np.uint64(winner - places[k, 0])  # modulo 2**64
+                    hash_0 += multipliers[k, 0] * change
+                    hash_1 += multipliers[k, 1] * change
+                entry += 1
+                hashes[item, entry, 0] = hash_0
+                hashes[item, entry, 1] = hash_1
+
+
+@parallel
+def build_joint_vectors(
+    fixed_reference, n_references, key, noise, n_samples, n_variables, inverse_weights, offsets,
+    longest, entries_per_item, wanted, bounds, out,
+):  # fmt: skip
+    """The vectors of the wanted entries; wanted[bounds[item]..] are those of one item, ascending."""
+    for item in numba.prange(bounds.shape[0] - 1):
+        at, stop_at = bounds[item], bounds[item + 1]
+        if at < stop_at:
+            problem, sample = item // n_samples, item % n_samples
+            first_row = problem * n_variables
+            first = offsets[first_row]
+            problem_row = np.empty(offsets[first_row + n_variables] - first)
+            totals = np.empty(n_variables)
+            places = np.empty((n_variables, 3), np.int64)
+            race_values = np.empty((n_variables, 3))
+            problem_noise(
+                key, noise, sample, problem, n_variables, inverse_weights, offsets,
+                np.empty(longest + LANES), race_scratch(longest),
+                problem_row, totals, places, race_values,
+            )  # fmt: skip
+            position = reference_position(key, sample, problem)
+            entry = item * entries_per_item
+            if wanted[at] == entry:
+                out[at] = places[:, 0]
+                at += 1
+            for group in range(n_groups(n_references, longest)):
+                for c in range(group_size(group, n_references, longest)):
+                    entry += 1
+                    if at < stop_at and wanted[at] == entry:
+                        for k in range(n_variables):
+                            start, stop = offsets[first_row + k], offsets[first_row + k + 1]
+                            j = partner(group, fixed_reference, position, n_references, stop - start)
+                            out[at, k] = joint_winner(
+                                c, j, k, problem_row[start - first : stop - first],
+                                inverse_weights[start:stop], places, race_values,
+                            )  # fmt: skip
+                        at += 1
+
+
+@kernel
+def drop_constant_references(
+    k, n, n_references, fixed_reference, position, noise, inverse_weights, places, race_values, weights,
+):  # fmt: skip
+    """ARSM+: weight 0 for the references of variable k under which all its swaps leave it as it is.
+
+    The weights are those of its groups: one a category without references, else one a reference.
+    """
+    for group in range(n if n_references == 0 else n_references):
+        j = partner(group, fixed_reference, position, n_references, n)
+        constant = True
+        for c in range(n):
+            if joint_winner(c, j, k, noise, inverse_weights, places, race_values) != places[k, 0]:
+                constant = False
+                break
+        if constant:
+            weights[group] = 0.0
+
+
+@kernel
+def pairs_gradient(values, longest, first_row, n_variables, offsets, weights, h):
+    """ARSM from the values of an item's entries; the result is the mean of f over all (c, j)."""
+    first = offsets[first_row]
+    base = values[0]
+    h[:] = 0.0
+    entry = 0
+    difference_sum = 0.0
+    for j in range(longest):
+        for c in range(j):
+            entry += 1
+            difference = values[entry] - base
+            difference_sum += difference
+            if difference != 0.0:
+                for k in range(n_variables):
+                    origin = offsets[first_row + k] - first
+                    if j < offsets[first_row + k + 1] - first - origin:
+                        h[origin + c] += difference * weights[origin + j]
+                        h[origin + j] += difference * weights[origin + c]
+    for k in range(n_variables):
+        row = h[offsets[first_row + k] - first : offsets[first_row + k + 1] - first]
+        row -= np.mean(row)
+    return base + 2.0 * difference_sum / (float(longest) * longest)
+
+
+@kernel
+def add_reference_gradient(values, group, longest, first_row, n_variables, offsets, weights, gradient):
+    """Add the ARS of one reference; weights holds one number a variable. The result is the sum of d."""
+    first = offsets[first_row]
+    base = values[0]
+    differences = values[1 + group * longest : 1 + (group + 1) * longest] - base
+    for k in range(n_variables):
+        origin = offsets[first_row + k] - first
+        n = offsets[first_row + k + 1] - first - origin
+        mean = np.sum(differences[:n]) / n
+        for c in range(n):
+            gradient[origin + c] += weights[k] * (differences[c] - mean)
+    return np.sum(differences)
+
+
+@parallel
+def joint_moments(
+    plus, fixed_reference, n_references, key, noise, n_samples, n_variables, inverse_weights, offsets,
+    longest, entry_values, first_block, n_blocks, starts, mean, squares, value,
+):  # fmt: skip
+    """Moments of the gradient of blocks of samples; a block is one problem (see moments.merge_blocks).
+
+    entry_values is (items, entries).
+    """
+    for i in numba.prange(value.shape[0]):
+        problem, block = (first_block + i) // n_blocks, (first_block + i) % n_blocks
+        first_row = problem * n_variables
+        first = offsets[first_row]
+        out = slice(starts[i], starts[i + 1])
+        size = starts[i + 1] - starts[i]
+        gradient = np.empty(size)
+        problem_row = np.empty(size)
+        # Without references a weight for each category; with them, for each (variable, reference).
+        weights = np.empty(size if n_references == 0 else n_variables * n_references)
+        totals = np.empty(n_variables)
+        places = np.empty((n_variables, 3), np.int64)
+        race_values = np.empty((n_variables, 3))
+        row_noise = np.empty(longest + LANES)
+        minima = race_scratch(longest)
+        value_sum = 0.0
+        first_sample = block * SAMPLES_PER_BLOCK
+        for sample in range(first_sample, min(n_samples, first_sample + SAMPLES_PER_BLOCK)):
+            values = entry_values[problem * n_samples + sample]
+            problem_noise(
+                key, noise, sample, problem, n_variables, inverse_weights, offsets,
+                row_noise, minima, problem_row, totals, places, race_values,
+            )  # fmt: skip
+            position = reference_position(key, sample, problem)
+            for k in range(n_variables):
+                start, stop = offsets[first_row + k], offsets[first_row + k + 1]
+                n, origin = stop - start, start - first
+                row = problem_row[origin : origin + n]
+                if n_references == 0:
+                    own_weights = weights[origin : origin + n]
+                    for j in range(n):
+                        own_weights[j] = 1.0 / n - row[j] / totals[k]
+                else:
+                    own_weights = weights[k * n_references : (k + 1) * n_references]
+                    for group in range(n_references):
+                        j = partner(group, fixed_reference, position, n_references, n)
+                        own_weights[group] = (1.0 - n * row[j] / totals[k]) / n_references
+                if plus:
+                    drop_constant_references(
+                        k, n, n_references, fixed_reference, position, row,
+                        inverse_weights[start:stop], places, race_values, own_weights,
+                    )  # fmt: skip
+            if n_references == 0:
+                value_sum += pairs_gradient(
+                    values, longest, first_row, n_variables, offsets, weights, gradient
+                )
+            else:
+                gradient[:] = 0.0
+                difference_sum = 0.0
+                for group in range(n_references):
+                    difference_sum += add_reference_gradient(
+                        values, group, longest, first_row, n_variables, offsets,
+                        weights[group::n_references], gradient,
+                    )  # fmt: skip
+                value_sum += values[0] + difference_sum / (n_references * longest)
+            add_sample(gradient, 0.0, sample - first_sample + 1, mean[out], squares[out])
+        value[i] = value_sum

@@ -1,0 +1,48 @@
+"""Means and squared deviations over samples, in blocks whose order of addition is fixed."""
+
+import numpy as np
+
+from ._jit import kernel
+
+SAMPLES_PER_BLOCK = 64
+
+
+@kernel
+def add_sample(sample, shift, count, mean, squares):
+    """Welford's update with sample - shift, the count-th of its block; the first sets both arrays."""
+    if count == 1:
+        for c in range(sample.shape[0]):
+            mean[c] = sample[c] - shift
+            squares[c] = 0.0
+    else:
+        inverse_count = 1.0 / count
+        for c in range(sample.shape[0]):
+            deviation = sample[c] - shift - mean[c]
+            mean[c] += deviation * inverse_count
+            squares[c] += deviation * deviation * (1.0 - inverse_count)
+
+
+@kernel
+def merge_block(block_count, block_mean, block_squares, count, mean, squares):
+    """Add a block to the moments of the `count` samples before it (Chan, Golub and LeVeque)."""
+    share = block_count / (count + block_count)
+    for c in range(mean.shape[0]):
+        deviation = block_mean[c] - mean[c]
+        mean[c] += deviation * share
+        squares[c] += block_squares[c] + deviation * deviation * (count * share)
+
+
+@kernel
+def merge_blocks(first, n_blocks, n_samples, starts, block_mean, block_squares, offsets, mean, squares):
+    """Add the blocks `first`, `first + 1`, ... in order; block b is number b % n_blocks of its group."""
+    for i in range(starts.shape[0] - 1):
+        group, number = (first + i) // n_blocks, (first + i) % n_blocks
+        count = number * SAMPLES_PER_BLOCK
+        merge_block(
+            np.float64(min(SAMPLES_PER_BLOCK, n_samples - count)),
+            block_mean[starts[i] : starts[i + 1]],
+            block_squares[starts[i] : starts[i + 1]],
+            np.float64(count),
+            mean[offsets[group] : offsets[group + 1]],
+            squares[offsets[group] : offsets[group + 1]],
+        )

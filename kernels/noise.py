@@ -1,0 +1,81 @@
+"""Rows of Dirichlet(1) noise and of random references, drawn or handed in.
+
+A row of noise is used as e with sum(e), so that e / sum(e) is Dirichlet(1); the race does not need the
+division. Row numbers count the variables of all problems.
+"""
+
+import numba
+import numpy as np
+
+from ._jit import exact, kernel, parallel
+from .exponential import NOISE_STREAM, REFERENCE_STREAM, fill_exponentials
+from .philox import LOW_WORD, WORD_BITS, philox
+
+
+# Rows are drawn in whole vectors: out must have room for LANES more than the row.
+LANES = 16
+
+
+@kernel
+def noise_row(noise, key, sample, row, start, stop, out):
+    """Put one row into out, from the array where there is one, and return its sum."""
+    n = stop - start
+    if noise.shape[0] > 0:
+        for c in range(n):
+            out[c] = noise[sample, start + c]
+    else:
+        fill_exponentials(key, NOISE_STREAM, sample, row, 0, out[: (n + LANES - 1) // LANES * LANES])
+    total = 0.0
+    for c in range(n):
+        total += out[c]
+    return total
+
+
+@exact
+def reference_position(key, sample, problem):
+    """A uniform number in [0, 1) that places the references of one problem and sample."""
+    x0, x1, _, _ = philox(
+        np.uint64(0),
+        np.uint64(problem),
+        np.uint64(sample),
+        REFERENCE_STREAM,
+        key & LOW_WORD,
+        key >> WORD_BITS,
+    )
+    bits = ((x0 & LOW_WORD) << WORD_BITS) | (x1 & LOW_WORD)
+    return (bits >> np.uint64(11)) * 2.0**-53
+
+
+@exact
+def reference(fixed, position, i, n_references, n_categories):
+    """The i-th reference: each alone is uniform, and together they differ (systematic sampling)."""
+    if fixed >= 0:
+        return fixed
+    place = position + i / n_references
+    if place >= 1.0:
+        place -= 1.0
+    return min(int(place * n_categories), n_categories - 1)
+
+
+@kernel
+def fill_references(fixed, key, sample, problem, n_categories, out):
+    """The references of one sample for a variable of n_categories; all of one problem share a place."""
+    position = reference_position(key, sample, problem)
+    for i in range(out.shape[0]):
+        out[i] = reference(fixed, position, i, out.shape[0], n_categories)
+
+
+@parallel
+def fill_dirichlet(key, offsets, out):
+    """Dirichlet(1) noise for every sample and row: out is (samples, offsets[-1])."""
+    n_rows = offsets.shape[0] - 1
+    for item in numba.prange(out.shape[0] * n_rows):
+        sample, row = item // n_rows, item % n_rows
+        start, stop = offsets[row], offsets[row + 1]
+        noise = out[sample, start:stop]
+        fill_exponentials(key, NOISE_STREAM, sample, row, 0, noise)
+        total = 0.0
+        for c in range(stop - start):
+            total += noise[c]
+        for c in range(stop - start):
+            noise[c] /= total

@@ -1,0 +1,125 @@
+"""The race: which category of a row wins, and the two behind it (METHOD: argmin of noise * exp(-logits)).
+
+A race value is `noise[c] * inverse_weights[c]` with `inverse_weights = exp(max(logits) - logits)`: it
+cannot overflow for the likeliest category, and is infinite for one of weight zero. The smallest value
+wins; of equal values the first, as in `np.argmin`.
+"""
+
+import numpy as np
+
+from ._jit import exact, kernel
+from .bits import as_bits, as_float
+
+SHORT_BLOCK, LONG_BLOCK = 16, 64
+LONG_ROW = 1024
+INFINITY_BITS = np.uint64(0x7FF0000000000000)
+
+
+@exact
+def beats(value, category, other_value, other_category):
+    """Whether a category comes before another one in the race."""
+    return value < other_value or (value == other_value and category < other_category)
+
+
+@kernel
+def smallest_race_value(noise, inverse_weights):
+    """Compared by bits, so that the loop vectorises."""
+    smallest = INFINITY_BITS
+    for c in range(noise.shape[0]):
+        smallest = min(smallest, as_bits(noise[c] * inverse_weights[c]))
+    return as_float(smallest)
+
+
+@kernel
+def block_length(n):
+    """Long rows want few reductions, short ones few categories to look through one by one."""
+    return SHORT_BLOCK if n < LONG_ROW else LONG_BLOCK
+
+
+@kernel
+def race_scratch(n):
+    """Room for the minima of the blocks of a row of up to n categories."""
+    return np.empty(max(n, LONG_ROW) // SHORT_BLOCK + 1)
+
+
+@kernel
+def block_minima(noise, inverse_weights, length, minima):
+    """Write the smallest race value of each block; the result is the third smallest of those."""
+    n = noise.shape[0]
+    first, second, third = np.inf, np.inf, np.inf
+    for block in range((n + length - 1) // length):
+        part = slice(block * length, min(n, (block + 1) * length))
+        value = smallest_race_value(noise[part], inverse_weights[part])
+        minima[block] = value
+        third = min(third, max(second, value))
+        second = min(second, max(first, value))
+        first = min(first, value)
+    return third
+
+
+@kernel
+def run_race(noise, inverse_weights, minima):
+    """The three first categories and their race values (-1 and infinity where there are fewer).
+
+    minima is race_scratch.
+    """
+    n = noise.shape[0]
+    winner, second, third = -1, -1, -1
+    first_value, second_value, third_value = np.inf, np.inf, np.inf
+    # Three blocks reach this bound, so none of the three first lies above it.
+    length = block_length(n)
+    bound = block_minima(noise, inverse_weights, length, minima)
+    for block in range((n + length - 1) // length):
+        if minima[block] > bound:
+            continue
+        for c in range(block * length, min(n, (block + 1) * length)):
+            value = noise[c] * inverse_weights[c]
+            if value > bound:
+                continue
+            if value < first_value or winner < 0:
+                third, third_value = second, second_value
+                second, second_value = winner, first_value
+                winner, first_value = c, value
+            elif value < second_value or second < 0:
+                third, third_value = second, second_value
+                second, second_value = c, value
+            elif value < third_value or third < 0:
+                third, third_value = c, value
+    return winner, second, third, first_value, second_value, third_value
+
+
+@kernel
+def winner_of(noise, inverse_weights, minima):
+    """The winner alone."""
+    n = noise.shape[0]
+    length = block_length(n)
+    block_minima(noise, inverse_weights, length, minima)
+    best_block = 0
+    for block in range(1, (n + length - 1) // length):
+        if minima[block] < minima[best_block]:
+            best_block = block
+    for c in range(best_block * length, n):
+        if noise[c] * inverse_weights[c] == minima[best_block]:
+            return c
+    return 0
+
+
+@exact
+def swap_winner(c, j, noise, inverse_weights, race):
+    """The winner after noise[c] and noise[j] are exchanged, in O(1): a pseudo action."""
+    winner, second, third, first_value, second_value, third_value = race
+    if c == j:
+        return winner
+    rest, rest_value = winner, first_value
+    if c == winner or j == winner:
+        rest, rest_value = second, second_value
+        if c == second or j == second:
+            rest, rest_value = third, third_value
+    value_c = noise[j] * inverse_weights[c]
+    value_j = noise[c] * inverse_weights[j]
+    best, best_value = c, value_c
+    if beats(value_j, j, best_value, best):
+        best, best_value = j, value_j
+    if rest >= 0 and beats(rest_value, rest, best_value, best):
+        best = rest
+    return best
