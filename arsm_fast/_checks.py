@@ -51,7 +51,7 @@ def check_noise(noise: Any, logits: Logits, leading: tuple[int, ...]) -> FloatAr
         flat = np.concatenate(
             [variable.reshape(-1, variable.shape[-1]) for variable in variables], axis=1
         )
-    flat = np.ascontiguousarray(flat, dtype=np.float64)
+    flat = _for_kernel(flat)
     if not (flat > 0).all():
         raise ValueError(
             f"noise must be positive; got {int((~(flat > 0)).sum())} entries that are not, "
@@ -114,13 +114,18 @@ def check_table(objective: Any, logits: Logits) -> FloatArray:
                 f"got arrays of shape {shapes}"
             )
         flat = np.concatenate([_real(v, f"objective[{k}]") for k, v in enumerate(objective)])
-    flat = np.ascontiguousarray(flat, dtype=np.float64)
+    flat = _for_kernel(flat)
     finite = np.isfinite(flat)
     if not finite.all():
         raise ValueError(
             f"objective, as an array of values, must be finite; {(~finite).sum()} of {flat.size} are not"
         )
     return flat
+
+
+def _for_kernel(array: np.ndarray[Any, Any]) -> FloatArray:
+    """One dtype, one layout, writeable: every other kind would be compiled for anew."""
+    return np.require(array, np.float64, ["C", "W"])
 
 
 def _real(values: Any, name: str) -> np.ndarray[Any, Any]:

@@ -85,10 +85,11 @@ class Logits:
 
 def check_logits(logits: LogitsLike) -> Logits:
     """Check logits and lay them out flat."""
-    if isinstance(logits, list | tuple) and logits and np.ndim(logits[0]) == 1:
-        lengths = {len(np.atleast_1d(variable)) for variable in logits}
-        if len(lengths) > 1 or isinstance(logits[0], np.ndarray):
-            return _from_list(logits)
+    if isinstance(logits, list | tuple) and logits:
+        variables = [_as_float(variable, f"logits[{k}]") for k, variable in enumerate(logits)]
+        lengths = {variable.shape for variable in variables}
+        if variables[0].ndim == 1 and (len(lengths) > 1 or isinstance(logits[0], np.ndarray)):
+            return _from_list(variables)
     array = _as_float(logits, "logits")
     if array.ndim not in (1, 2, 3):
         raise ValueError(
@@ -107,8 +108,7 @@ def check_logits(logits: LogitsLike) -> Logits:
     return Logits(flat, offsets, n_problems, n_variables, array.shape)
 
 
-def _from_list(logits: Sequence[ArrayLike]) -> Logits:
-    variables = [_as_float(variable, f"logits[{k}]") for k, variable in enumerate(logits)]
+def _from_list(variables: Sequence[NDArray[Any]]) -> Logits:
     for k, variable in enumerate(variables):
         if variable.ndim != 1:
             raise ValueError(

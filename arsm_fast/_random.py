@@ -1,8 +1,10 @@
 """From the user's rng to the key of the counter-based generator (SPEC 7)."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
-SeedLike = int | np.random.SeedSequence | np.random.Generator | None
+SeedLike = int | Sequence[int] | np.random.SeedSequence | np.random.Generator | None
 
 
 def philox_key(rng: SeedLike) -> np.uint64:
@@ -18,6 +20,6 @@ def philox_key(rng: SeedLike) -> np.uint64:
 
 def _message(rng: object) -> str:
     return (
-        "rng must be None, a non-negative int, a numpy SeedSequence or a numpy Generator; "
+        "rng must be None, a non-negative int (or several), a numpy SeedSequence or Generator; "
         f"got {rng!r}"
     )

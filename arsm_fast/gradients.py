@@ -37,8 +37,7 @@ def gradient(
           shape (C,) int32 of shape (M,); for logits of shape (B, K, C) it gets the actions and the
           number of the problem of each, of shape (M,);
         * a function compiled with `numba.njit` of one vector (and its problem): what the Python
-          function gets one row of. It is called in parallel, with no Python between. If it raises, its
-          value counts as nan;
+          function gets one row of. It is called in parallel, with no Python between;
         * an array of values of the shape of the logits: each row is then a problem of one variable of
           its own, whatever the number of axes, and no function is called.
     logits : array_like of shape (C,), (K, C) or (B, K, C), or list of 1-D arrays
@@ -65,7 +64,7 @@ def gradient(
     ------
     TypeError, ValueError
         For bad input, naming the argument, before f is called; or for values that f should not return.
-        Exceptions of a Python function come through unchanged; use `propose` to keep what was drawn.
+        Exceptions of a function come through unchanged; use `propose` to keep what was drawn.
 
     Notes
     -----

@@ -27,11 +27,16 @@ def evaluate_proposal(
         if logits.batched:
             return objective(proposal.actions, proposal.problem)
         return objective(proposal.actions)
-    # Exceptions cannot leave a parallel loop: what is not written stays nan, and is refused as such.
-    values = np.full(proposal.problem.size, np.nan)
+    values = np.empty(proposal.problem.size)
+    raised = np.zeros(values.size, np.bool_)
     actions = np.ascontiguousarray(proposal.actions)
     if logits.batched:
-        evaluate_with_problem(objective, actions, proposal.problem, values)
+        evaluate_with_problem(objective, actions, proposal.problem, values, raised)
     else:
-        evaluate(objective, actions, values)
+        evaluate(objective, actions, values, raised)
+    if raised.any():
+        # Again, where its exception comes through.
+        i = int(raised.argmax())
+        arguments = (actions[i], proposal.problem[i]) if logits.batched else (actions[i],)
+        objective(*arguments)
     return values

@@ -40,14 +40,19 @@ def _compile(function: Callable[..., Any], *, cache: bool = True, **options: Any
     return numba.njit(**options)(function)
 
 
+# Helpers are always inlined. Besides being faster, a kernel is then one piece of code: a helper of its own,
+# optimised by itself, may round sums otherwise than its copy in a kernel, and which of the two a process runs
+# depends on whether it compiled the helper or loaded the kernel from the cache.
+
+
 def exact(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile with IEEE arithmetic as written, always inlined: for code whose rounding matters."""
+    """Compile a helper with IEEE arithmetic as written: for code whose rounding matters."""
     return _compile(function, forceinline=True)
 
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a serial kernel whose sums may be reordered."""
-    return _compile(function, fastmath=SUM_FLAGS)
+    """Compile a helper whose sums may be reordered."""
+    return _compile(function, fastmath=SUM_FLAGS, forceinline=True)
 
 
 def parallel(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -55,8 +60,13 @@ def parallel(function: Callable[..., Any]) -> Callable[..., Any]:
     return _guarded(function, _compile(function, fastmath=SUM_FLAGS, parallel=True))
 
 
+def serial_uncached(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a helper that takes a compiled function, which no cache on disk can tell apart."""
+    return _compile(function, cache=False)
+
+
 def parallel_uncached(function: Callable[..., Any]) -> Callable[..., Any]:
-    """As `parallel`, for kernels that take a compiled function, which no cache on disk can tell apart."""
+    """As `parallel`, for kernels that take a compiled function."""
     return _guarded(function, _compile(function, cache=False, parallel=True))
 
 

@@ -1,0 +1,97 @@
+"""Print what a gradient costs, as ratios measured in one process: python asv_benchmarks/ratios.py [--threads N].
+
+A full ARSM gradient of one variable, from a table of values and with many samples, against what NumPy needs to
+draw the same noise alone; and against the naive route, which forms the C x C matrix of swapped winners.
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+
+import numba
+import numpy as np
+
+import arsm_fast
+
+
+def best_time(function: Callable[[], object], repeats: int) -> float:
+    """Seconds of the fastest of several calls."""
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def naive_gradient(table: np.ndarray, logits: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """Equation 9 written down: an arg-min over C entries for each of C (C + 1) / 2 swaps."""
+    size = logits.size
+    inverse_weights = np.exp(-logits)
+    values = np.empty((size, size))
+    for j in range(size):
+        swapped = np.broadcast_to(noise, (j + 1, size)).copy()
+        rows = np.arange(j + 1)
+        swapped[rows, rows] = noise[j]
+        swapped[rows, j] = noise[: j + 1]
+        winners = (swapped * inverse_weights).argmin(axis=1)
+        values[: j + 1, j] = values[j, : j + 1] = table[winners]
+    return (values - values.mean(axis=0)) @ (1 / size - noise)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--threads", type=int, default=1, help="Numba's threads (NumPy uses one)")
+    parser.add_argument("--repeats", type=int, default=5)
+    arguments = parser.parse_args()
+    numba.set_num_threads(arguments.threads)
+    rng = np.random.default_rng(0)
+    print(f"ns a category and sample, best of {arguments.repeats}, {arguments.threads} thread(s)")
+    print(f"{'C':>8} {'logits':>8} {'samples':>8} {'gradient':>9} {'noise':>7} {'NumPy noise':>12} {'ratio':>6}")
+    for size in (10, 100, 1_000, 10_000, 100_000):
+        n_samples = max(1, 2_000_000 // size)
+        table = rng.normal(size=size)
+        regimes = {
+            "0": np.zeros(size),
+            "N(0,1)": rng.normal(size=size),
+            "N(0,16)": 4 * rng.normal(size=size),
+            "ramp 8": np.linspace(0, 8, size),
+        }
+        for name, logits in regimes.items():
+
+            def ours(table=table, logits=logits, n_samples=n_samples) -> object:
+                return arsm_fast.gradient(table, logits, n_samples=n_samples, rng=1)
+
+            def numpy_noise(size=size, n_samples=n_samples) -> object:
+                return rng.dirichlet(np.ones(size), size=n_samples)
+
+            def own_noise(logits=logits, n_samples=n_samples) -> object:
+                return arsm_fast.dirichlet_noise(logits, n_samples, rng=1)
+
+            ours()
+            own_noise()
+            scale = 1e9 / (size * n_samples)
+            gradient = best_time(ours, arguments.repeats) * scale
+            noise = best_time(own_noise, arguments.repeats) * scale
+            theirs = best_time(numpy_noise, arguments.repeats) * scale
+            print(
+                f"{size:>8} {name:>8} {n_samples:>8} {gradient:>9.2f} {noise:>7.2f} {theirs:>12.2f} "
+                f"{gradient / theirs:>6.2f}"
+            )
+    size = 1_000
+    table, logits = rng.normal(size=size), rng.normal(size=size)
+    noise = arsm_fast.dirichlet_noise(logits, 100, rng=1)
+    expected = naive_gradient(table, logits, noise[0])
+    np.testing.assert_allclose(
+        arsm_fast.gradient(table, logits, noise=noise[:1]).gradient, expected, atol=1e-12
+    )
+    naive = best_time(lambda: naive_gradient(table, logits, noise[0]), 2)
+    ours_time = best_time(
+        lambda: arsm_fast.gradient(table, logits, n_samples=2000, rng=1), arguments.repeats
+    )
+    print(f"naive C x C route at C = {size}: {naive:.2f} s a sample, {naive / (ours_time / 2000):,.0f} times ours")
+
+
+if __name__ == "__main__":
+    main()

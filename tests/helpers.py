@@ -1,0 +1,50 @@
+"""What several test modules share."""
+
+import numpy as np
+
+
+def random_logits(rng, size):
+    """Logits of one variable: level, mild, concentrated or extreme, some with unavailable categories."""
+    scale = rng.choice([0.0, 1.0, 3.0, 10.0, 300.0])
+    logits = np.clip(scale * rng.normal(size=size), -700, 700)
+    if rng.random() < 0.25:
+        logits[rng.random(size) < 0.4] = -np.inf
+        if not np.isfinite(logits).any():
+            logits[rng.integers(size)] = 0.0
+    return logits
+
+
+def random_noise(rng, size):
+    """Dirichlet noise of one variable; sometimes with many equal entries."""
+    if rng.random() < 0.15:
+        noise = rng.integers(1, 4, size=size).astype(float)
+        return noise / noise.sum()
+    return rng.dirichlet(np.ones(size))
+
+
+class RandomFunction:
+    """A random value for every vector, the same each time; notes what it was asked."""
+
+    def __init__(self, seed):
+        self.rng = np.random.default_rng(seed)
+        self.table = {}
+
+    def __call__(self, vector):
+        vector = tuple(int(c) for c in np.atleast_1d(vector))
+        return self.table.setdefault(vector, self.rng.normal())
+
+    def batch(self, actions):
+        return np.array([self(row) for row in actions])
+
+
+def as_list(gradient):
+    """The rows of a gradient, whatever its shape."""
+    if isinstance(gradient, list):
+        return gradient
+    return list(np.asarray(gradient).reshape(-1, np.shape(gradient)[-1]))
+
+
+def assert_close(gradient, expected, scale=1.0):
+    """Equal to 1e-12 relative to the largest entry, or to the size of f."""
+    gradient, expected = np.concatenate(as_list(gradient)), np.concatenate(as_list(expected))
+    np.testing.assert_allclose(gradient, expected, rtol=0, atol=1e-12 * max(scale, abs(expected).max()))

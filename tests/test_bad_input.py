@@ -1,0 +1,197 @@
+"""A clear error that names the argument, before f is called."""
+
+import re
+
+import numpy as np
+import pytest
+
+from arsm_fast import (
+    ARS,
+    ARSM,
+    Exact,
+    LeaveOneOut,
+    Reinforce,
+    dirichlet_noise,
+    gradient,
+    propose,
+    pseudo_action_matrix,
+    sample,
+)
+
+
+def never(*arguments):
+    pytest.fail("f was called")
+
+
+ZEROS = np.zeros((2, 3))
+NOISE = np.full((1, 2, 3), 1 / 3)
+
+BAD_LOGITS = [
+    ([[0.0, np.nan, 1.0]], ValueError, "logits must not be nan; got 1 such, the first at logits[0, 1]"),
+    (np.array([0.0, np.inf]), ValueError, "logits must not be +inf; got 1 such, the first at logits[1]"),
+    (
+        np.array([[0.0, 1.0], [-np.inf, -np.inf]]),
+        ValueError,
+        "each variable must have a category whose logit is finite; 1 have only -inf, the first starts at "
+        "logits[1, 0]",
+    ),
+    (
+        [np.zeros(2), np.array([0.0, np.nan, 0.0])],
+        ValueError,
+        "logits must not be nan; got 1 such, the first at logits[1][1]",
+    ),
+    (np.zeros((3, 0)), ValueError, "logits must have at least one variable and one category; got shape (3, 0)"),
+    (np.zeros((0, 3)), ValueError, "logits must have at least one variable and one category; got shape (0, 3)"),
+    ([], ValueError, "logits must have at least one variable and one category; got shape (0,)"),
+    ([np.zeros(2), np.zeros(0)], ValueError, "logits[1] must have at least one category; got an empty array"),
+    (
+        np.zeros((1, 2, 3, 4)),
+        ValueError,
+        "logits must have shape (C,), (K, C) or (B, K, C), or be a list of 1-D arrays; got shape (1, 2, 3, 4)",
+    ),
+    (3.0, ValueError, "got shape ()"),
+    (
+        [np.zeros(2), np.zeros((2, 2))],
+        ValueError,
+        "each array in a list of logits must be 1-D; logits[1] has shape (2, 2)",
+    ),
+    (np.array(["a", "b"]), TypeError, "logits must be real numbers; got dtype <U1"),
+    ([[0.0, "a"]], TypeError, "logits[0] must be real numbers; got dtype <U32"),
+    (np.zeros(2, complex), TypeError, "logits must be real numbers; got dtype complex128"),
+    (
+        [[[0.0], [0.0, 1.0]]],
+        ValueError,
+        "logits[0] must be an array, or a list of 1-D arrays; got nested sequences of different lengths",
+    ),
+]
+
+
+@pytest.mark.parametrize(("logits", "kind", "message"), BAD_LOGITS)
+@pytest.mark.parametrize("call", [lambda phi: gradient(never, phi), propose, sample, dirichlet_noise])
+def test_bad_logits(call, logits, kind, message):
+    with pytest.raises(kind, match=re.escape(message)):
+        call(logits)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "message"),
+    [
+        ({"n_samples": 0}, ValueError, "n_samples must be at least 1; got 0"),
+        ({"n_samples": -3}, ValueError, "n_samples must be at least 1; got -3"),
+        ({"n_samples": 1.5}, TypeError, "n_samples must be an integer; got 1.5"),
+        ({"n_samples": True}, TypeError, "n_samples must be an integer; got True"),
+        ({"n_samples": 2**32}, ValueError, "n_samples must be below 2**32"),
+        (
+            {"estimator": "arms"},
+            ValueError,
+            "estimator must be one of 'ar', 'ars', 'arsm', 'reinforce', 'loo', 'exact', or one of AR(), ARS(), "
+            "ARSM(), Reinforce(), LeaveOneOut(), Exact(); got 'arms'",
+        ),
+        ({"estimator": ARSM}, ValueError, "estimator must be one of"),
+        ({"estimator": None}, ValueError, "estimator must be one of"),
+        ({"estimator": ARS(3)}, ValueError, "reference must be a category of every variable, below 3; got 3"),
+        ({"estimator": Exact(8)}, ValueError, "here 9 of 2 variables, more than its limit of 8"),
+        ({"estimator": Reinforce([1.0, 2.0, 3.0])}, ValueError, "baseline must be a number, or one for each of 1"),
+        ({"estimator": Reinforce(np.nan)}, ValueError, "baseline must be finite"),
+        ({"estimator": Reinforce("x")}, ValueError, "baseline must be a number"),
+        ({"rng": "seed"}, TypeError, "rng must be None, a non-negative int (or several), a numpy SeedSequence or"),
+        ({"rng": -1}, ValueError, "rng must be None, a non-negative int"),
+        ({"rng": 1.5}, TypeError, "rng must be None, a non-negative int"),
+        (
+            {"noise": NOISE[0]},
+            ValueError,
+            "noise must have shape (1, 2, 3), that is (1,) followed by the shape of logits; got shape (2, 3)",
+        ),
+        ({"noise": NOISE, "n_samples": 2}, ValueError, "noise must have shape (2, 2, 3)"),
+        ({"noise": 0 * NOISE}, ValueError, "noise must be positive; got 6 entries that are not, the smallest 0.0"),
+        ({"noise": np.nan * NOISE}, ValueError, "noise must be positive; got 6 entries that are not"),
+        ({"noise": 2 * NOISE}, ValueError, "noise must sum to 1 over the categories of each variable; got a sum of 2.0"),
+        ({"noise": 1j * NOISE}, TypeError, "noise must be real numbers; got dtype complex128"),
+        ({"noise": [[0.5], [0.2, 0.3]]}, ValueError, "noise must be an array; got nested sequences"),
+        ({"noise": NOISE, "estimator": LeaveOneOut(4)}, ValueError, "noise must have shape (1, 4, 2, 3)"),
+        ({"noise": NOISE, "estimator": "exact"}, ValueError, "noise must be None for the estimator Exact"),
+    ],
+)
+def test_bad_arguments(arguments, kind, message):
+    with pytest.raises(kind, match=re.escape(message)):
+        gradient(never, ZEROS, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("make", "kind", "message"),
+    [
+        (lambda: ARS(-1), ValueError, "reference must be None or a category from 0 on; got -1"),
+        (lambda: ARS(1.0), TypeError, "reference must be an integer; got 1.0"),
+        (lambda: ARSM("both"), ValueError, 'swap must be "joint" or "coordinate"; got \'both\''),
+        (lambda: ARSM(references=0), ValueError, "references must be None or at least 1; got 0"),
+        (lambda: ARSM(references="all"), TypeError, "references must be an integer; got 'all'"),
+        (lambda: LeaveOneOut(1), ValueError, "n must be at least 2; got 1"),
+        (lambda: LeaveOneOut(True), TypeError, "n must be an integer; got True"),
+        (lambda: Exact(0), ValueError, "limit must be at least 1; got 0"),
+    ],
+)
+def test_bad_settings(make, kind, message):
+    with pytest.raises(kind, match=re.escape(message)):
+        make()
+
+
+def test_bad_noise_of_a_list():
+    logits = [np.zeros(2), np.zeros(3)]
+    with pytest.raises(ValueError, match=re.escape("noise must be a list of 2 arrays, one for each variable")):
+        gradient(never, logits, noise=NOISE)
+    with pytest.raises(ValueError, match=re.escape("noise[1] must have shape (1, 3); got shape (1, 2)")):
+        gradient(never, logits, noise=[np.full((1, 2), 0.5), np.full((1, 2), 0.5)])
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "message"),
+    [
+        (lambda n: np.zeros(n + 1), ValueError, "values must have shape ({n},), one number for each row of"),
+        (lambda n: np.zeros((n, 1)), ValueError, "values must have shape ({n},), one number for each row of"),
+        (lambda n: 0.0, ValueError, "got shape ()"),
+        (lambda n: np.zeros(n, complex), TypeError, "values must be {n} real numbers, one for each row of"),
+        (lambda n: None, TypeError, "got dtype object"),
+        (lambda n: ["a"] * n, TypeError, "got dtype <U1"),
+        (lambda n: [[0.0]] * (n - 1) + [[0.0, 1.0]], ValueError, "got a ragged sequence"),
+        (
+            lambda n: np.where(np.arange(n) == 1, np.nan, 0.0),
+            ValueError,
+            "values must be finite; 1 of {n} are not: values[1] = nan",
+        ),
+        (lambda n: np.full(n, -np.inf), ValueError, "values must be finite; {n} of {n} are not: values[0] = -inf"),
+    ],
+)
+def test_bad_values(values, kind, message):
+    n = len(propose(ZEROS, rng=0).actions)
+    expected = re.escape(message.format(n=n))
+    with pytest.raises(kind, match=expected):
+        gradient(lambda actions: values(len(actions)), ZEROS, rng=0)
+    with pytest.raises(kind, match=expected):
+        propose(ZEROS, rng=0).estimate(values(n))
+
+
+def test_bad_table():
+    with pytest.raises(ValueError, match=re.escape("objective, as an array of values, must have the shape of logits")):
+        gradient(np.zeros(3), ZEROS)
+    with pytest.raises(ValueError, match="must be finite; 6 of 6 are not"):
+        gradient(ZEROS * np.nan, ZEROS)
+    with pytest.raises(TypeError, match="objective must be real numbers; got dtype complex128"):
+        gradient(ZEROS * 1j, ZEROS)
+    with pytest.raises(ValueError, match=re.escape("must have the lengths of logits, [2, 3]; got arrays of shape")):
+        gradient([np.zeros(2), np.zeros(2)], [np.zeros(2), np.zeros(3)])
+
+
+def test_bad_pseudo_action_matrix():
+    with pytest.raises(ValueError, match=re.escape("noise must have shape (..., C); got a number")):
+        pseudo_action_matrix(1.0, [0.0])
+    with pytest.raises(ValueError, match=re.escape("logits must have the shape of noise, (2,), or that of one")):
+        pseudo_action_matrix([0.5, 0.5], [0.0, 0.0, 0.0])
+    with pytest.raises(ValueError, match="noise must sum to 1"):
+        pseudo_action_matrix([0.5, 0.6], [0.0, 0.0])
+
+
+def test_bad_rng_of_sample():
+    with pytest.raises(TypeError, match="rng must be None"):
+        sample(ZEROS, rng=[0.5])
+    with pytest.raises(ValueError, match="n_samples must be at least 1; got 0"):
+        sample(ZEROS, 0)

@@ -1,0 +1,256 @@
+"""Kernels and estimators against their definitions, with the same noise."""
+
+import numpy as np
+import pytest
+from helpers import RandomFunction, assert_close, random_logits, random_noise
+
+import naive
+from arsm_fast import AR, ARS, ARSM, LeaveOneOut, Reinforce, gradient, propose, pseudo_action_matrix
+from arsm_fast._random import philox_key
+from arsm_fast.kernels.noise import fill_references
+
+
+def test_pseudo_action_matrix_equals_definition_on_2000_cases():
+    rng = np.random.default_rng(0)
+    for _ in range(2000):
+        size = int(rng.integers(1, 41))
+        noise, logits = random_noise(rng, size), random_logits(rng, size)
+        matrix = pseudo_action_matrix(noise, logits)
+        np.testing.assert_array_equal(matrix, naive.pseudo_action_matrix(noise, logits))
+        assert matrix.dtype == np.int32
+
+
+def test_pseudo_action_matrix_of_a_batch():
+    rng = np.random.default_rng(1)
+    noise, logits = rng.dirichlet(np.ones(5), size=(2, 3)), rng.normal(size=(2, 3, 5))
+    matrix = pseudo_action_matrix(noise, logits)
+    assert matrix.shape == (2, 3, 5, 5)
+    shared = pseudo_action_matrix(noise, logits[0, 0])
+    for i, j in np.ndindex(2, 3):
+        np.testing.assert_array_equal(matrix[i, j], naive.pseudo_action_matrix(noise[i, j], logits[i, j]))
+        np.testing.assert_array_equal(shared[i, j], naive.pseudo_action_matrix(noise[i, j], logits[0, 0]))
+
+
+def one_variable_cases(seed, n):
+    rng = np.random.default_rng(seed)
+    for _ in range(n):
+        size = int(rng.choice([1, 2, 3, 5, 8, 16, 17, 33, 40]))
+        yield rng, random_noise(rng, size), random_logits(rng, size), rng.normal(size=size)
+
+
+def test_one_variable_from_a_table():
+    for _, noise, logits, table in one_variable_cases(2, 400):
+        expected, value = naive.arsm_joint(lambda z, t=table: t[z[0]], [noise], [logits])
+        estimate = gradient(table, logits, noise=noise[None])
+        assert_close(estimate.gradient, expected)
+        assert estimate.value == pytest.approx(value, abs=1e-12)
+        plus = gradient(table, logits, noise=noise[None], estimator=ARSM(plus=True))
+        assert_close(plus.gradient, expected)
+
+
+def test_one_variable_from_a_long_row():
+    # Long enough for blocks, lists and sorting on both sides of the merge.
+    rng = np.random.default_rng(3)
+    for size in (64, 100, 257):
+        for scale in (0.0, 1.0, 2.0, 4.0):
+            noise, logits = rng.dirichlet(np.ones(size)), scale * rng.normal(size=size)
+            table = rng.normal(size=size)
+            matrix = table[pseudo_action_matrix(noise, logits)]
+            expected = (matrix - matrix.mean(axis=0)) @ (1 / size - noise)
+            estimate = gradient(table, logits, noise=noise[None])
+            assert_close(estimate.gradient, expected)
+            assert estimate.value == pytest.approx(matrix.mean(), abs=1e-12)
+            assert estimate.n_evaluations == np.unique(pseudo_action_matrix(noise, logits)).size
+
+
+def test_one_variable_ars_with_each_reference():
+    for rng, noise, logits, table in one_variable_cases(4, 150):
+        j = int(rng.integers(logits.size))
+        expected, value = naive.ars_joint(lambda z, t=table: t[z[0]], [noise], [logits], [[j]])
+        estimate = gradient(table, logits, noise=noise[None], estimator=ARS(j))
+        assert_close(estimate.gradient, expected)
+        assert estimate.value == pytest.approx(value, abs=1e-12)
+
+
+def test_one_variable_without_swaps():
+    for rng, noise, logits, table in one_variable_cases(5, 150):
+        z = naive.winner(noise, logits)
+        estimate = gradient(table, logits, noise=noise[None], estimator="ar")
+        assert_close(estimate.gradient, naive.ar(lambda v, t=table: t[v[0]], [noise], [logits])[0])
+        baseline = float(rng.normal())
+        expected, _ = naive.reinforce(lambda v, t=table: t[v[0]], [noise], [logits], baseline)
+        estimate = gradient(table, logits, noise=noise[None], estimator=Reinforce(baseline))
+        assert_close(estimate.gradient, expected)
+        assert estimate.value == table[z]
+
+
+def several_variables_cases(seed, n, ragged):
+    rng = np.random.default_rng(seed)
+    for _ in range(n):
+        n_variables = int(rng.integers(1, 5))
+        size = int(rng.integers(1, 7))
+        sizes = rng.integers(1, 7, size=n_variables) if ragged else [size] * n_variables
+        noise = [random_noise(rng, s) for s in sizes]
+        logits = [random_logits(rng, s) for s in sizes]
+        yield rng, noise, logits, RandomFunction(int(rng.integers(2**32)))
+
+
+def stack(arrays, ragged, leading=True):
+    """The arrays as the API wants them, with the axis of samples in front."""
+    if ragged:
+        return [a[None] for a in arrays] if leading else arrays
+    return np.stack(arrays)[None] if leading else np.stack(arrays)
+
+
+@pytest.mark.parametrize("ragged", [False, True])
+@pytest.mark.parametrize(
+    ("estimator", "definition"),
+    [
+        (ARSM(), naive.arsm_joint),
+        (ARSM(plus=True), lambda f, e, phi: naive.arsm_joint(f, e, phi, plus=True)),
+        (ARSM(swap="coordinate"), naive.coordinate),
+        (AR(), naive.ar),
+        (Reinforce(0.5), lambda f, e, phi: naive.reinforce(f, e, phi, 0.5)),
+    ],
+)
+def test_several_variables(estimator, definition, ragged):
+    for _, noise, logits, f in several_variables_cases(6, 120, ragged):
+        expected, value = definition(f, noise, logits)
+        f_seen = RandomFunction(0)
+        f_seen.table = dict(f.table)
+        asked = []
+
+        def batch(actions, f=f, asked=asked):
+            asked.extend(map(tuple, actions.tolist()))
+            return f.batch(actions)
+
+        estimate = gradient(
+            batch, stack(logits, ragged, False), estimator=estimator, noise=stack(noise, ragged)
+        )
+        assert_close(estimate.gradient, expected)
+        assert estimate.value == pytest.approx(value, abs=1e-12)
+        assert len(set(asked)) == len(asked) == estimate.n_evaluations
+        # f is asked what the definition asks, no more and no less.
+        assert set(asked) == set(f.table)
+
+
+@pytest.mark.parametrize("ragged", [False, True])
+def test_several_variables_ars(ragged):
+    for rng, noise, logits, f in several_variables_cases(7, 120, ragged):
+        j = int(rng.integers(min(len(phi) for phi in logits)))
+        expected, value = naive.ars_joint(f, noise, logits, [[j] * len(logits)])
+        estimate = gradient(
+            f.batch, stack(logits, ragged, False), estimator=ARS(j), noise=stack(noise, ragged)
+        )
+        assert_close(estimate.gradient, expected)
+        assert estimate.value == pytest.approx(value, abs=1e-12)
+
+
+@pytest.mark.parametrize("ragged", [False, True])
+@pytest.mark.parametrize("plus", [False, True])
+@pytest.mark.parametrize("swap", ["joint", "coordinate"])
+def test_several_variables_with_drawn_references(swap, plus, ragged):
+    for seed, (rng, noise, logits, f) in enumerate(several_variables_cases(8, 120, ragged)):
+        widest = max(len(phi) for phi in logits)
+        n_references = int(rng.integers(1, widest + 1))
+        if n_references == widest:
+            continue
+        references = np.empty((len(logits), n_references), np.int64)
+        for k, phi in enumerate(logits):
+            fill_references(-1, philox_key(seed), 0, 0, len(phi), references[k])
+        if swap == "joint":
+            expected, value = naive.ars_joint(f, noise, logits, references.T, plus)
+        else:
+            expected, value = naive.coordinate(f, noise, logits, references.T)
+        estimate = gradient(
+            f.batch,
+            stack(logits, ragged, False),
+            estimator=ARSM(swap, references=n_references, plus=plus),
+            noise=stack(noise, ragged),
+            rng=seed,
+        )
+        assert_close(estimate.gradient, expected)
+        assert estimate.value == pytest.approx(value, abs=1e-12)
+
+
+def test_leave_one_out():
+    for _, _, logits, f in several_variables_cases(9, 60, ragged=True):
+        rng = np.random.default_rng(len(logits))
+        draws = [[random_noise(rng, len(phi)) for phi in logits] for _ in range(4)]
+        expected, value = naive.leave_one_out(f, draws, logits)
+        noise = [np.stack([draw[k] for draw in draws])[None] for k in range(len(logits))]
+        estimate = gradient(f.batch, logits, estimator=LeaveOneOut(4), noise=noise)
+        assert_close(estimate.gradient, expected)
+        assert estimate.value == pytest.approx(value, abs=1e-12)
+
+
+@pytest.mark.parametrize("estimator", [ARSM(), ARSM(plus=True), ARSM("coordinate"), ARS(0), AR(), Reinforce(1.0)])
+def test_samples_and_problems_are_averaged_and_separate(estimator):
+    rng = np.random.default_rng(10)
+    n_samples, n_problems, k, c = 150, 3, 2, 4  # more than two blocks of samples
+    logits = rng.normal(size=(n_problems, k, c))
+    noise = rng.dirichlet(np.ones(c), size=(n_samples, n_problems, k))
+    table = rng.normal(size=(n_problems, c, c))
+    estimate = gradient(
+        lambda actions, problem: table[problem, actions[:, 0], actions[:, 1]],
+        logits,
+        estimator=estimator,
+        n_samples=n_samples,
+        noise=noise,
+    )
+    for b in range(n_problems):
+        singles = [
+            gradient(
+                lambda actions, b=b: table[b, actions[:, 0], actions[:, 1]],
+                logits[b],
+                estimator=estimator,
+                noise=noise[i, b][None],
+            )
+            for i in range(n_samples)
+        ]
+        gradients = np.array([single.gradient for single in singles])
+        assert_close(estimate.gradient[b], gradients.mean(axis=0))
+        assert estimate.value[b] == pytest.approx(np.mean([single.value for single in singles]))
+        expected_error = gradients.std(axis=0, ddof=1) / np.sqrt(n_samples)
+        np.testing.assert_allclose(estimate.standard_error[b], expected_error, rtol=1e-9, atol=1e-15)
+
+
+def test_a_table_is_rows_of_their_own():
+    rng = np.random.default_rng(11)
+    logits, table = rng.normal(size=(2, 3, 4)), rng.normal(size=(2, 3, 4))
+    noise = rng.dirichlet(np.ones(4), size=(5, 2, 3))
+    for estimator in (ARSM(), ARS(1), AR(), Reinforce(0.2)):
+        estimate = gradient(table, logits, estimator=estimator, n_samples=5, noise=noise)
+        assert estimate.value.shape == (2, 3)
+        for i, j in np.ndindex(2, 3):
+            row = gradient(
+                table[i, j], logits[i, j], estimator=estimator, n_samples=5, noise=noise[:, i, j]
+            )
+            assert_close(estimate.gradient[i, j], row.gradient)
+            assert estimate.value[i, j] == pytest.approx(row.value)
+
+
+def test_table_and_function_agree():
+    rng = np.random.default_rng(12)
+    logits, table = 2 * rng.normal(size=50), rng.normal(size=50)
+    for estimator in ("ar", "ars", "arsm", "reinforce", "loo", "exact"):
+        fused = gradient(table, logits, estimator=estimator, n_samples=70, rng=1)
+        called = gradient(lambda z: table[z], logits, estimator=estimator, n_samples=70, rng=1)
+        assert_close(fused.gradient, called.gradient)
+        assert fused.value == pytest.approx(called.value)
+        assert fused.n_evaluations == called.n_evaluations
+
+
+def test_proposal_by_hand():
+    rng = np.random.default_rng(13)
+    logits = rng.normal(size=(4, 3, 5))
+    for estimator in ("ars", "arsm", ARSM("coordinate"), "loo"):
+        proposal = propose(logits, estimator=estimator, n_samples=3, rng=2)
+        assert proposal.actions.dtype == proposal.problem.dtype == np.int32
+        rows = np.column_stack([proposal.problem, proposal.actions])
+        assert len(np.unique(rows, axis=0)) == len(rows)
+        assert (np.diff(proposal.problem) >= 0).all()
+        values = rng.normal(size=len(rows))
+        first = proposal.estimate(values)
+        again = proposal.estimate(values)
+        np.testing.assert_array_equal(first.gradient, again.gradient)

@@ -1,0 +1,138 @@
+"""What holds for every draw, not only on average."""
+
+import numpy as np
+import pytest
+from helpers import RandomFunction
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from arsm_fast import AR, ARS, ARSM, LeaveOneOut, Reinforce, dirichlet_noise, gradient, propose, sample
+
+
+@pytest.mark.parametrize("swap", ["joint", "coordinate"])
+def test_ars_arsm_and_arm_are_one_with_two_categories(swap):
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        k = int(rng.integers(1, 4)) if swap == "joint" else 1
+        logits, noise = 2 * rng.normal(size=(k, 2)), rng.dirichlet(np.ones(2), size=(1, k))
+        f = RandomFunction(1)
+        arsm = gradient(f.batch, logits, estimator=ARSM(swap), noise=noise)
+        for reference in (0, 1):
+            ars = gradient(f.batch, logits, estimator=ARS(reference), noise=noise)
+            np.testing.assert_allclose(ars.gradient, arsm.gradient, atol=1e-14)
+        # ARM (Yin and Zhou, 2019) in u ~ U(0, 1): (f(z_1) - f(z_2)) (u - 1/2) for the log-odds.
+        u = noise[0, :, 0]
+        odds = logits[:, 0] - logits[:, 1]
+        z = np.where(u < 1 / (1 + np.exp(-odds)), 0, 1)
+        anti_z = np.where(1 - u < 1 / (1 + np.exp(-odds)), 0, 1)
+        arm = (f(anti_z) - f(z)) * (u - 0.5)
+        np.testing.assert_allclose(arsm.gradient, np.stack([arm, -arm], axis=1), atol=1e-14)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(0, 2**32),
+    st.integers(1, 4),
+    st.integers(1, 9),
+    st.sampled_from([ARS(), ARSM(), ARSM(plus=True), ARSM("coordinate"), LeaveOneOut(3)]),
+    st.floats(-500, 500),
+    st.sampled_from([0.0, 1.0, 5.0, 100.0]),
+)
+def test_sums_to_zero_and_ignores_a_constant(seed, n_variables, size, estimator, constant, scale):
+    logits = scale * np.random.default_rng(seed).normal(size=(n_variables, size))
+    shifted = logits + constant
+    proposal = propose(logits, estimator=estimator, rng=seed)
+    again = propose(shifted, estimator=estimator, rng=seed)
+    np.testing.assert_array_equal(proposal.actions, again.actions)
+    values = np.random.default_rng(seed + 1).normal(size=len(proposal.actions))
+    estimate = proposal.estimate(values)
+    np.testing.assert_allclose(estimate.gradient.sum(axis=1), 0.0, atol=1e-12)
+    np.testing.assert_allclose(again.estimate(values).gradient, estimate.gradient, atol=1e-12)
+
+
+def test_no_pseudo_action_no_gradient():
+    logits = np.zeros((3, 5))
+    logits[:, 2] = 200.0
+    for estimator in ("ars", "arsm", ARSM("coordinate")):
+        estimate = gradient(lambda a: a.sum(axis=1), logits, estimator=estimator, rng=0)
+        np.testing.assert_array_equal(estimate.gradient, 0.0)
+        assert estimate.n_evaluations == 1
+        assert estimate.value == 6.0
+
+
+def test_one_category():
+    for estimator in ("ar", "ars", "arsm", ARSM("coordinate"), "reinforce", "loo", "exact"):
+        estimate = gradient(lambda a: 3.0 + a[:, 0], np.zeros((2, 1)), estimator=estimator, n_samples=3, rng=0)
+        np.testing.assert_array_equal(estimate.gradient, 0.0)
+        assert estimate.value == 3.0
+        assert estimate.n_evaluations == 1
+
+
+@pytest.mark.parametrize(
+    "estimator", [AR(), ARS(), ARSM(), ARSM(plus=True), ARSM("coordinate"), Reinforce(), LeaveOneOut(4), "exact"]
+)
+def test_unavailable_categories_are_never_asked(estimator):
+    logits = np.zeros((3, 4))
+    logits[0, 1] = logits[1, :3] = -np.inf
+    for scale in (1.0, 700.0):
+        proposal = propose(
+            np.where(np.isfinite(logits), scale, -np.inf), estimator=estimator, n_samples=50, rng=1
+        )
+        assert not (proposal.actions[:, 0] == 1).any()
+        assert (proposal.actions[:, 1] == 3).all()
+        assert np.isfinite(proposal.estimate(np.ones(len(proposal.problem))).gradient).all()
+
+
+def test_extreme_logits():
+    rng = np.random.default_rng(2)
+    for logits in (np.array([700.0, -700.0, 0.0]), np.array([-700.0, -700.0]), rng.uniform(-700, 700, 30)):
+        for estimator in ("ar", "ars", "arsm", "loo", "exact"):
+            estimate = gradient(np.arange(logits.size), logits, estimator=estimator, n_samples=20, rng=3)
+            assert np.isfinite(estimate.gradient).all()
+
+
+def test_the_level_of_f_does_not_matter():
+    logits, table = np.random.default_rng(4).normal(size=(2, 40))
+    low = gradient(table, logits, n_samples=10, rng=5)
+    high = gradient(table + 2.0**20, logits, n_samples=10, rng=5)
+    np.testing.assert_allclose(high.gradient, low.gradient, atol=1e-9)
+
+
+def test_sample_follows_the_softmax():
+    logits = np.array([[0.0, 1.0, -1.0, 2.0], [0.0, -np.inf, 0.0, 0.0]])
+    n = 100_000
+    actions = sample(logits, n, rng=0)
+    assert actions.shape == (n, 2)
+    assert actions.dtype == np.int32
+    for k in range(2):
+        p = np.exp(logits[k]) / np.exp(logits[k]).sum()
+        counts = np.bincount(actions[:, k], minlength=4)
+        assert (abs(counts - n * p) < 5 * np.sqrt(n * p * (1 - p)) + 1e-9).all()
+
+
+def test_sample_draws_the_true_actions_of_the_estimators():
+    logits = np.random.default_rng(6).normal(size=(20, 300))
+    noise = dirichlet_noise(logits, 2, rng=7)
+    np.testing.assert_array_equal(
+        sample(logits, 2, rng=7), np.argmin(noise * np.exp(-logits), axis=2)
+    )
+    assert sample(logits, rng=7).shape == (20,)
+    assert isinstance(sample(logits[0], rng=7), int)
+    ragged = sample([np.zeros(2), np.zeros(5)], 3, rng=0)
+    assert ragged.shape == (3, 2)
+
+
+def test_inputs_are_not_modified_and_dtypes_are_converted():
+    for logits in (
+        np.zeros((3, 4), np.float32),
+        np.zeros((3, 4), np.int64),
+        np.asfortranarray(np.zeros((3, 4))),
+        np.zeros((3, 8))[:, ::2],
+        np.zeros((3, 4)).tolist(),
+    ):
+        before = np.array(logits)
+        estimate = gradient(lambda a: a.sum(axis=1), logits, rng=0)
+        np.testing.assert_array_equal(before, logits)
+        assert estimate.gradient.dtype == np.float64
+        reference = gradient(lambda a: a.sum(axis=1), np.zeros((3, 4)), rng=0)
+        np.testing.assert_array_equal(estimate.gradient, reference.gradient)

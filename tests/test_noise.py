@@ -1,0 +1,115 @@
+"""The generator, the exponentials and the Dirichlet noise."""
+
+import math
+
+import numba
+import numpy as np
+import pytest
+from scipy import stats
+
+from arsm_fast import dirichlet_noise
+from arsm_fast.kernels.exponential import NOISE_STREAM, exponential, fill_exponentials
+from arsm_fast.kernels.philox import philox
+
+# Random123, kat_vectors: philox4x32 10.
+KNOWN_ANSWERS = [
+    ("00000000 00000000 00000000 00000000 00000000 00000000", "6627e8d5 e169c58d bc57ac4c 9b00dbd8"),
+    ("ffffffff ffffffff ffffffff ffffffff ffffffff ffffffff", "408f276d 41c83b0e a20bc7c6 6d5451fd"),
+    ("243f6a88 85a308d3 13198a2e 03707344 a4093822 299f31d0", "d16cfe09 94fdcceb 5001e420 24126ea1"),
+]
+
+
+@pytest.mark.parametrize(("counter_and_key", "expected"), KNOWN_ANSWERS)
+def test_philox_known_answers(counter_and_key, expected):
+    words = philox(*(np.uint64(int(word, 16)) for word in counter_and_key.split()))
+    assert [int(word) & 0xFFFFFFFF for word in words] == [int(word, 16) for word in expected.split()]
+
+
+def test_exponential_is_minus_log_to_the_last_digits():
+    rng = np.random.default_rng(1)
+    shift = rng.integers(0, 64, size=20_000, dtype=np.uint64)
+    words = rng.integers(2**64, size=20_000, dtype=np.uint64) >> shift
+    words[::2] = ~words[::2]
+    worst = 0.0
+    for word in words:
+        tail = (int(word & np.uint64(2**63 - 1)) + 0.5) / 2**64
+        # Above one half u is far from 1 - u in floating point, so the two halves differ.
+        expected = -math.log(tail) if word >> np.uint64(63) else -math.log1p(-tail)
+        high, low = word >> np.uint64(32), word & np.uint64(0xFFFFFFFF)
+        worst = max(worst, abs(exponential(high, low) / expected - 1))
+    assert worst < 1e-15
+
+
+def test_exponential_extremes_are_positive_and_finite():
+    full = np.uint64(0xFFFFFFFF)
+    assert exponential(np.uint64(0), np.uint64(0)) == pytest.approx(2.0**-65)
+    assert exponential(full, full) == pytest.approx(math.log(2))
+    smallest_tail = exponential(np.uint64(0x80000000), np.uint64(0))
+    assert smallest_tail == pytest.approx(65 * math.log(2))
+
+
+def test_exponentials_are_exponential():
+    draws = np.empty(1_000_000)
+    fill_exponentials(np.uint64(2024), NOISE_STREAM, 3, 5, 0, draws)
+    assert stats.kstest(draws, "expon").pvalue > 1e-3
+
+
+@numba.njit(parallel=True)
+def _tail(n_chunks, chunk, bound, found, counts):
+    for i in numba.prange(n_chunks):
+        draws = np.empty(chunk)
+        fill_exponentials(np.uint64(99), NOISE_STREAM, i, 0, 0, draws)
+        count = 0
+        for k in range(chunk):
+            if draws[k] < bound:
+                found[i, count] = draws[k]
+                count += 1
+        counts[i] = count
+
+
+def test_small_exponentials_of_a_billion_draws_are_exponential():
+    n_chunks, chunk, bound = 1000, 1_000_000, 1e-6
+    found = np.empty((n_chunks, 40))
+    counts = np.zeros(n_chunks, np.int64)
+    _tail(n_chunks, chunk, bound, found, counts)
+    small = np.concatenate([found[i, : counts[i]] for i in range(n_chunks)])
+    # Poisson of mean 1000.
+    assert abs(small.size - 1000) < 5 * math.sqrt(1000)
+    assert np.unique(small).size == small.size
+    assert stats.kstest(small / bound, "uniform").pvalue > 1e-3
+
+
+def test_numbers_depend_on_their_address_alone():
+    long, short = np.empty(101), np.empty(50)
+    fill_exponentials(np.uint64(7), NOISE_STREAM, 1, 2, 0, long)
+    fill_exponentials(np.uint64(7), NOISE_STREAM, 1, 2, 0, short)
+    np.testing.assert_array_equal(long[:50], short)
+    fill_exponentials(np.uint64(7), NOISE_STREAM, 1, 2, 20, short)
+    np.testing.assert_array_equal(long[20:70], short)
+    seen = {tuple(long)}
+    for sample, variable in [(0, 2), (1, 0), (2, 1), (2, 2)]:
+        fill_exponentials(np.uint64(7), NOISE_STREAM, sample, variable, 0, long)
+        seen.add(tuple(long))
+    assert len(seen) == 5
+
+
+def test_dirichlet_means_and_covariances():
+    n, size = 200_000, 5
+    noise = dirichlet_noise(np.zeros(size), n, rng=3)
+    np.testing.assert_allclose(noise.sum(axis=1), 1.0, rtol=1e-14)
+    reference = stats.dirichlet(np.ones(size))
+    assert abs(noise.mean(axis=0) - reference.mean()).max() < 5 * math.sqrt(reference.var()[0] / n)
+    covariance = (np.eye(size) / size - 1 / size**2) / (size + 1)
+    # The fourth moments are bounded by the second ones, as entries are below one.
+    assert abs(np.cov(noise.T) - covariance).max() < 5 * math.sqrt(covariance[0, 0] / n)
+    assert stats.kstest(noise[:, 2], stats.beta(1, size - 1).cdf).pvalue > 1e-3
+
+
+def test_dirichlet_noise_is_what_the_estimators_draw():
+    from arsm_fast import gradient
+
+    logits = np.random.default_rng(0).normal(size=(4, 7))
+    table = np.random.default_rng(1).normal(size=(4, 7))
+    drawn = gradient(table, logits, n_samples=3, rng=11)
+    given = gradient(table, logits, n_samples=3, noise=dirichlet_noise(logits, 3, rng=11))
+    np.testing.assert_allclose(drawn.gradient, given.gradient, rtol=1e-12, atol=1e-14)

@@ -1,0 +1,167 @@
+"""The same rng gives the same bits: for any number of threads, in a new process, after an edit of a kernel."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numba
+import numpy as np
+import pytest
+
+import arsm_fast
+from arsm_fast import ARSM, gradient, propose, sample
+from arsm_fast._random import philox_key
+from arsm_fast.kernels import one_variable
+
+ESTIMATORS = ["ar", "ars", "arsm", ARSM(plus=True), ARSM("coordinate"), ARSM(references=2), "reinforce", "loo"]
+
+
+def digest():
+    """A hash of the results of everything random."""
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(5, 3, 6))
+    ragged = [rng.normal(size=c) for c in (2, 7, 3)]
+    table = rng.normal(size=(5, 3, 6))
+    long = rng.normal(size=3000)
+    parts = [sample(logits, 100, rng=1)]
+    for estimator in ESTIMATORS:
+        for n_samples in (1, 200):
+            for arguments in (
+                (lambda a, b: np.cos(a @ [1.0, 2.0, 3.0] + b), logits),
+                (lambda a: np.cos(a @ [1.0, 2.0, 3.0]), ragged),
+                (table, logits),
+                (np.cos(np.arange(3000.0)), long),
+            ):
+                estimate = gradient(*arguments, estimator=estimator, n_samples=n_samples, rng=2)
+                parts += [np.concatenate([np.ravel(g) for g in estimate.gradient]), estimate.value]
+                if n_samples > 1:
+                    parts.append(np.concatenate([np.ravel(g) for g in estimate.standard_error]))
+    return hashlib.sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in parts)).hexdigest()
+
+
+def test_any_number_of_threads():
+    before = numba.get_num_threads()
+    try:
+        digests = set()
+        for n_threads in (1, 2, 4):
+            numba.set_num_threads(n_threads)
+            digests.add(digest())
+    finally:
+        numba.set_num_threads(before)
+    assert len(digests) == 1
+
+
+def test_new_process():
+    script = "from test_reproducible import digest; print(digest())"
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    output = subprocess.run(
+        [sys.executable, "-P", "-c", script], env=environment, capture_output=True, text=True, check=True
+    )
+    assert output.stdout.strip() == digest()
+
+
+def test_kinds_of_rng():
+    logits = np.zeros(10)
+    by_int = sample(logits, 5, rng=3)
+    np.testing.assert_array_equal(by_int, sample(logits, 5, rng=np.random.default_rng(3)))
+    np.testing.assert_array_equal(by_int, sample(logits, 5, rng=np.random.SeedSequence(3)))
+    generator = np.random.default_rng(3)
+    first, second = sample(logits, 5, rng=generator), sample(logits, 5, rng=generator)
+    assert (first != second).any()
+    assert philox_key(None) != philox_key(None)
+
+
+def test_global_state_is_left_alone():
+    np.random.seed(0)  # noqa: NPY002 (the legacy state is what is being watched)
+    state = np.random.get_state()[1].copy()  # noqa: NPY002
+    threads = numba.get_num_threads()
+    gradient(np.arange(4.0), np.zeros(4), n_samples=100)
+    np.testing.assert_array_equal(state, np.random.get_state()[1])  # noqa: NPY002
+    assert numba.get_num_threads() == threads
+
+
+@pytest.mark.parametrize("layer", ["omp", "workqueue"])
+def test_concurrent_python_threads(layer):
+    script = """
+import threading, numpy as np
+from arsm_fast import gradient
+logits = np.random.default_rng(0).normal(size=(50, 40)); table = np.cos(logits)
+expected = gradient(table, logits, n_samples=100, rng=1).gradient
+results = []
+def work():
+    for _ in range(5):
+        results.append(gradient(table, logits, n_samples=100, rng=1).gradient)
+threads = [threading.Thread(target=work) for _ in range(4)]
+[t.start() for t in threads]; [t.join() for t in threads]
+assert len(results) == 20 and all((r == expected).all() for r in results)
+print("same")
+"""
+    run = subprocess.run(
+        [sys.executable, "-P", "-c", script],
+        env=os.environ | {"NUMBA_THREADING_LAYER": layer},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if "No threading layer could be loaded" in run.stderr:
+        pytest.skip(f"this machine has no {layer} layer")
+    assert run.stdout.strip() == "same", run.stderr
+
+
+def test_each_kernel_compiles_once():
+    kernel = one_variable.one_variable_moments.dispatcher
+    gradient(np.zeros(4), np.zeros(4), n_samples=2, rng=0)
+    before = len(kernel.signatures)
+    for logits in (
+        np.zeros(4, np.float32),
+        np.zeros((3, 4)).T[:, 0][:3],
+        np.zeros((2, 3), order="F"),
+        [np.zeros(2), np.zeros(3)],
+    ):
+        table = [np.zeros(2), np.zeros(3)] if isinstance(logits, list) else np.zeros(np.shape(logits))
+        gradient(table, logits, rng=0)
+        gradient(table, logits, n_samples=200, estimator="ars", rng=0)
+    frozen = np.zeros(4)
+    frozen.flags.writeable = False
+    gradient(frozen, frozen, rng=0)
+    proposal = propose(np.zeros(4), rng=0)
+    proposal.estimate(np.zeros(len(proposal.actions), np.float32))
+    gradient(frozen, frozen, noise=np.full((1, 4), 0.25))
+    assert len(kernel.signatures) == before
+
+
+def test_an_edited_helper_is_not_served_from_the_cache(tmp_path):
+    # The helper is in another file than the kernel that calls it, which Numba's own cache key misses.
+    package = tmp_path / "edited"
+    shutil.copytree(Path(arsm_fast.__file__).parent, package / "arsm_fast")
+    kernels = Path(one_variable.__file__).parent
+    if kernels != package / "arsm_fast" / "kernels":
+        shutil.copytree(kernels, package / "arsm_fast" / "kernels", dirs_exist_ok=True)
+    script = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import arsm_fast, numpy as np;"
+        "assert arsm_fast.__file__.startswith(sys.argv[1]);"
+        "print(arsm_fast.sample(np.zeros(1000), rng=0))"
+    )
+
+    def run():
+        return subprocess.run(
+            [sys.executable, "-P", "-c", script, str(package)],
+            env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "cache")},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+
+    first = run()
+    assert run() == first
+    assert any((tmp_path / "cache").rglob("*.nbi"))
+    philox = package / "arsm_fast" / "kernels" / "philox.py"
+    text = philox.read_text()
+    assert "0xD2511F53" in text
+    philox.write_text(text.replace("0xD2511F53", "0xD2511F55"))
+    assert run() != first
+
+

@@ -1,0 +1,105 @@
+"""Every estimator against exact enumeration: z-scores of the gradient and of the value."""
+
+import numpy as np
+import pytest
+from helpers import RandomFunction, as_list
+
+import naive
+from arsm_fast import AR, ARS, ARSM, Exact, LeaveOneOut, Reinforce, gradient
+
+N_SAMPLES = 200_000
+
+ESTIMATORS = [
+    AR(),
+    ARS(),
+    ARS(reference=1),
+    ARSM(),
+    ARSM(plus=True),
+    ARSM(references=2),
+    ARSM(references=2, plus=True),
+    ARSM(swap="coordinate"),
+    ARSM(swap="coordinate", references=2),
+    Reinforce(),
+    Reinforce(baseline=0.7),
+    LeaveOneOut(2),
+    LeaveOneOut(5),
+]
+
+
+def problems():
+    rng = np.random.default_rng(20)
+    for scale in (0.0, 1.0, 2.0):
+        yield [scale * rng.normal(size=c) for c in (2, 3, 4)], RandomFunction(1)
+        yield scale * rng.normal(size=(1, 6)), RandomFunction(2)
+        yield scale * rng.normal(size=(2, 5)), RandomFunction(3)
+    yield np.array([[0.0, 1.0, -np.inf, 0.5]]), RandomFunction(5)
+
+
+def estimate_in_parts(f, logits, estimator, seed, n_parts=10):
+    """Gradient and standard error from all samples; values of the parts, which say how they spread."""
+    parts = [
+        gradient(f, logits, estimator=estimator, n_samples=N_SAMPLES // n_parts, rng=[seed, part])
+        for part in range(n_parts)
+    ]
+    gradients = np.array([np.concatenate(as_list(part.gradient)) for part in parts])
+    errors = np.array([np.concatenate(as_list(part.standard_error)) for part in parts])
+    values = np.array([part.value for part in parts])
+    return gradients.mean(axis=0), np.sqrt((errors**2).sum(axis=0)) / n_parts, values
+
+
+def z_scores_of(gradient_mean, error, truth):
+    """In units of the standard error; entries without spread must be right."""
+    spread = error > 0
+    np.testing.assert_allclose(gradient_mean[~spread], truth[~spread], atol=1e-14)
+    return (gradient_mean - truth)[spread] / error[spread]
+
+
+@pytest.mark.parametrize(("number", "estimator"), list(enumerate(ESTIMATORS)), ids=repr)
+def test_unbiased(number, estimator):
+    z_scores, value_scores = [], []
+    for problem, (logits, f) in enumerate(problems()):
+        truth, expectation = naive.exact(f, as_list(logits))
+        mean, error, values = estimate_in_parts(f.batch, logits, estimator, seed=100 * number + problem)
+        z_scores.extend(z_scores_of(mean, error, np.concatenate(truth)))
+        value_scores.append(
+            (values.mean() - expectation) / (values.std(ddof=1) / np.sqrt(values.size))
+        )
+    assert np.abs(z_scores).max() < 5
+    assert 0.7 < np.sqrt(np.mean(np.square(z_scores))) < 1.3
+    # Student's t with nine degrees of freedom: 5 of its standard deviations, and its spread.
+    assert np.abs(value_scores).max() < 5 * np.sqrt(9 / 7)
+    assert 0.5 < np.sqrt(np.mean(np.square(value_scores))) < 1.6
+
+
+@pytest.mark.parametrize("estimator", [ARSM(), AR(), ARS(), LeaveOneOut(3)], ids=repr)
+def test_unbiased_from_a_table(estimator):
+    rng = np.random.default_rng(21)
+    logits, table = rng.normal(size=(16, 6)), rng.normal(size=(16, 6))
+    estimate = gradient(table, logits, estimator=estimator, n_samples=N_SAMPLES, rng=5)
+    exact = gradient(table, logits, estimator=Exact())
+    z_scores = (estimate.gradient - exact.gradient) / estimate.standard_error
+    assert abs(z_scores).max() < 5
+    assert 0.7 < np.sqrt(np.mean(z_scores**2)) < 1.3
+
+
+def test_exact_is_enumeration():
+    for logits, f in problems():
+        expected, expectation = naive.exact(f, as_list(logits))
+        estimate = gradient(f.batch, logits, estimator="exact")
+        for g, truth in zip(as_list(estimate.gradient), expected, strict=True):
+            np.testing.assert_allclose(g, truth, atol=1e-14)
+        assert estimate.value == pytest.approx(expectation, abs=1e-14)
+        assert all(not np.any(error) for error in as_list(estimate.standard_error))
+
+
+def test_a_biased_estimator_would_be_found():
+    # The same test, with AR's older weight 1 - pi_c in place of 1 - C pi_c (METHOD's first erratum).
+    logits = np.array([0.3, -0.2, 0.5, 0.0])
+    table = np.array([1.0, 2.0, 0.5, 3.0])
+    rng = np.random.default_rng(22)
+    noise = rng.dirichlet(np.ones(4), size=N_SAMPLES)
+    values = table[np.argmin(noise * np.exp(-logits), axis=1)]
+    samples = values[:, None] * (1 - noise)
+    exact = gradient(table, logits, estimator="exact").gradient
+    z_scores = (samples.mean(axis=0) - exact) / (samples.std(axis=0) / np.sqrt(N_SAMPLES))
+    assert abs(z_scores).max() > 5
