@@ -1,4 +1,38 @@
-"""PLACEHOLDER."""
+"""Choose features for a classifier, on real data, by stochastic gradients over categorical variables.
+
+Each of the 30 features of scikit-learn's breast-cancer data is left out, linear, or linear and squared:
+30 variables of 3 categories. The objective, to be made small, is the cross-validated log-loss of a
+logistic regression with a ridge penalty plus a price for each term. 30 % of the data are held out
+before anything else; the search sees only the rest.
+
+    python select_features.py
+    python select_features.py --plot select.png
+    python select_features.py --estimator loo --budget 1000 --price 0.002
+
+The search keeps logits of shape (30, 3), asks `arsm_fast.propose` for vectors, evaluates those that
+it has not met before, and lets Adam descend the estimated gradient. It is compared with random search
+and with hill climbing at the same number of distinct vectors evaluated, and with two fixed choices.
+
+Measured with 2500 evaluations, means over 3 splits of the data and 4 seeds each (standard errors over seeds
+0.0001 to 0.0005): objective after 1000 and 2500 evaluations, then log-loss on the rows held out.
+
+    ARSM, one variable at a time   0.0726   0.0715   0.115     (the default)
+    leave-one-out(5)               0.0728   0.0717   0.115
+    leave-one-out(10)              0.0747   0.0723   0.112
+    leave-one-out(20)              0.0747   0.0723   0.111
+    ARSM+, joint swap              0.0753   0.0726   0.109
+    ARSM, joint swap               0.0758   0.0726   0.112
+    random search                  0.0856   0.0841   0.117
+    hill climbing                  0.0713   0.0711   0.116
+    all features linear                              0.098
+
+So swapping one variable at a time and leave-one-out(5) are equal here within the error, and every
+gradient beats random search. Hill climbing, which begins with few features, is better still and nearly
+done after a few hundred evaluations: with 60 neighbours of a vector it is hard to beat. And the
+objective is not the held-out loss. About ten terms chosen from 398 rows look better in the
+cross-validation that chose them than on new rows, where keeping all features has the lower loss: the
+price buys a small model, not a better one.
+"""
 
 from __future__ import annotations
 
@@ -23,16 +57,17 @@ BATCH_SIZE = 4  # few enough to stay in the cache: 64 take three times as long a
 
 HELD_OUT = 0.3
 RIDGE = 1.0
+# The best of 0.05, 0.1, 0.2 and 0.4 for the default estimator and for leave-one-out(10), by the mean of 3
+# seeds on other folds than those of the table above; there the joint swaps were run at 0.1, their best.
 LEARNING_RATE = 0.2
 MARGIN = 0.02
 MAX_STEPS = 20_000  # a search that meets only known vectors costs nothing, and would go on for ever
 
 ESTIMATORS = {
-    "loo": arsm_fast.LeaveOneOut(10),
     "arsm-coordinate": arsm_fast.ARSM(swap="coordinate"),
+    "loo": arsm_fast.LeaveOneOut(5),
     "arsm-joint": arsm_fast.ARSM(),
     "arsm-plus": arsm_fast.ARSM(plus=True),
-    "ars": arsm_fast.ARS(),
 }
 
 FloatArray = NDArray[np.float64]
@@ -85,8 +120,7 @@ def fit(design: FloatArray, target: FloatArray, weights: FloatArray, ridge: floa
         For all rows, also those that were not fitted.
     """
     n_terms = design.shape[-2]
-    # A little on the constant's diagonal too would shift it: it gets none. Padding is harmless, as its
-    # gradient is zero.
+    # Coefficients of padding have no gradient and stay zero; the penalty keeps their equations regular.
     penalty = np.full(n_terms, ridge)
     penalty[0] = 0.0
     coefficients = np.zeros(design.shape[:-1])
@@ -350,14 +384,14 @@ def main(argv: list[str] | None = None) -> list[Row]:
     )
     parser.add_argument("--price", type=float, default=0.001, help="of one term (default: 0.001)")
     parser.add_argument(
-        "--estimator", choices=list(ESTIMATORS), default="loo", help="of the gradient (default: loo)"
+        "--estimator", choices=list(ESTIMATORS), default="arsm-coordinate", help="default: arsm-coordinate"
     )
     parser.add_argument("--learning-rate", type=float, default=LEARNING_RATE)
     parser.add_argument("--seed", type=int, default=0, help="of the searches (default: 0)")
     parser.add_argument("--split", type=int, default=0, help="seed of the split of the data (default: 0)")
     parser.add_argument("--plot", metavar="FILE.png", help="draw the best objective over the evaluations")
     args = parser.parse_args(argv)
-    if args.budget < 1 or args.price < 0 or not args.learning_rate > 0:
+    if args.budget < 1 or not args.price >= 0 or not args.learning_rate > 0:
         parser.error("--budget must be at least 1, --price not negative, --learning-rate positive")
 
     begin = time.perf_counter()

@@ -103,7 +103,7 @@ def test_select_features_reports_and_plots(select, capsys, tmp_path):
     assert [row.n_terms for row in rows[-2:]] == [30, 60]
 
 
-@pytest.mark.parametrize("estimator", ["arsm-coordinate", "arsm-joint"])
+@pytest.mark.parametrize("estimator", ["loo", "arsm-joint"])
 def test_select_features_with_other_estimators(select, estimator):
     pytest.importorskip("sklearn")
     row = select.main(["--budget", "20", "--estimator", estimator])[0]

@@ -1,0 +1,195 @@
+"""Eight numbers at a time: a vector type for kernels that keep eight samples side by side.
+
+LLVM vectorises plain loops over one long row well, but not a few samples of a short one. Here a kernel says what
+it wants: `a + b`, `a * b`, `a < b` and so on work on Lanes and on Lanes with a float, lane by lane, with IEEE
+arithmetic; comparisons give a Mask. LLVM maps them to whatever vectors the machine has.
+"""
+
+import operator
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.core.imputils import lower_builtin
+from numba.core.typing.templates import ConcreteTemplate, infer_global, signature
+from numba.extending import intrinsic, models, register_model
+
+from ._jit import exact
+
+WIDTH = 8
+_VECTOR = ir.VectorType(ir.DoubleType(), WIDTH)
+_MASK = ir.VectorType(ir.IntType(1), WIDTH)
+
+
+class Lanes(types.Type):
+    """Eight float64."""
+
+    def __init__(self):
+        super().__init__(name="Lanes")
+
+
+class Mask(types.Type):
+    """Eight booleans."""
+
+    def __init__(self):
+        super().__init__(name="LaneMask")
+
+
+lanes = Lanes()
+mask = Mask()
+
+
+@register_model(Lanes)
+class _LanesModel(models.PrimitiveModel):
+    def __init__(self, manager, numba_type):
+        super().__init__(manager, numba_type, _VECTOR)
+
+
+@register_model(Mask)
+class _MaskModel(models.PrimitiveModel):
+    def __init__(self, manager, numba_type):
+        super().__init__(manager, numba_type, _MASK)
+
+
+def _spread(builder, scalar):
+    one = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), scalar, ir.IntType(32)(0))
+    order = ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), [0] * WIDTH)
+    return builder.shuffle_vector(one, ir.Constant(_VECTOR, ir.Undefined), order)
+
+
+def _define(function, result, instruction):
+    """Make an operator work on Lanes with Lanes or a float."""
+    pairs = [(lanes, lanes), (lanes, types.float64), (types.float64, lanes)]
+
+    @infer_global(function)
+    class _Template(ConcreteTemplate):
+        cases = [signature(result, *pair) for pair in pairs]  # noqa: RUF012 (Numba's own form)
+
+    for pair in pairs:
+
+        @lower_builtin(function, *pair)
+        def _lower(context, builder, sig, arguments):
+            vectors = [
+                value if kind == lanes else _spread(builder, value)
+                for value, kind in zip(arguments, sig.args, strict=True)
+            ]
+            return instruction(builder, *vectors)
+
+
+_define(operator.add, lanes, lambda builder, a, b: builder.fadd(a, b))
+_define(operator.sub, lanes, lambda builder, a, b: builder.fsub(a, b))
+_define(operator.mul, lanes, lambda builder, a, b: builder.fmul(a, b))
+_define(operator.truediv, lanes, lambda builder, a, b: builder.fdiv(a, b))
+for _operator, _symbol in (
+    (operator.lt, "<"),
+    (operator.le, "<="),
+    (operator.eq, "=="),
+    (operator.ne, "!="),
+):
+    _define(_operator, mask, lambda builder, a, b, symbol=_symbol: builder.fcmp_ordered(symbol, a, b))
+
+
+def _define_mask(function, instruction):
+    @infer_global(function)
+    class _Template(ConcreteTemplate):
+        cases = [signature(mask, mask, mask)]  # noqa: RUF012 (Numba's own form)
+
+    @lower_builtin(function, mask, mask)
+    def _lower(context, builder, sig, arguments):
+        return instruction(builder, *arguments)
+
+
+_define_mask(operator.and_, lambda builder, a, b: builder.and_(a, b))
+_define_mask(operator.or_, lambda builder, a, b: builder.or_(a, b))
+
+
+@intrinsic
+def spread(typing_context, value):
+    """The same number in every lane."""
+
+    def codegen(context, builder, sig, arguments):
+        return _spread(builder, arguments[0])
+
+    return lanes(types.float64), codegen
+
+
+@intrinsic
+def select(typing_context, condition, yes, no):
+    """yes where the condition holds, else no."""
+
+    def codegen(context, builder, sig, arguments):
+        return builder.select(*arguments)
+
+    return lanes(mask, lanes, lanes), codegen
+
+
+@intrinsic
+def multiply_add(typing_context, a, b, c):
+    """a * b + c, rounded once."""
+
+    def codegen(context, builder, sig, arguments):
+        kind = ir.FunctionType(_VECTOR, [_VECTOR] * 3)
+        fma = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.v{WIDTH}f64")
+        return builder.call(fma, arguments)
+
+    return lanes(lanes, lanes, lanes), codegen
+
+
+@intrinsic
+def mask_bits(typing_context, condition):
+    """Bit i says whether the condition holds in lane i."""
+
+    def codegen(context, builder, sig, arguments):
+        return builder.zext(builder.bitcast(arguments[0], ir.IntType(WIDTH)), ir.IntType(64))
+
+    return types.uint64(mask), codegen
+
+
+@intrinsic
+def sum_of_lanes(typing_context, value):
+    """The sum, added in order."""
+
+    def codegen(context, builder, sig, arguments):
+        total = builder.extract_element(arguments[0], ir.IntType(32)(0))
+        for lane in range(1, WIDTH):
+            total = builder.fadd(total, builder.extract_element(arguments[0], ir.IntType(32)(lane)))
+        return total
+
+    return types.float64(lanes), codegen
+
+
+def _lane_pointer(context, builder, array_type, array, index):
+    data = context.make_array(array_type)(context, builder, array).data
+    offset = builder.mul(index, ir.IntType(64)(WIDTH))
+    return builder.bitcast(builder.gep(data, [offset]), _VECTOR.as_pointer())
+
+
+@intrinsic
+def load(typing_context, array, index):
+    """The index-th eight entries of a float64 array."""
+
+    def codegen(context, builder, sig, arguments):
+        return builder.load(_lane_pointer(context, builder, sig.args[0], *arguments), align=8)
+
+    return lanes(array, types.int64), codegen
+
+
+@intrinsic
+def store(typing_context, array, index, value):
+    """Set the index-th eight entries of a float64 array."""
+
+    def codegen(context, builder, sig, arguments):
+        pointer = _lane_pointer(context, builder, sig.args[0], *arguments[:2])
+        builder.store(arguments[2], pointer, align=8)
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, lanes), codegen
+
+
+@exact
+def lane_array(n):
+    """Uninitialised room for n times eight numbers, each eight in one cache line."""
+    room = np.empty((n + 1) * WIDTH)
+    shift = (-(room.ctypes.data // 8)) % WIDTH
+    return room[shift : shift + n * WIDTH]
