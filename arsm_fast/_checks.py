@@ -48,9 +48,7 @@ def check_noise(noise: Any, logits: Logits, leading: tuple[int, ...]) -> FloatAr
                 raise ValueError(
                     f"noise[{k}] must have shape {(*leading, int(sizes[k]))}; got shape {variable.shape}"
                 )
-        flat = np.concatenate(
-            [variable.reshape(-1, variable.shape[-1]) for variable in variables], axis=1
-        )
+        flat = np.concatenate([variable.reshape(-1, variable.shape[-1]) for variable in variables], axis=1)
     flat = _for_kernel(flat)
     if not (flat > 0).all():
         raise ValueError(

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ._distinct import find_distinct, hash_multipliers
 from ._logits import FloatArray, IntArray, Logits
-from ._moments import Moments, accumulate
+from ._moments import Blocks, Moments, accumulate
 from ._noise import Noise
 from .kernels.coordinate import (
     build_coordinate_vectors,
@@ -66,14 +66,7 @@ class CoordinateSwaps:
         logits, noise = self._logits, self._noise
         entry_values = values[self._index]
 
-        def run(
-            first: int,
-            n_blocks: int,
-            starts: IntArray,
-            mean: FloatArray,
-            squares: FloatArray,
-            value: FloatArray,
-        ) -> None:
+        def run(blocks: Blocks) -> None:
             coordinate_moments(
                 noise.fixed_reference,
                 noise.n_references,
@@ -88,12 +81,7 @@ class CoordinateSwaps:
                 self._variable,
                 self._category,
                 entry_values,
-                first,
-                n_blocks,
-                starts,
-                mean,
-                squares,
-                value,
+                *blocks,
             )
 
         return accumulate(run, logits.problem_offsets, noise.n_samples)

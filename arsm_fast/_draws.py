@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ._distinct import find_distinct, hash_multipliers
 from ._logits import FloatArray, IntArray, Logits
-from ._moments import Moments, accumulate
+from ._moments import Blocks, Moments, accumulate
 from ._noise import Noise
 from .kernels.distinct import hash_rows
 from .kernels.draws import draw_actions, draw_moments
@@ -59,14 +59,7 @@ class Draws:
         logits, noise = self._logits, self._noise
         draw_values = np.ascontiguousarray(values[self._index].reshape(logits.n_problems, -1).T)
 
-        def run(
-            first: int,
-            n_blocks: int,
-            starts: IntArray,
-            mean: FloatArray,
-            squares: FloatArray,
-            value: FloatArray,
-        ) -> None:
+        def run(blocks: Blocks) -> None:
             draw_moments(
                 self._kind,
                 self._n_draws,
@@ -80,12 +73,7 @@ class Draws:
                 logits.probabilities,
                 logits.offsets,
                 int(logits.sizes.max()),
-                first,
-                n_blocks,
-                starts,
-                mean,
-                squares,
-                value,
+                *blocks,
             )
 
         return accumulate(run, logits.problem_offsets, noise.n_samples)

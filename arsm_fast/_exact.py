@@ -45,9 +45,7 @@ class Enumeration:
             grid = np.meshgrid(*categories, indexing="ij")
             vectors.append(np.stack([axis.ravel() for axis in grid], axis=1).astype(np.int32))
         counts = [len(part) for part in vectors]
-        return np.concatenate(vectors), np.repeat(
-            np.arange(logits.n_problems, dtype=np.int32), counts
-        )
+        return np.concatenate(vectors), np.repeat(np.arange(logits.n_problems, dtype=np.int32), counts)
 
     def estimate(self, values: FloatArray) -> Moments:
         """p_c (E[f | z_k = c] - E[f]) for each variable k."""

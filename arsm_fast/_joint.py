@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ._distinct import find_distinct, hash_multipliers
 from ._logits import FloatArray, IntArray, Logits
-from ._moments import Moments, accumulate
+from ._moments import Blocks, Moments, accumulate
 from ._noise import Noise
 from .kernels.joint import build_joint_vectors, hash_joint_entries, joint_moments, n_entries
 
@@ -42,13 +42,9 @@ class JointSwaps:
         bounds = np.arange(logits.n_problems + 1) * (noise.n_samples * self._entries_per_item)
         distinct = find_distinct(hashes.reshape(-1, 2), bounds)
         self._index = distinct.index
-        item_bounds = np.searchsorted(
-            distinct.first, np.arange(n_items + 1) * self._entries_per_item
-        )
+        item_bounds = np.searchsorted(distinct.first, np.arange(n_items + 1) * self._entries_per_item)
         actions = np.empty((distinct.first.size, logits.n_variables), np.int32)
-        build_joint_vectors(
-            *settings, self._entries_per_item, distinct.first, item_bounds, actions
-        )
+        build_joint_vectors(*settings, self._entries_per_item, distinct.first, item_bounds, actions)
         return actions, distinct.problem
 
     def estimate(self, values: FloatArray) -> Moments:
@@ -56,14 +52,7 @@ class JointSwaps:
         logits, noise = self._logits, self._noise
         entry_values = values[self._index].reshape(-1, self._entries_per_item)
 
-        def run(
-            first: int,
-            n_blocks: int,
-            starts: IntArray,
-            mean: FloatArray,
-            squares: FloatArray,
-            value: FloatArray,
-        ) -> None:
+        def run(blocks: Blocks) -> None:
             joint_moments(
                 self._plus,
                 noise.fixed_reference,
@@ -76,12 +65,7 @@ class JointSwaps:
                 logits.offsets,
                 self._longest,
                 entry_values,
-                first,
-                n_blocks,
-                starts,
-                mean,
-                squares,
-                value,
+                *blocks,
             )
 
         return accumulate(run, logits.problem_offsets, noise.n_samples)

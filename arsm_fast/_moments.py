@@ -4,18 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numba
 import numpy as np
 
 from ._logits import FloatArray, IntArray
-from .kernels.moments import SAMPLES_PER_BLOCK, merge_blocks
+from .kernels.moments import merge_blocks
 
+# A block is so many samples that it is worth a task, and that merging it costs little beside it.
+LEAST_BLOCK, LARGEST_BLOCK, BLOCK_CATEGORIES = 64, 1024, 2**17
 # Blocks are computed in waves, so that memory is in proportion to threads, not to samples.
-WAVE_SIZE = 2**18
+WAVE_CATEGORIES = 2**18
 
-# run(first block, blocks per group, starts, mean, squares, value): see kernels/one_variable.py.
-BlockKernel = Callable[[int, int, IntArray, FloatArray, FloatArray, FloatArray], None]
+
+class Blocks(NamedTuple):
+    """What every kernel of moments takes last.
+
+    Block `first + i` is number `(first + i) % n_blocks` of group `(first + i) // n_blocks`, and covers
+    `samples` samples (the last of a group fewer). Its mean and squared deviations go to `mean` and
+    `squares` from `starts[i]` on, the sum of its values to `value[i]`.
+    """
+
+    first: int
+    n_blocks: int
+    samples: int
+    starts: IntArray
+    mean: FloatArray
+    squares: FloatArray
+    value: FloatArray
 
 
 @dataclass(frozen=True)
@@ -27,27 +44,36 @@ class Moments:
     value: FloatArray
 
 
-def accumulate(run: BlockKernel, offsets: IntArray, n_samples: int) -> Moments:
+def accumulate(run: Callable[[Blocks], None], offsets: IntArray, n_samples: int) -> Moments:
     """Run a kernel on all blocks of samples of all groups; group g is offsets[g]..offsets[g + 1] - 1."""
     n_groups = offsets.size - 1
-    n_blocks = -(-n_samples // SAMPLES_PER_BLOCK)
+    sizes = np.diff(offsets)
+    largest = int(sizes.max())
+    # A multiple of eight, for kernels that take eight samples at a time.
+    samples = min(LARGEST_BLOCK, max(LEAST_BLOCK, BLOCK_CATEGORIES // largest // 8 * 8))
+    n_blocks = -(-n_samples // samples)
     mean = np.zeros(offsets[-1])
     squares = np.zeros(offsets[-1])
     value = np.zeros(n_groups)
     if n_blocks == 1:
-        run(0, 1, offsets, mean, squares, value)
+        run(Blocks(0, 1, samples, offsets, mean, squares, value))
         return Moments(mean, squares, value / n_samples)
-    sizes = np.diff(offsets)
-    wave = max(numba.get_num_threads(), WAVE_SIZE // int(sizes.max()))
+    wave = max(numba.get_num_threads(), WAVE_CATEGORIES // largest)
     for first in range(0, n_groups * n_blocks, wave):
-        blocks = np.arange(first, min(first + wave, n_groups * n_blocks))
-        starts = np.concatenate(([0], np.cumsum(sizes[blocks // n_blocks])))
-        block_mean = np.empty(starts[-1])
-        block_squares = np.empty(starts[-1])
-        block_value = np.empty(blocks.size)
-        run(first, n_blocks, starts, block_mean, block_squares, block_value)
-        merge_blocks(
-            first, n_blocks, n_samples, starts, block_mean, block_squares, offsets, mean, squares
+        groups = np.arange(first, min(first + wave, n_groups * n_blocks)) // n_blocks
+        starts = np.concatenate(([0], np.cumsum(sizes[groups])))
+        blocks = Blocks(
+            first,
+            n_blocks,
+            samples,
+            starts,
+            np.empty(starts[-1]),
+            np.empty(starts[-1]),
+            np.empty(groups.size),
         )
-        np.add.at(value, blocks // n_blocks, block_value)
+        run(blocks)
+        merge_blocks(
+            first, n_blocks, samples, starts, blocks.mean, blocks.squares, n_samples, offsets, mean, squares
+        )
+        np.add.at(value, groups, blocks.value)
     return Moments(mean, squares, value / n_samples)

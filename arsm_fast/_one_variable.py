@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._logits import FloatArray, IntArray, Logits
-from ._moments import Moments, accumulate
+from ._moments import Blocks, Moments, accumulate
 from ._noise import Noise
 from .kernels.lanes import WIDTH as TILE_WIDTH
+from .kernels.moments import merge_seen
 from .kernels.one_variable import one_variable_moments
 
 # Longer rows fall out of the second-level cache eight at a time.
@@ -42,15 +43,8 @@ class OneVariable:
         seen = np.zeros(table.size, np.bool_)
         order = self._order()
 
-        def run(
-            first: int,
-            n_blocks: int,
-            starts: IntArray,
-            mean: FloatArray,
-            squares: FloatArray,
-            value: FloatArray,
-        ) -> None:
-            block_seen = seen if n_blocks == 1 else np.empty(mean.size, np.bool_)
+        def run(blocks: Blocks) -> None:
+            block_seen = seen if blocks.n_blocks == 1 else np.empty(blocks.mean.size, np.bool_)
             one_variable_moments(
                 noise.fixed_reference,
                 noise.n_references,
@@ -61,20 +55,11 @@ class OneVariable:
                 table,
                 logits.offsets,
                 order,
-                first,
-                n_blocks,
-                starts,
-                mean,
-                squares,
-                value,
+                *blocks,
                 block_seen,
             )
-            if n_blocks > 1:
-                for i in range(value.size):
-                    row = (first + i) // n_blocks
-                    seen[logits.offsets[row] : logits.offsets[row + 1]] |= block_seen[
-                        starts[i] : starts[i + 1]
-                    ]
+            if blocks.n_blocks > 1:
+                merge_seen(blocks.first, blocks.n_blocks, blocks.starts, block_seen, logits.offsets, seen)
 
         return accumulate(run, logits.offsets, noise.n_samples), seen
 

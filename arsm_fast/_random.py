@@ -20,6 +20,5 @@ def philox_key(rng: SeedLike) -> np.uint64:
 
 def _message(rng: object) -> str:
     return (
-        "rng must be None, a non-negative int (or several), a numpy SeedSequence or Generator; "
-        f"got {rng!r}"
+        f"rng must be None, a non-negative int (or several), a numpy SeedSequence or Generator; got {rng!r}"
     )

@@ -185,9 +185,7 @@ def propose(
     return Proposal(checked, method, count, exact=isinstance(resolved, Exact))
 
 
-def make_method(
-    logits: Logits, estimator: Estimator, n_samples: int, noise: Any, rng: SeedLike
-) -> Method:
+def make_method(logits: Logits, estimator: Estimator, n_samples: int, noise: Any, rng: SeedLike) -> Method:
     """The method that carries out an estimator."""
     key = philox_key(rng)
     if isinstance(estimator, Exact):
@@ -206,9 +204,7 @@ def make_method(
         kind = draws.REINFORCE
         baseline = _check_baseline(estimator.baseline, logits.n_problems)
     given = {} if noise is None else {"given": check_noise(noise, logits, leading)}
-    return Draws(
-        logits, Noise(key, n_samples, **given), kind, n_draws=n_draws, baseline=baseline
-    )
+    return Draws(logits, Noise(key, n_samples, **given), kind, n_draws=n_draws, baseline=baseline)
 
 
 def _swap_method(
@@ -219,8 +215,7 @@ def _swap_method(
         fixed = -1 if estimator.reference is None else int(estimator.reference)
         if fixed >= logits.sizes.min():
             raise ValueError(
-                f"reference must be a category of every variable, below {logits.sizes.min()}; "
-                f"got {fixed}"
+                f"reference must be a category of every variable, below {logits.sizes.min()}; got {fixed}"
             )
         settings = Noise(key, n_samples, n_references=1, fixed_reference=fixed, **given)
     else:

@@ -40,14 +40,19 @@ def _compile(function: Callable[..., Any], *, cache: bool = True, **options: Any
     return numba.njit(**options)(function)
 
 
-# Helpers are always inlined. Besides being faster, a kernel is then one piece of code: a helper of its own,
-# optimised by itself, may round sums otherwise than its copy in a kernel, and which of the two a process runs
-# depends on whether it compiled the helper or loaded the kernel from the cache.
+# Helpers whose sums may be reordered are always inlined. Besides being faster, a kernel is then one piece of
+# code: a helper of its own, optimised by itself, may round sums otherwise than its copy in a kernel, and which of
+# the two a process runs depends on whether it compiled the helper or loaded the kernel from the cache.
 
 
 def exact(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a helper with IEEE arithmetic as written: for code whose rounding matters."""
     return _compile(function, forceinline=True)
+
+
+def exact_call(function: Callable[..., Any]) -> Callable[..., Any]:
+    """As `exact`, but called: for code so long that it does better in a function of its own."""
+    return _compile(function)
 
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ._jit import kernel, parallel
 from .merge import row_scratch, swap_row
-from .moments import SAMPLES_PER_BLOCK, add_sample
+from .moments import add_sample
 from .noise import LANES, fill_references, noise_row
 from .race import race_scratch, run_race
 
@@ -112,7 +112,7 @@ def build_coordinate_vectors(entries, items, actions, variable, category, out):
 @parallel
 def coordinate_moments(
     fixed_reference, n_references, key, noise, n_samples, n_variables, inverse_weights, offsets,
-    longest, bounds, variable, category, entry_values, first, n_blocks, starts, mean, squares, value,
+    longest, bounds, variable, category, entry_values, first, n_blocks, block_samples, starts, mean, squares, value,
 ):  # fmt: skip
     """Moments of the gradient of blocks of samples; a block is one problem (see moments.merge_blocks)."""
     for i in numba.prange(value.shape[0]):
@@ -127,8 +127,8 @@ def coordinate_moments(
         scratch = row_scratch(longest)
         references = np.empty(n_references, np.int64)
         value_sum = 0.0
-        first_sample = block * SAMPLES_PER_BLOCK
-        for sample in range(first_sample, min(n_samples, first_sample + SAMPLES_PER_BLOCK)):
+        first_sample = block * block_samples
+        for sample in range(first_sample, min(n_samples, first_sample + block_samples)):
             item = problem * n_samples + sample
             base = entry_values[bounds[item]]
             entry = bounds[item] + 1

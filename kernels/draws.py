@@ -4,7 +4,7 @@ import numba
 import numpy as np
 
 from ._jit import kernel, parallel
-from .moments import SAMPLES_PER_BLOCK, add_sample
+from .moments import add_sample
 from .noise import LANES, noise_row
 from .race import race_scratch, winner_of
 
@@ -25,9 +25,7 @@ def draw_actions(key, noise, inverse_weights, offsets, longest, out):
             sample, row = item // n_rows, item % n_rows
             start, stop = offsets[row], offsets[row + 1]
             noise_row(noise, key, sample, row, start, stop, row_noise)
-            out[sample, row] = winner_of(
-                row_noise[: stop - start], inverse_weights[start:stop], minima
-            )
+            out[sample, row] = winner_of(row_noise[: stop - start], inverse_weights[start:stop], minima)
 
 
 @kernel
@@ -50,7 +48,7 @@ def ar_sample(noise, total, value, gradient):
 @parallel
 def draw_moments(
     estimator, n_draws, key, noise, n_samples, n_variables, actions, values, baseline,
-    probabilities, offsets, longest, first, n_blocks, starts, mean, squares, value,
+    probabilities, offsets, longest, first, n_blocks, block_samples, starts, mean, squares, value,
 ):  # fmt: skip
     """Moments of the gradient of blocks of samples; a block is one problem (see moments.merge_blocks).
 
@@ -63,8 +61,8 @@ def draw_moments(
         gradient = np.empty(starts[i + 1] - starts[i])
         row_noise = np.empty(longest + LANES)
         value_sum = 0.0
-        first_sample = block * SAMPLES_PER_BLOCK
-        for sample in range(first_sample, min(n_samples, first_sample + SAMPLES_PER_BLOCK)):
+        first_sample = block * block_samples
+        for sample in range(first_sample, min(n_samples, first_sample + block_samples)):
             draws = values[sample * n_draws : (sample + 1) * n_draws, problem]
             draw_mean = draws[0]
             if n_draws > 1:

@@ -12,7 +12,7 @@ import numba
 import numpy as np
 
 from ._jit import kernel, parallel
-from .moments import SAMPLES_PER_BLOCK, add_sample
+from .moments import add_sample
 from .noise import LANES, noise_row, reference, reference_position
 from .race import race_scratch, run_race, swap_winner
 
@@ -223,14 +223,14 @@ def add_reference_gradient(values, group, longest, first_row, n_variables, offse
 @parallel
 def joint_moments(
     plus, fixed_reference, n_references, key, noise, n_samples, n_variables, inverse_weights, offsets,
-    longest, entry_values, first_block, n_blocks, starts, mean, squares, value,
+    longest, entry_values, first_item, n_blocks, block_samples, starts, mean, squares, value,
 ):  # fmt: skip
     """Moments of the gradient of blocks of samples; a block is one problem (see moments.merge_blocks).
 
     entry_values is (items, entries).
     """
     for i in numba.prange(value.shape[0]):
-        problem, block = (first_block + i) // n_blocks, (first_block + i) % n_blocks
+        problem, block = (first_item + i) // n_blocks, (first_item + i) % n_blocks
         first_row = problem * n_variables
         first = offsets[first_row]
         out = slice(starts[i], starts[i + 1])
@@ -245,8 +245,8 @@ def joint_moments(
         row_noise = np.empty(longest + LANES)
         minima = race_scratch(longest)
         value_sum = 0.0
-        first_sample = block * SAMPLES_PER_BLOCK
-        for sample in range(first_sample, min(n_samples, first_sample + SAMPLES_PER_BLOCK)):
+        first_sample = block * block_samples
+        for sample in range(first_sample, min(n_samples, first_sample + block_samples)):
             values = entry_values[problem * n_samples + sample]
             problem_noise(
                 key, noise, sample, problem, n_variables, inverse_weights, offsets,

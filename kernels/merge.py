@@ -239,9 +239,7 @@ def away_from_winner(
             i += 1
         if i < n_members:
             n_others = append_below(inverse_weights, keys[i], front_limit, 0, behind, others, 0)
-            n_others = append_below(
-                inverse_weights, keys[i], winner_value, behind, n, others, n_others
-            )
+            n_others = append_below(inverse_weights, keys[i], winner_value, behind, n, others, n_others)
             for k in range(n_others):
                 c = others[k]
                 limit = front_limit if c < winner else winner_value
@@ -258,9 +256,7 @@ def away_from_winner(
                 h_sum += difference * weight_sum + given * (at - i)
     else:
         n_members = append_below(inverse_weights, lightest, front_limit, 0, winner, members, 0)
-        n_members = append_below(
-            inverse_weights, lightest, winner_value, behind, n, members, n_members
-        )
+        n_members = append_below(inverse_weights, lightest, winner_value, behind, n, members, n_members)
         for k in range(n_members):
             keys[k] = inverse_weights[members[k]]
         heap_sort(keys[:n_members], members[:n_members])

@@ -4,8 +4,6 @@ import numpy as np
 
 from ._jit import kernel
 
-SAMPLES_PER_BLOCK = 64
-
 
 @kernel
 def add_sample(sample, shift, count, mean, squares):
@@ -33,16 +31,27 @@ def merge_block(block_count, block_mean, block_squares, count, mean, squares):
 
 
 @kernel
-def merge_blocks(first, n_blocks, n_samples, starts, block_mean, block_squares, offsets, mean, squares):
-    """Add the blocks `first`, `first + 1`, ... in order; block b is number b % n_blocks of its group."""
+def merge_blocks(
+    first, n_blocks, block_samples, starts, block_mean, block_squares, n_samples, offsets, mean, squares
+):  # fmt: skip
+    """Add blocks in order; the i-th, at starts[i], is number first + i, and number % n_blocks of its group."""
     for i in range(starts.shape[0] - 1):
         group, number = (first + i) // n_blocks, (first + i) % n_blocks
-        count = number * SAMPLES_PER_BLOCK
+        count = number * block_samples
         merge_block(
-            np.float64(min(SAMPLES_PER_BLOCK, n_samples - count)),
+            np.float64(min(block_samples, n_samples - count)),
             block_mean[starts[i] : starts[i + 1]],
             block_squares[starts[i] : starts[i + 1]],
             np.float64(count),
             mean[offsets[group] : offsets[group + 1]],
             squares[offsets[group] : offsets[group + 1]],
         )
+
+
+@kernel
+def merge_seen(first, n_blocks, starts, block_seen, offsets, seen):
+    """Mark in seen what any block of a group has seen; blocks as in merge_blocks."""
+    for i in range(starts.shape[0] - 1):
+        start = offsets[(first + i) // n_blocks]
+        for c in range(starts[i + 1] - starts[i]):
+            seen[start + c] |= block_seen[starts[i] + c]

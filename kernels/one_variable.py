@@ -5,11 +5,11 @@ import numpy as np
 
 from ._jit import parallel
 from .merge import row_scratch, swap_row
-from .moments import SAMPLES_PER_BLOCK, add_sample
+from .moments import add_sample
 from .noise import LANES, fill_references, noise_row
 from .race import race_scratch, run_race
-from .lanes import WIDTH, lane_array, sum_of_lanes
-from .tile import add_tile, arsm_tile, draw_tile, merge_streams, tile_scratch
+from .lanes import WIDTH
+from .tile import tile_moments, tile_room
 
 CATEGORIES_PER_TASK = 16384
 
@@ -17,7 +17,7 @@ CATEGORIES_PER_TASK = 16384
 @parallel
 def one_variable_moments(
     fixed_reference, n_references, key, noise, n_samples, inverse_weights, values, offsets, order,
-    first, n_blocks, starts, mean, squares, value, seen,
+    first, n_blocks, block_samples, starts, mean, squares, value, seen,
 ):  # fmt: skip
     """Moments of the gradient of blocks of samples; a block is one row (see moments.merge_blocks).
 
@@ -36,12 +36,7 @@ def one_variable_moments(
         minima = race_scratch(longest)
         scratch = row_scratch(longest)
         references = np.empty(n_references, np.int64)
-        tile_length = longest if order.shape[0] > 0 else 1
-        tile_noise = lane_array(tile_length + 1)
-        tile_h = lane_array(tile_length)
-        tile_mean = lane_array(tile_length)
-        tile_squares = lane_array(tile_length)
-        own_tile_scratch = tile_scratch(tile_length)
+        room = tile_room(longest if order.shape[0] > 0 else 1)
         for i in range(task * items_per_task, min(n_items, (task + 1) * items_per_task)):
             row, block = (first + i) // n_blocks, (first + i) % n_blocks
             start, stop = offsets[row], offsets[row + 1]
@@ -53,19 +48,14 @@ def one_variable_moments(
             row_seen = seen[out]
             row_seen[:] = False
             value_sum = 0.0
-            first_sample = block * SAMPLES_PER_BLOCK
-            stop_sample = min(n_samples, first_sample + SAMPLES_PER_BLOCK)
+            first_sample = block * block_samples
+            stop_sample = min(n_samples, first_sample + block_samples)
             n_tiles = (stop_sample - first_sample) // WIDTH if order.shape[0] > 0 else 0
-            for tile in range(n_tiles):
-                draw_tile(key, first_sample + tile * WIDTH, row, n, tile_noise)
-                tile_value, tile_shift = arsm_tile(
-                    tile_noise, weights, values[start:stop], order[start:stop], tile_h, row_seen,
-                    own_tile_scratch,
-                )  # fmt: skip
-                add_tile(tile_h, tile_shift, tile + 1, tile_mean[: n * WIDTH], tile_squares)
-                value_sum += sum_of_lanes(tile_value)
             if n_tiles > 0:
-                merge_streams(np.float64(n_tiles), tile_mean, tile_squares, row_mean, row_squares)
+                value_sum += tile_moments(
+                    key, first_sample, n_tiles, row, weights, values[start:stop], order[start:stop],
+                    row_mean, row_squares, row_seen, room,
+                )  # fmt: skip
             for sample in range(first_sample + n_tiles * WIDTH, stop_sample):
                 total = noise_row(noise, key, sample, row, start, stop, row_noise)
                 race = run_race(row_noise[:n], weights, minima)

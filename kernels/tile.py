@@ -9,10 +9,13 @@ has as good as never, are not told apart here by number.
 
 import numpy as np
 
-from ._jit import exact
+from ._jit import exact, exact_call
 from .exponential import NOISE_STREAM, exponential
-from .lanes import WIDTH, lane_array, load, mask_bits, multiply_add, select, spread, store
+from .lanes import WIDTH, lane_array, load, mask_bits, multiply_add, select, spread, store, sum_of_lanes
 from .philox import LOW_WORD, WORD_BITS, philox
+
+LANES_PER_PAGE = 4096 // (8 * WIDTH)
+
 
 @exact
 def draw_tile(key, first_sample, row, n, out):
@@ -218,15 +221,8 @@ def away_from_winner_tile(
 
 
 @exact
-def tile_scratch(n):
-    """Scratch of arsm_tile for rows of up to n categories."""
-    return lane_array(12), np.empty(n + 1, np.int64)
-
-
-@exact
-def arsm_tile(noise, inverse_weights, values, order, h, seen, scratch):
+def arsm_tile(noise, inverse_weights, values, order, h, seen, racers, light):
     """Write h, and return each sample's mean of f over the swaps and what to subtract from its h."""
-    racers, light = scratch
     n = inverse_weights.shape[0]
     inverse_total = -1.0 / race_tile(noise, inverse_weights, racers)
     gather_racers(noise, inverse_weights, values, racers, seen)
@@ -274,3 +270,41 @@ def merge_streams(count, stream_mean, stream_squares, mean, squares):
             spread_sum += stream_squares[c * WIDTH + lane] + count * deviation * deviation
         mean[c] = center
         squares[c] = spread_sum
+
+
+@exact
+def tile_room(n):
+    """Room for tile_moments and rows of up to n categories: noise, h, two moments, racers and a list.
+
+    The first four are walked through together, and lie so that the same place in two of them is never the
+    same place in a page: processors take a load there for one that waits for the other's store.
+    """
+    pages = (n + 1 + LANES_PER_PAGE) // LANES_PER_PAGE
+    length = pages * LANES_PER_PAGE + LANES_PER_PAGE // 4
+    room = lane_array(4 * length + 12)
+    step = length * WIDTH
+    return (
+        room[:step],
+        room[step : 2 * step],
+        room[2 * step : 3 * step],
+        room[3 * step : 4 * step],
+        room[4 * step :],
+        np.empty(n + 1, np.int64),
+    )
+
+
+@exact_call
+def tile_moments(
+    key, first_sample, n_tiles, row, inverse_weights, values, order, mean, squares, seen, room
+):  # fmt: skip
+    """Moments of the gradient of 8 n_tiles samples of a row; the sum of their values."""
+    noise, h, stream_mean, stream_squares, racers, light = room
+    n = inverse_weights.shape[0]
+    value_sum = 0.0
+    for tile in range(n_tiles):
+        draw_tile(key, first_sample + tile * WIDTH, row, n, noise)
+        value, shift = arsm_tile(noise, inverse_weights, values, order, h, seen, racers, light)
+        add_tile(h, shift, tile + 1, stream_mean[: n * WIDTH], stream_squares)
+        value_sum += sum_of_lanes(value)
+    merge_streams(np.float64(n_tiles), stream_mean, stream_squares, mean, squares)
+    return value_sum

@@ -40,10 +40,22 @@ BAD_LOGITS = [
         ValueError,
         "logits must not be nan; got 1 such, the first at logits[1][1]",
     ),
-    (np.zeros((3, 0)), ValueError, "logits must have at least one variable and one category; got shape (3, 0)"),
-    (np.zeros((0, 3)), ValueError, "logits must have at least one variable and one category; got shape (0, 3)"),
+    (
+        np.zeros((3, 0)),
+        ValueError,
+        "logits must have at least one variable and one category; got shape (3, 0)",
+    ),
+    (
+        np.zeros((0, 3)),
+        ValueError,
+        "logits must have at least one variable and one category; got shape (0, 3)",
+    ),
     ([], ValueError, "logits must have at least one variable and one category; got shape (0,)"),
-    ([np.zeros(2), np.zeros(0)], ValueError, "logits[1] must have at least one category; got an empty array"),
+    (
+        [np.zeros(2), np.zeros(0)],
+        ValueError,
+        "logits[1] must have at least one category; got an empty array",
+    ),
     (
         np.zeros((1, 2, 3, 4)),
         ValueError,
@@ -89,12 +101,24 @@ def test_bad_logits(call, logits, kind, message):
         ),
         ({"estimator": ARSM}, ValueError, "estimator must be one of"),
         ({"estimator": None}, ValueError, "estimator must be one of"),
-        ({"estimator": ARS(3)}, ValueError, "reference must be a category of every variable, below 3; got 3"),
+        (
+            {"estimator": ARS(3)},
+            ValueError,
+            "reference must be a category of every variable, below 3; got 3",
+        ),
         ({"estimator": Exact(8)}, ValueError, "here 9 of 2 variables, more than its limit of 8"),
-        ({"estimator": Reinforce([1.0, 2.0, 3.0])}, ValueError, "baseline must be a number, or one for each of 1"),
+        (
+            {"estimator": Reinforce([1.0, 2.0, 3.0])},
+            ValueError,
+            "baseline must be a number, or one for each of 1",
+        ),
         ({"estimator": Reinforce(np.nan)}, ValueError, "baseline must be finite"),
         ({"estimator": Reinforce("x")}, ValueError, "baseline must be a number"),
-        ({"rng": "seed"}, TypeError, "rng must be None, a non-negative int (or several), a numpy SeedSequence or"),
+        (
+            {"rng": "seed"},
+            TypeError,
+            "rng must be None, a non-negative int (or several), a numpy SeedSequence or",
+        ),
         ({"rng": -1}, ValueError, "rng must be None, a non-negative int"),
         ({"rng": 1.5}, TypeError, "rng must be None, a non-negative int"),
         (
@@ -103,9 +127,17 @@ def test_bad_logits(call, logits, kind, message):
             "noise must have shape (1, 2, 3), that is (1,) followed by the shape of logits; got shape (2, 3)",
         ),
         ({"noise": NOISE, "n_samples": 2}, ValueError, "noise must have shape (2, 2, 3)"),
-        ({"noise": 0 * NOISE}, ValueError, "noise must be positive; got 6 entries that are not, the smallest 0.0"),
+        (
+            {"noise": 0 * NOISE},
+            ValueError,
+            "noise must be positive; got 6 entries that are not, the smallest 0.0",
+        ),
         ({"noise": np.nan * NOISE}, ValueError, "noise must be positive; got 6 entries that are not"),
-        ({"noise": 2 * NOISE}, ValueError, "noise must sum to 1 over the categories of each variable; got a sum of 2.0"),
+        (
+            {"noise": 2 * NOISE},
+            ValueError,
+            "noise must sum to 1 over the categories of each variable; got a sum of 2.0",
+        ),
         ({"noise": 1j * NOISE}, TypeError, "noise must be real numbers; got dtype complex128"),
         ({"noise": [[0.5], [0.2, 0.3]]}, ValueError, "noise must be an array; got nested sequences"),
         ({"noise": NOISE, "estimator": LeaveOneOut(4)}, ValueError, "noise must have shape (1, 4, 2, 3)"),
@@ -137,7 +169,9 @@ def test_bad_settings(make, kind, message):
 
 def test_bad_noise_of_a_list():
     logits = [np.zeros(2), np.zeros(3)]
-    with pytest.raises(ValueError, match=re.escape("noise must be a list of 2 arrays, one for each variable")):
+    with pytest.raises(
+        ValueError, match=re.escape("noise must be a list of 2 arrays, one for each variable")
+    ):
         gradient(never, logits, noise=NOISE)
     with pytest.raises(ValueError, match=re.escape("noise[1] must have shape (1, 3); got shape (1, 2)")):
         gradient(never, logits, noise=[np.full((1, 2), 0.5), np.full((1, 2), 0.5)])
@@ -146,8 +180,16 @@ def test_bad_noise_of_a_list():
 @pytest.mark.parametrize(
     ("values", "kind", "message"),
     [
-        (lambda n: np.zeros(n + 1), ValueError, "values must have shape ({n},), one number for each row of"),
-        (lambda n: np.zeros((n, 1)), ValueError, "values must have shape ({n},), one number for each row of"),
+        (
+            lambda n: np.zeros(n + 1),
+            ValueError,
+            "values must have shape ({n},), one number for each row of",
+        ),
+        (
+            lambda n: np.zeros((n, 1)),
+            ValueError,
+            "values must have shape ({n},), one number for each row of",
+        ),
         (lambda n: 0.0, ValueError, "got shape ()"),
         (lambda n: np.zeros(n, complex), TypeError, "values must be {n} real numbers, one for each row of"),
         (lambda n: None, TypeError, "got dtype object"),
@@ -158,7 +200,11 @@ def test_bad_noise_of_a_list():
             ValueError,
             "values must be finite; 1 of {n} are not: values[1] = nan",
         ),
-        (lambda n: np.full(n, -np.inf), ValueError, "values must be finite; {n} of {n} are not: values[0] = -inf"),
+        (
+            lambda n: np.full(n, -np.inf),
+            ValueError,
+            "values must be finite; {n} of {n} are not: values[0] = -inf",
+        ),
     ],
 )
 def test_bad_values(values, kind, message):
@@ -171,20 +217,26 @@ def test_bad_values(values, kind, message):
 
 
 def test_bad_table():
-    with pytest.raises(ValueError, match=re.escape("objective, as an array of values, must have the shape of logits")):
+    with pytest.raises(
+        ValueError, match=re.escape("objective, as an array of values, must have the shape of logits")
+    ):
         gradient(np.zeros(3), ZEROS)
     with pytest.raises(ValueError, match="must be finite; 6 of 6 are not"):
         gradient(ZEROS * np.nan, ZEROS)
     with pytest.raises(TypeError, match="objective must be real numbers; got dtype complex128"):
         gradient(ZEROS * 1j, ZEROS)
-    with pytest.raises(ValueError, match=re.escape("must have the lengths of logits, [2, 3]; got arrays of shape")):
+    with pytest.raises(
+        ValueError, match=re.escape("must have the lengths of logits, [2, 3]; got arrays of shape")
+    ):
         gradient([np.zeros(2), np.zeros(2)], [np.zeros(2), np.zeros(3)])
 
 
 def test_bad_pseudo_action_matrix():
     with pytest.raises(ValueError, match=re.escape("noise must have shape (..., C); got a number")):
         pseudo_action_matrix(1.0, [0.0])
-    with pytest.raises(ValueError, match=re.escape("logits must have the shape of noise, (2,), or that of one")):
+    with pytest.raises(
+        ValueError, match=re.escape("logits must have the shape of noise, (2,), or that of one")
+    ):
         pseudo_action_matrix([0.5, 0.5], [0.0, 0.0, 0.0])
     with pytest.raises(ValueError, match="noise must sum to 1"):
         pseudo_action_matrix([0.5, 0.6], [0.0, 0.0])

@@ -184,7 +184,9 @@ def test_leave_one_out():
         assert estimate.value == pytest.approx(value, abs=1e-12)
 
 
-@pytest.mark.parametrize("estimator", [ARSM(), ARSM(plus=True), ARSM("coordinate"), ARS(0), AR(), Reinforce(1.0)])
+@pytest.mark.parametrize(
+    "estimator", [ARSM(), ARSM(plus=True), ARSM("coordinate"), ARS(0), AR(), Reinforce(1.0)]
+)
 def test_samples_and_problems_are_averaged_and_separate(estimator):
     rng = np.random.default_rng(10)
     n_samples, n_problems, k, c = 150, 3, 2, 4  # more than two blocks of samples

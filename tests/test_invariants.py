@@ -62,14 +62,17 @@ def test_no_pseudo_action_no_gradient():
 
 def test_one_category():
     for estimator in ("ar", "ars", "arsm", ARSM("coordinate"), "reinforce", "loo", "exact"):
-        estimate = gradient(lambda a: 3.0 + a[:, 0], np.zeros((2, 1)), estimator=estimator, n_samples=3, rng=0)
+        estimate = gradient(
+            lambda a: 3.0 + a[:, 0], np.zeros((2, 1)), estimator=estimator, n_samples=3, rng=0
+        )
         np.testing.assert_array_equal(estimate.gradient, 0.0)
         assert estimate.value == 3.0
         assert estimate.n_evaluations == 1
 
 
 @pytest.mark.parametrize(
-    "estimator", [AR(), ARS(), ARSM(), ARSM(plus=True), ARSM("coordinate"), Reinforce(), LeaveOneOut(4), "exact"]
+    "estimator",
+    [AR(), ARS(), ARSM(), ARSM(plus=True), ARSM("coordinate"), Reinforce(), LeaveOneOut(4), "exact"],
 )
 def test_unavailable_categories_are_never_asked(estimator):
     logits = np.zeros((3, 4))
@@ -113,9 +116,7 @@ def test_sample_follows_the_softmax():
 def test_sample_draws_the_true_actions_of_the_estimators():
     logits = np.random.default_rng(6).normal(size=(20, 300))
     noise = dirichlet_noise(logits, 2, rng=7)
-    np.testing.assert_array_equal(
-        sample(logits, 2, rng=7), np.argmin(noise * np.exp(-logits), axis=2)
-    )
+    np.testing.assert_array_equal(sample(logits, 2, rng=7), np.argmin(noise * np.exp(-logits), axis=2))
     assert sample(logits, rng=7).shape == (20,)
     assert isinstance(sample(logits[0], rng=7), int)
     ragged = sample([np.zeros(2), np.zeros(5)], 3, rng=0)

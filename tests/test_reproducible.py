@@ -16,7 +16,16 @@ from arsm_fast import ARSM, gradient, propose, sample
 from arsm_fast._random import philox_key
 from arsm_fast.kernels import one_variable
 
-ESTIMATORS = ["ar", "ars", "arsm", ARSM(plus=True), ARSM("coordinate"), ARSM(references=2), "reinforce", "loo"]
+ESTIMATORS = [
+    "ar",
+    "ars",
+    "arsm",
+    ARSM(plus=True),
+    ARSM("coordinate"),
+    ARSM(references=2),
+    "reinforce",
+    "loo",
+]
 
 
 def digest():
@@ -163,5 +172,3 @@ def test_an_edited_helper_is_not_served_from_the_cache(tmp_path):
     assert "0xD2511F53" in text
     philox.write_text(text.replace("0xD2511F53", "0xD2511F55"))
     assert run() != first
-
-

@@ -61,9 +61,7 @@ def test_unbiased(number, estimator):
         truth, expectation = naive.exact(f, as_list(logits))
         mean, error, values = estimate_in_parts(f.batch, logits, estimator, seed=100 * number + problem)
         z_scores.extend(z_scores_of(mean, error, np.concatenate(truth)))
-        value_scores.append(
-            (values.mean() - expectation) / (values.std(ddof=1) / np.sqrt(values.size))
-        )
+        value_scores.append((values.mean() - expectation) / (values.std(ddof=1) / np.sqrt(values.size)))
     assert np.abs(z_scores).max() < 5
     assert 0.7 < np.sqrt(np.mean(np.square(z_scores))) < 1.3
     # Student's t with nine degrees of freedom: 5 of its standard deviations, and its spread.
