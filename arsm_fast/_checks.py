@@ -59,8 +59,7 @@ def check_noise(noise: Any, logits: Logits, leading: tuple[int, ...]) -> FloatAr
     errors = np.abs(sums - 1.0)
     if not errors.max() <= 1e-6:
         raise ValueError(
-            "noise must sum to 1 over the categories of each variable; got a sum of "
-            f"{sums.flat[errors.argmax()]}"
+            f"noise must sum to 1 over the categories of each variable; got a sum of {sums.flat[errors.argmax()]}"
         )
     return flat
 
@@ -74,9 +73,7 @@ def check_values(values: Any, n: int) -> FloatArray:
             f"values must be {n} real numbers, one for each row of actions; got a ragged sequence"
         ) from None
     if array.dtype.kind not in "fiub":
-        raise TypeError(
-            f"values must be {n} real numbers, one for each row of actions; got dtype {array.dtype}"
-        )
+        raise TypeError(f"values must be {n} real numbers, one for each row of actions; got dtype {array.dtype}")
     if array.shape != (n,):
         raise ValueError(
             f"values must have shape ({n},), one number for each row of actions; got shape {array.shape}"

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._distinct import find_distinct, hash_multipliers
-from ._logits import FloatArray, IntArray, Logits
+from ._logits import FloatArray, Logits
 from ._moments import Blocks, Moments, accumulate
 from ._noise import Noise
 from .kernels.coordinate import (
@@ -53,18 +53,16 @@ class CoordinateSwaps:
             *settings, multipliers, true_actions, self._bounds, self._variable, self._category, hashes
         )
         distinct = find_distinct(hashes, self._bounds[:: noise.n_samples])
-        self._index = distinct.index
+        self._number = distinct.number
         items = np.searchsorted(self._bounds, distinct.first, side="right") - 1
         actions = np.empty((distinct.first.size, logits.n_variables), np.int32)
-        build_coordinate_vectors(
-            distinct.first, items, true_actions, self._variable, self._category, actions
-        )
+        build_coordinate_vectors(distinct.first, items, true_actions, self._variable, self._category, actions)
         return actions, distinct.problem
 
     def estimate(self, values: FloatArray) -> Moments:
         """The gradient from the values of the distinct vectors."""
         logits, noise = self._logits, self._noise
-        entry_values = values[self._index]
+        entry_values = values[self._number]
 
         def run(blocks: Blocks) -> None:
             coordinate_moments(

@@ -14,9 +14,9 @@ HashArray = NDArray[np.uint64]
 
 
 class Distinct(NamedTuple):
-    """index: each entry's distinct vector; first: the entry it first appears at; problem: whose it is."""
+    """number: each entry's distinct vector; first: the entry it first appears at; problem: whose it is."""
 
-    index: IntArray
+    number: IntArray
     first: IntArray
     problem: NDArray[np.int32]
 
@@ -31,12 +31,12 @@ def hash_multipliers(n_variables: int) -> HashArray:
 def find_distinct(hashes: HashArray, bounds: IntArray) -> Distinct:
     """Number the distinct hashes of the entries bounds[b]..bounds[b + 1] - 1 of each problem b."""
     n_problems = bounds.size - 1
-    index = np.empty(hashes.shape[0], np.int64)
+    number = np.empty(hashes.shape[0], np.int64)
     n_distinct = np.empty(n_problems, np.int64)
-    number_distinct(bounds, hashes, index, n_distinct)
-    index += np.repeat(np.cumsum(n_distinct) - n_distinct, np.diff(bounds))
+    number_distinct(bounds, hashes, number, n_distinct)
+    number += np.repeat(np.cumsum(n_distinct) - n_distinct, np.diff(bounds))
     first = np.empty(n_distinct.sum(), np.int64)
     # Backwards, so that the first of equal entries is written last and stays.
-    first[index[::-1]] = np.arange(index.size - 1, -1, -1)
+    first[number[::-1]] = np.arange(number.size - 1, -1, -1)
     problem = np.repeat(np.arange(n_problems, dtype=np.int32), n_distinct)
-    return Distinct(index, first, problem)
+    return Distinct(number, first, problem)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._distinct import find_distinct, hash_multipliers
-from ._logits import FloatArray, IntArray, Logits
+from ._logits import FloatArray, Logits
 from ._moments import Blocks, Moments, accumulate
 from ._noise import Noise
 from .kernels.distinct import hash_rows
@@ -33,9 +33,7 @@ class Draws:
     `kind` is one of the constants of kernels.draws, `n_draws` the draws a sample.
     """
 
-    def __init__(
-        self, logits: Logits, noise: Noise, kind: int, *, n_draws: int, baseline: FloatArray
-    ) -> None:
+    def __init__(self, logits: Logits, noise: Noise, kind: int, *, n_draws: int, baseline: FloatArray) -> None:
         self._logits = logits
         self._noise = noise
         self._kind = kind
@@ -51,13 +49,13 @@ class Draws:
         hashes = np.empty((vectors.shape[0], 2), np.uint64)
         hash_rows(vectors, hash_multipliers(logits.n_variables), hashes)
         distinct = find_distinct(hashes, np.arange(logits.n_problems + 1) * n_draws)
-        self._index = distinct.index
+        self._number = distinct.number
         return vectors[distinct.first], distinct.problem
 
     def estimate(self, values: FloatArray) -> Moments:
         """The gradient from the values of the distinct vectors."""
         logits, noise = self._logits, self._noise
-        draw_values = np.ascontiguousarray(values[self._index].reshape(logits.n_problems, -1).T)
+        draw_values = np.ascontiguousarray(values[self._number].reshape(logits.n_problems, -1).T)
 
         def run(blocks: Blocks) -> None:
             draw_moments(

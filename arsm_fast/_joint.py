@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._distinct import find_distinct, hash_multipliers
-from ._logits import FloatArray, IntArray, Logits
+from ._logits import FloatArray, Logits
 from ._moments import Blocks, Moments, accumulate
 from ._noise import Noise
-from .kernels.joint import build_joint_vectors, hash_joint_entries, joint_moments, n_entries
+from .kernels.joint import build_joint_vectors, hash_joint_entries, joint_moments
 
 
 class JointSwaps:
@@ -20,7 +20,9 @@ class JointSwaps:
         self._noise = noise
         self._plus = plus
         self._longest = int(logits.sizes.max())
-        self._entries_per_item = int(n_entries(noise.n_references, self._longest))
+        n_pairs = self._longest * (self._longest - 1) // 2
+        n_swaps = noise.n_references * self._longest if noise.n_references else n_pairs
+        self._entries_per_item = 1 + n_swaps
 
     def propose(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """The distinct vectors, (M, K), and their problems."""
@@ -41,7 +43,7 @@ class JointSwaps:
         hash_joint_entries(*settings, hash_multipliers(logits.n_variables), hashes)
         bounds = np.arange(logits.n_problems + 1) * (noise.n_samples * self._entries_per_item)
         distinct = find_distinct(hashes.reshape(-1, 2), bounds)
-        self._index = distinct.index
+        self._number = distinct.number
         item_bounds = np.searchsorted(distinct.first, np.arange(n_items + 1) * self._entries_per_item)
         actions = np.empty((distinct.first.size, logits.n_variables), np.int32)
         build_joint_vectors(*settings, self._entries_per_item, distinct.first, item_bounds, actions)
@@ -50,7 +52,7 @@ class JointSwaps:
     def estimate(self, values: FloatArray) -> Moments:
         """The gradient from the values of the distinct vectors."""
         logits, noise = self._logits, self._noise
-        entry_values = values[self._index].reshape(-1, self._entries_per_item)
+        entry_values = values[self._number].reshape(-1, self._entries_per_item)
 
         def run(blocks: Blocks) -> None:
             joint_moments(

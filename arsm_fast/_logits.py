@@ -42,7 +42,7 @@ class Logits:
     @property
     def sizes(self) -> IntArray:
         """Categories of each row."""
-        return np.diff(self.offsets)
+        return self.offsets[1:] - self.offsets[:-1]
 
     @property
     def problem_offsets(self) -> IntArray:
@@ -54,27 +54,28 @@ class Logits:
         """`exp(max - logits)` by row: 1 for the likeliest category, infinite for an unavailable one."""
         if self.shape is not None:
             rows = self.flat.reshape(-1, self.shape[-1])
-            gaps = (rows.max(axis=1, keepdims=True) - rows).ravel()
+            gaps: FloatArray = (rows.max(axis=1, keepdims=True) - rows).ravel()
         else:
             gaps = np.repeat(np.maximum.reduceat(self.flat, self.offsets[:-1]), self.sizes)
             gaps -= self.flat
         with np.errstate(over="ignore"):
-            return np.exp(gaps, out=gaps)
+            np.exp(gaps, out=gaps)
+        return gaps
 
     @cached_property
     def probabilities(self) -> FloatArray:
         """Softmax by row."""
-        weights = 1.0 / self.inverse_weights
+        weights: FloatArray = 1.0 / self.inverse_weights
         if self.shape is not None:
             rows = weights.reshape(-1, self.shape[-1])
             rows /= rows.sum(axis=1, keepdims=True)
             return weights
-        return weights / np.repeat(np.add.reduceat(weights, self.offsets[:-1]), self.sizes)
+        weights /= np.repeat(np.add.reduceat(weights, self.offsets[:-1]), self.sizes)
+        return weights
 
     def as_rows(self) -> Logits:
         """Every variable as a problem of its own."""
-        rows = Logits(self.flat, self.offsets, self.n_problems * self.n_variables, 1, self.shape)
-        return rows
+        return Logits(self.flat, self.offsets, self.n_problems * self.n_variables, 1, self.shape)
 
     def shaped(self, flat: FloatArray) -> Any:
         """A flat array in the shape of the user's logits: an array, or a list of arrays."""
@@ -97,9 +98,7 @@ def check_logits(logits: LogitsLike) -> Logits:
             f"got shape {array.shape}"
         )
     if array.size == 0:
-        raise ValueError(
-            f"logits must have at least one variable and one category; got shape {array.shape}"
-        )
+        raise ValueError(f"logits must have at least one variable and one category; got shape {array.shape}")
     n_variables = array.shape[-2] if array.ndim > 1 else 1
     n_problems = array.shape[0] if array.ndim == 3 else 1
     offsets = np.arange(n_problems * n_variables + 1) * array.shape[-1]

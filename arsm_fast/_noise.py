@@ -8,6 +8,8 @@ import numpy as np
 
 from ._logits import FloatArray
 
+NOT_GIVEN = np.empty((0, 0))
+
 
 @dataclass(frozen=True, eq=False)
 class Noise:
@@ -18,6 +20,6 @@ class Noise:
 
     key: np.uint64
     n_samples: int
-    given: FloatArray = field(default_factory=lambda: np.empty((0, 0)))
+    given: FloatArray = field(default_factory=lambda: NOT_GIVEN)
     n_references: int = 0
     fixed_reference: int = -1

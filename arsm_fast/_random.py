@@ -19,6 +19,4 @@ def philox_key(rng: SeedLike) -> np.uint64:
 
 
 def _message(rng: object) -> str:
-    return (
-        f"rng must be None, a non-negative int (or several), a numpy SeedSequence or Generator; got {rng!r}"
-    )
+    return f"rng must be None, a non-negative int (or several), a numpy SeedSequence or Generator; got {rng!r}"

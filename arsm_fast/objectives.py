@@ -19,9 +19,7 @@ Objective = Callable[..., Any] | ArrayLike
 """A table of values, a Python function of a batch of vectors, or a compiled function of one vector."""
 
 
-def evaluate_proposal(
-    objective: Callable[..., Any], proposal: Proposal, logits: Logits
-) -> FloatArray | Any:
+def evaluate_proposal(objective: Callable[..., Any], proposal: Proposal, logits: Logits) -> FloatArray | Any:
     """The values of a proposal's vectors, not checked yet."""
     if not is_jitted(objective):
         if logits.batched:

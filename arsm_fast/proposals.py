@@ -15,10 +15,10 @@ from ._exact import Enumeration
 from ._joint import JointSwaps
 from ._logits import FloatArray, Logits, LogitsLike, check_logits
 from ._moments import Moments
-from ._noise import Noise
+from ._noise import NOT_GIVEN, Noise
 from ._one_variable import OneVariable
 from ._random import SeedLike, philox_key
-from .estimators import AR, ARS, ARSM, Estimator, Exact, LeaveOneOut, Reinforce, resolve_estimator
+from .estimators import ARS, ARSM, Estimator, Exact, LeaveOneOut, Reinforce, resolve_estimator
 from .kernels import draws
 
 __all__ = ["GradientEstimate", "Proposal", "propose"]
@@ -194,7 +194,7 @@ def make_method(logits: Logits, estimator: Estimator, n_samples: int, noise: Any
         return Enumeration(logits, estimator.limit)
     if isinstance(estimator, ARS | ARSM):
         return _swap_method(logits, estimator, n_samples, noise, key)
-    leading = (n_samples,)
+    leading: tuple[int, ...] = (n_samples,)
     kind, n_draws = draws.AR, 1
     baseline = np.zeros(logits.n_problems)
     if isinstance(estimator, LeaveOneOut):
@@ -203,26 +203,24 @@ def make_method(logits: Logits, estimator: Estimator, n_samples: int, noise: Any
     elif isinstance(estimator, Reinforce):
         kind = draws.REINFORCE
         baseline = _check_baseline(estimator.baseline, logits.n_problems)
-    given = {} if noise is None else {"given": check_noise(noise, logits, leading)}
-    return Draws(logits, Noise(key, n_samples, **given), kind, n_draws=n_draws, baseline=baseline)
+    given = NOT_GIVEN if noise is None else check_noise(noise, logits, leading)
+    return Draws(logits, Noise(key, n_samples, given), kind, n_draws=n_draws, baseline=baseline)
 
 
-def _swap_method(
-    logits: Logits, estimator: ARS | ARSM, n_samples: int, noise: Any, key: np.uint64
-) -> Method:
-    given = {} if noise is None else {"given": check_noise(noise, logits, (n_samples,))}
+def _swap_method(logits: Logits, estimator: ARS | ARSM, n_samples: int, noise: Any, key: np.uint64) -> Method:
+    given = NOT_GIVEN if noise is None else check_noise(noise, logits, (n_samples,))
     if isinstance(estimator, ARS):
         fixed = -1 if estimator.reference is None else int(estimator.reference)
         if fixed >= logits.sizes.min():
             raise ValueError(
                 f"reference must be a category of every variable, below {logits.sizes.min()}; got {fixed}"
             )
-        settings = Noise(key, n_samples, n_references=1, fixed_reference=fixed, **given)
+        settings = Noise(key, n_samples, given, n_references=1, fixed_reference=fixed)
     else:
         n_references = estimator.references or 0
         if n_references >= logits.sizes.max():  # all of them: no need to draw any
             n_references = 0
-        settings = Noise(key, n_samples, n_references=n_references, **given)
+        settings = Noise(key, n_samples, given, n_references=n_references)
     if logits.n_variables == 1:
         return OneVariable(logits, settings)
     if isinstance(estimator, ARSM) and estimator.swap == "coordinate":
@@ -234,9 +232,7 @@ def _swap_method(
 def _check_baseline(baseline: ArrayLike, n_problems: int) -> FloatArray:
     array = np.asarray(baseline)
     if array.dtype.kind not in "fiu" or array.shape not in ((), (1,), (n_problems,)):
-        raise ValueError(
-            f"baseline must be a number, or one for each of {n_problems} problems; got {baseline!r}"
-        )
+        raise ValueError(f"baseline must be a number, or one for each of {n_problems} problems; got {baseline!r}")
     if not np.isfinite(array).all():
         raise ValueError(f"baseline must be finite; got {baseline!r}")
     return np.broadcast_to(array, (n_problems,)).astype(np.float64)

@@ -48,9 +48,7 @@ def main() -> None:
     numba.set_num_threads(arguments.threads)
     rng = np.random.default_rng(0)
     print(f"ns a category and sample, best of {arguments.repeats}, {arguments.threads} thread(s)")
-    print(
-        f"{'C':>8} {'logits':>8} {'samples':>8} {'gradient':>9} {'noise':>7} {'NumPy noise':>12} {'ratio':>6}"
-    )
+    print(f"{'C':>8} {'logits':>8} {'samples':>8} {'gradient':>9} {'noise':>7} {'NumPy noise':>12} {'ratio':>6}")
     for size in (10, 100, 1_000, 10_000, 100_000):
         n_samples = max(1, 2_000_000 // size)
         table = rng.normal(size=size)
@@ -85,13 +83,9 @@ def main() -> None:
     table, logits = rng.normal(size=size), rng.normal(size=size)
     noise = arsm_fast.dirichlet_noise(logits, 100, rng=1)
     expected = naive_gradient(table, logits, noise[0])
-    np.testing.assert_allclose(
-        arsm_fast.gradient(table, logits, noise=noise[:1]).gradient, expected, atol=1e-12
-    )
+    np.testing.assert_allclose(arsm_fast.gradient(table, logits, noise=noise[:1]).gradient, expected, atol=1e-12)
     naive = best_time(lambda: naive_gradient(table, logits, noise[0]), 2)
-    ours_time = best_time(
-        lambda: arsm_fast.gradient(table, logits, n_samples=2000, rng=1), arguments.repeats
-    )
+    ours_time = best_time(lambda: arsm_fast.gradient(table, logits, n_samples=2000, rng=1), arguments.repeats)
     print(
         f"naive C x C route at C = {size}: {naive:.2f} s a sample, {naive / (ours_time / 2000):,.0f} times ours"
     )

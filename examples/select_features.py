@@ -376,12 +376,8 @@ def plot(rows: list[Row], path: str) -> None:
 
 
 def main(argv: list[str] | None = None) -> list[Row]:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--budget", type=int, default=2500, help="evaluations of each search (default: 2500)"
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--budget", type=int, default=2500, help="evaluations of each search (default: 2500)")
     parser.add_argument("--price", type=float, default=0.001, help="of one term (default: 0.001)")
     parser.add_argument(
         "--estimator", choices=list(ESTIMATORS), default="arsm-coordinate", help="default: arsm-coordinate"

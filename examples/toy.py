@@ -210,9 +210,7 @@ def plot(traces: list[Trace], best: float, path: str) -> None:
             # The true gradient lies under the good estimates: dashed, in front. Its variance is zero, which
             # a logarithmic axis cannot show.
             style = (
-                {"color": "black", "ls": "--", "zorder": 3}
-                if t.name == "true gradient"
-                else {"color": f"C{i}"}
+                {"color": "black", "ls": "--", "zorder": 3} if t.name == "true gradient" else {"color": f"C{i}"}
             )
             if field == "variance":
                 values = np.where(values > 0, values, np.nan)
@@ -225,9 +223,7 @@ def plot(traces: list[Trace], best: float, path: str) -> None:
 
 
 def main(argv: list[str] | None = None) -> list[Trace]:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     names = list(methods(2))
     parser.add_argument("--categories", type=int, default=30, help="C (default: 30)")
     parser.add_argument("--r", type=float, help="R (default: C)")

@@ -33,7 +33,7 @@ def _stamp(dispatcher: Any) -> bool:
 
 
 def _compile(function: Callable[..., Any], *, cache: bool = True, **options: Any) -> Any:
-    options = {"error_model": "numpy", "nogil": True} | options
+    options = {"error_model": "numpy", "nogil": True, "no_cfunc_wrapper": True} | options
     dispatcher = numba.njit(cache=cache, **options)(function)
     if not cache or numba.config.DISABLE_JIT or _stamp(dispatcher):
         return dispatcher
@@ -42,22 +42,28 @@ def _compile(function: Callable[..., Any], *, cache: bool = True, **options: Any
 
 # Helpers whose sums may be reordered are always inlined. Besides being faster, a kernel is then one piece of
 # code: a helper of its own, optimised by itself, may round sums otherwise than its copy in a kernel, and which of
-# the two a process runs depends on whether it compiled the helper or loaded the kernel from the cache.
+# the two a process runs depends on whether it compiled the helper or loaded the kernel from the cache. Only what
+# Python calls is cached on disk.
 
 
 def exact(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a helper with IEEE arithmetic as written: for code whose rounding matters."""
-    return _compile(function, forceinline=True)
+    return _compile(function, cache=False, forceinline=True)
 
 
 def exact_call(function: Callable[..., Any]) -> Callable[..., Any]:
     """As `exact`, but called: for code so long that it does better in a function of its own."""
-    return _compile(function)
+    return _compile(function, cache=False)
 
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a helper whose sums may be reordered."""
-    return _compile(function, fastmath=SUM_FLAGS, forceinline=True)
+    return _compile(function, cache=False, fastmath=SUM_FLAGS, forceinline=True)
+
+
+def serial(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a kernel without loops in parallel."""
+    return _compile(function, fastmath=SUM_FLAGS)
 
 
 def parallel(function: Callable[..., Any]) -> Callable[..., Any]:

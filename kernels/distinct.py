@@ -8,7 +8,7 @@ probability of at most 2**-80 for up to 2**24 categories.
 import numba
 import numpy as np
 
-from ._jit import exact, kernel, parallel
+from ._jit import exact, parallel, serial
 from .philox import LOW_WORD, WORD_BITS, philox
 
 HASH_KEY_0 = np.uint64(0x8E6F1B3D)
@@ -24,7 +24,7 @@ def multiplier(variable, which):
     return ((x0 & LOW_WORD) << WORD_BITS) | (x1 & LOW_WORD) | np.uint64(1)
 
 
-@kernel
+@serial
 def fill_multipliers(out):
     """out is (variables, 2)."""
     for k in range(out.shape[0]):

@@ -30,12 +30,6 @@ def group_size(group, n_references, widest):
 
 
 @kernel
-def n_entries(n_references, widest):
-    """Entries of an item."""
-    return 1 + (n_references * widest if n_references > 0 else widest * (widest - 1) // 2)
-
-
-@kernel
 def partner(group, fixed_reference, position, n_references, n):
     """What c is swapped with in a variable of n categories."""
     if n_references > 0:
@@ -272,9 +266,7 @@ def joint_moments(
                         inverse_weights[start:stop], places, race_values, own_weights,
                     )  # fmt: skip
             if n_references == 0:
-                value_sum += pairs_gradient(
-                    values, longest, first_row, n_variables, offsets, weights, gradient
-                )
+                value_sum += pairs_gradient(values, longest, first_row, n_variables, offsets, weights, gradient)
             else:
                 gradient[:] = 0.0
                 difference_sum = 0.0

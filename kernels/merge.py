@@ -5,9 +5,9 @@ With D_i = values[i] - values[z] and d_cj = D of the winner of the swap (c, j), 
 with a_j = 1/C - pi_j for ARSM and a_j non-zero at the references only for ARS (Yin, Yue and Zhou, 2019, eqs. 8
 and 9). Most d_cj are zero. Row z is one pass. Away from z, c wins the swap (c, j) exactly where
 `noise[j] * inverse_weights[c]` beats the winner's race value: the heavy c and the light j. The smaller of these
-two sets is sorted; each member of the other then meets a prefix of it, found by bisection.
+two sets is sorted; each member of the other then meets a prefix of it.
 
-Every function writes g, and the mean of f over its swaps is its result.
+The row of noise is used up.
 """
 
 import numpy as np
@@ -17,7 +17,10 @@ from .bits import MASK_WIDTH, as_bits, as_float, below_mask, lowest_bit
 from .race import INFINITY_BITS, beats, swap_winner
 
 # A pass over all categories pays while it finds one pair in so many.
-SPARSE = 2
+SPARSE = 16
+# In place of the winner's noise, this takes it out of swaps of two losers; as a difference of zero is multiplied
+# by it, it is not infinite.
+EXCLUDED = 1e300
 
 
 @kernel
@@ -129,28 +132,36 @@ def heap_sort(keys, items):
 
 
 @kernel
-def append_below(row, factor, limit, start, stop, members, n_members):
-    """Append each c of start..stop-1 with row[c] * factor < limit to members; their new number."""
-    n_blocks = (stop - start) // MASK_WIDTH
+def append_below(row, factor, limit, members):
+    """List each c with row[c] * factor < limit in members; their number."""
+    n = row.shape[0]
+    n_members = 0
+    n_blocks = n // MASK_WIDTH
     for block in range(n_blocks):
-        first = start + block * MASK_WIDTH
+        first = block * MASK_WIDTH
         mask = below_mask(row, first, factor, limit)
         while mask:
             members[n_members] = first + lowest_bit(mask)
             n_members += 1
             mask &= mask - np.uint64(1)
-    for c in range(start + n_blocks * MASK_WIDTH, stop):
+    for c in range(n_blocks * MASK_WIDTH, n):
         members[n_members] = c
         n_members += row[c] * factor < limit
     return n_members
 
 
 @kernel
-def mark_heavy(inverse_weights, lightest, limit, seen):
+def limit_of(c, winner, winner_value):
+    """The race value below which c beats the winner: on level terms it does so from in front."""
+    return as_float(as_bits(winner_value) + np.uint64(c < winner))
+
+
+@kernel
+def mark_heavy(inverse_weights, lightest, winner, winner_value, seen):
     """Mark the categories that win the swap with the lightest one; their number."""
     n_heavy = 0
     for c in range(inverse_weights.shape[0]):
-        heavy = lightest * inverse_weights[c] < limit
+        heavy = lightest * inverse_weights[c] < limit_of(c, winner, winner_value)
         seen[c] |= heavy
         n_heavy += heavy
     return n_heavy
@@ -158,17 +169,19 @@ def mark_heavy(inverse_weights, lightest, limit, seen):
 
 @kernel
 def give_to_heavy(
-    light_noise, light_weight, limit, noise, inverse_n, inverse_total, inverse_weights, values, base, h
+    light_noise, light_weight, noise, inverse_total, inverse_weights, values, winner, winner_value, h
 ):  # fmt: skip
     """The swaps of one light category with each c in which c wins.
 
     Results: their number, the sum of D_c, and the sum of D_c a_c, which is for the light one.
     """
+    inverse_n = 1.0 / noise.shape[0]
+    base = values[winner]
     n_wins = 0
     difference_sum = 0.0
     received = 0.0
     for c in range(noise.shape[0]):
-        wins = light_noise * inverse_weights[c] < limit
+        wins = light_noise * inverse_weights[c] < limit_of(c, winner, winner_value)
         n_wins += wins
         difference = values[c] - base if wins else 0.0
         h[c] += difference * light_weight
@@ -178,11 +191,12 @@ def give_to_heavy(
 
 
 @kernel
-def give_to_light(heavy_inverse_weight, given, limit, noise, inverse_n, inverse_total, h):
+def give_to_light(heavy_inverse_weight, given, limit, noise, inverse_total, h):
     """The swaps of one heavy category with each j in which the heavy one wins.
 
     Results: their number and the sum of a_j.
     """
+    inverse_n = 1.0 / noise.shape[0]
     n_wins = 0
     weight_sum = 0.0
     for j in range(noise.shape[0]):
@@ -194,118 +208,105 @@ def give_to_light(heavy_inverse_weight, given, limit, noise, inverse_n, inverse_
 
 
 @kernel
-def away_from_winner(
-    noise, inverse_total, inverse_weights, values, race, n_light, lightest, h, seen, scratch
-):  # fmt: skip
-    """Add the swaps of two losers to h. Results as in row_of_winner."""
-    winner, _, _, winner_value, _, _ = race
+def away_by_light(noise, inverse_total, inverse_weights, values, winner, winner_value, h, scratch):
+    """Add the swaps of two losers to h, from one light category to the next."""
     members, others, keys = scratch
     n = noise.shape[0]
-    behind = winner + 1
     base = values[winner]
     inverse_n = 1.0 / n
-    # A category wins below its limit; on level terms, only one in front of the winner does. That the
-    # winner itself may be counted as heavy is harmless: its difference is zero.
-    front_limit = as_float(as_bits(winner_value) + np.uint64(1))
-    n_heavy = mark_heavy(inverse_weights[:behind], lightest, front_limit, seen[:behind])
-    n_heavy += mark_heavy(inverse_weights[behind:], lightest, winner_value, seen[behind:])
+    front_limit = limit_of(-1, winner, winner_value)
+    n_members = append_below(noise, 1.0, front_limit, members)
+    for i in range(n_members):
+        keys[i] = noise[members[i]]
+    heap_sort(keys[:n_members], members[:n_members])
     difference_sum = 0.0
     h_sum = 0.0
-    i = 0
+    done = 0
     n_wins = n
-    if n_light <= n_heavy:
-        n_members = append_below(noise, 1.0, front_limit, 0, winner, members, 0)
-        n_members = append_below(noise, 1.0, front_limit, behind, n, members, n_members)
-        for k in range(n_members):
-            keys[k] = noise[members[k]]
-        heap_sort(keys[:n_members], members[:n_members])
-        while i < n_members and n_wins * SPARSE > n:
-            j = members[i]
-            weight = inverse_n - keys[i] * inverse_total
-            n_front, front_difference, front_received = give_to_heavy(
-                keys[i], weight, front_limit, noise[:behind], inverse_n, inverse_total,
-                inverse_weights[:behind], values[:behind], base, h[:behind],
-            )  # fmt: skip
-            n_behind, behind_difference, behind_received = give_to_heavy(
-                keys[i], weight, winner_value, noise[behind:], inverse_n, inverse_total,
-                inverse_weights[behind:], values[behind:], base, h[behind:],
-            )  # fmt: skip
-            n_wins = n_front + n_behind
-            difference = front_difference + behind_difference
-            received = front_received + behind_received
-            h[j] += received
-            difference_sum += difference
-            h_sum += received + difference * weight
-            i += 1
-        if i < n_members:
-            n_others = append_below(inverse_weights, keys[i], front_limit, 0, behind, others, 0)
-            n_others = append_below(inverse_weights, keys[i], winner_value, behind, n, others, n_others)
-            for k in range(n_others):
-                c = others[k]
-                limit = front_limit if c < winner else winner_value
-                difference = values[c] - base
-                given = difference * (inverse_n - noise[c] * inverse_total)
-                weight_sum = 0.0
-                at = i
-                while at < n_members and keys[at] * inverse_weights[c] < limit:
-                    weight_sum += inverse_n - keys[at] * inverse_total
-                    h[members[at]] += given
-                    at += 1
-                h[c] += difference * weight_sum
-                difference_sum += difference * (at - i)
-                h_sum += difference * weight_sum + given * (at - i)
-    else:
-        n_members = append_below(inverse_weights, lightest, front_limit, 0, winner, members, 0)
-        n_members = append_below(inverse_weights, lightest, winner_value, behind, n, members, n_members)
-        for k in range(n_members):
-            keys[k] = inverse_weights[members[k]]
-        heap_sort(keys[:n_members], members[:n_members])
-        while i < n_members and n_wins * SPARSE > n:
-            c = members[i]
-            limit = front_limit if c < winner else winner_value
+    while done < n_members and n_wins * SPARSE > n:
+        weight = inverse_n - keys[done] * inverse_total
+        n_wins, difference, received = give_to_heavy(
+            keys[done], weight, noise, inverse_total, inverse_weights, values, winner, winner_value, h
+        )
+        h[members[done]] += received
+        difference_sum += difference
+        h_sum += received + difference * weight
+        done += 1
+    if done == n_members:
+        return difference_sum, h_sum
+    n_others = append_below(inverse_weights, keys[done], front_limit, others)
+    for i in range(n_others):
+        c = others[i]
+        limit = limit_of(c, winner, winner_value)
+        difference = values[c] - base
+        given = difference * (inverse_n - noise[c] * inverse_total)
+        weight_sum = 0.0
+        at = done
+        while at < n_members and keys[at] * inverse_weights[c] < limit:
+            weight_sum += inverse_n - keys[at] * inverse_total
+            h[members[at]] += given
+            at += 1
+        h[c] += difference * weight_sum
+        difference_sum += difference * (at - done)
+        h_sum += difference * weight_sum + given * (at - done)
+    return difference_sum, h_sum
+
+
+@kernel
+def away_by_heavy(
+    noise, inverse_total, inverse_weights, values, winner, winner_value, lightest, h, scratch
+):  # fmt: skip
+    """Add the swaps of two losers to h, from one heavy category to the next."""
+    members, others, keys = scratch
+    n = noise.shape[0]
+    base = values[winner]
+    inverse_n = 1.0 / n
+    front_limit = limit_of(-1, winner, winner_value)
+    n_members = append_below(inverse_weights, lightest, front_limit, members)
+    for i in range(n_members):
+        keys[i] = inverse_weights[members[i]]
+    heap_sort(keys[:n_members], members[:n_members])
+    difference_sum = 0.0
+    h_sum = 0.0
+    done = 0
+    n_wins = n
+    while done < n_members and n_wins * SPARSE > n:
+        c = members[done]
+        difference = values[c] - base
+        given = difference * (inverse_n - noise[c] * inverse_total)
+        limit = limit_of(c, winner, winner_value)
+        n_wins, weight_sum = give_to_light(keys[done], given, limit, noise, inverse_total, h)
+        h[c] += difference * weight_sum
+        difference_sum += difference * n_wins
+        h_sum += difference * weight_sum + given * n_wins
+        done += 1
+    if done == n_members:
+        return difference_sum, h_sum
+    n_others = append_below(noise, keys[done], front_limit, others)
+    for i in range(n_others):
+        j = others[i]
+        weight = inverse_n - noise[j] * inverse_total
+        given_sum = 0.0
+        for at in range(done, n_members):
+            c = members[at]
+            if noise[j] * keys[at] >= limit_of(c, winner, winner_value):
+                break
             difference = values[c] - base
-            given = difference * (inverse_n - noise[c] * inverse_total)
-            n_front, front_weight = give_to_light(
-                keys[i], given, limit, noise[:winner], inverse_n, inverse_total, h[:winner]
-            )
-            n_behind, behind_weight = give_to_light(
-                keys[i], given, limit, noise[behind:], inverse_n, inverse_total, h[behind:]
-            )
-            n_wins = n_front + n_behind
-            received = difference * (front_weight + behind_weight)
-            h[c] += received
-            difference_sum += difference * n_wins
-            h_sum += received + given * n_wins
-            i += 1
-        if i < n_members:
-            limit = front_limit if members[i] < winner else winner_value
-            n_others = append_below(noise, keys[i], limit, 0, winner, others, 0)
-            n_others = append_below(noise, keys[i], limit, behind, n, others, n_others)
-            for k in range(n_others):
-                j = others[k]
-                weight = inverse_n - noise[j] * inverse_total
-                given_sum = 0.0
-                at = i
-                while at < n_members:
-                    c = members[at]
-                    if noise[j] * keys[at] >= (front_limit if c < winner else winner_value):
-                        break
-                    difference = values[c] - base
-                    h[c] += difference * weight
-                    given_sum += difference * (inverse_n - noise[c] * inverse_total)
-                    difference_sum += difference
-                    h_sum += difference * weight
-                    at += 1
-                h[j] += given_sum
-                h_sum += given_sum
+            h[c] += difference * weight
+            given_sum += difference * (inverse_n - noise[c] * inverse_total)
+            difference_sum += difference
+            h_sum += difference * weight
+        h[j] += given_sum
+        h_sum += given_sum
     return difference_sum, h_sum
 
 
 @kernel
 def arsm_row(noise, total, inverse_weights, values, race, h, seen, scratch):
     """ARSM (eq. 9), exactly, in expected O(C)."""
+    winner, winner_value = race[0], race[3]
     n = noise.shape[0]
-    base = values[race[0]]
+    base = values[winner]
     if n == 1:
         h[0] = 0.0
         seen[0] = True
@@ -315,9 +316,16 @@ def arsm_row(noise, total, inverse_weights, values, race, h, seen, scratch):
         noise, inverse_total, inverse_weights, values, race, h, seen
     )
     if n_light > 0:
-        away_difference, away_h = away_from_winner(
-            noise, inverse_total, inverse_weights, values, race, n_light, lightest, h, seen, scratch
-        )
+        noise[winner] = EXCLUDED
+        n_heavy = mark_heavy(inverse_weights, lightest, winner, winner_value, seen)
+        if n_light <= n_heavy:
+            away_difference, away_h = away_by_light(
+                noise, inverse_total, inverse_weights, values, winner, winner_value, h, scratch
+            )
+        else:
+            away_difference, away_h = away_by_heavy(
+                noise, inverse_total, inverse_weights, values, winner, winner_value, lightest, h, scratch
+            )
         difference_sum += away_difference
         h_sum += away_h
     return base + 2.0 * difference_sum / (float(n) * n), h_sum / n

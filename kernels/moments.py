@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._jit import kernel
+from ._jit import kernel, serial
 
 
 @kernel
@@ -30,7 +30,7 @@ def merge_block(block_count, block_mean, block_squares, count, mean, squares):
         squares[c] += block_squares[c] + deviation * deviation * (count * share)
 
 
-@kernel
+@serial
 def merge_blocks(
     first, n_blocks, block_samples, starts, block_mean, block_squares, n_samples, offsets, mean, squares
 ):  # fmt: skip
@@ -48,7 +48,7 @@ def merge_blocks(
         )
 
 
-@kernel
+@serial
 def merge_seen(first, n_blocks, starts, block_seen, offsets, seen):
     """Mark in seen what any block of a group has seen; blocks as in merge_blocks."""
     for i in range(starts.shape[0] - 1):

@@ -11,7 +11,6 @@ from ._jit import exact, kernel, parallel
 from .exponential import NOISE_STREAM, REFERENCE_STREAM, fill_exponentials
 from .philox import LOW_WORD, WORD_BITS, philox
 
-
 # Rows are drawn in whole vectors: out must have room for LANES more than the row.
 LANES = 16
 

@@ -4,11 +4,11 @@ import numba
 import numpy as np
 
 from ._jit import parallel
+from .lanes import WIDTH
 from .merge import row_scratch, swap_row
 from .moments import add_sample
 from .noise import LANES, fill_references, noise_row
 from .race import race_scratch, run_race
-from .lanes import WIDTH
 from .tile import tile_moments, tile_room
 
 CATEGORIES_PER_TASK = 16384

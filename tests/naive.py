@@ -112,9 +112,7 @@ def ars_joint(f, noise, logits, references, plus=False):
 def arsm_joint(f, noise, logits, plus=False):
     """Equation 9 with the matrix F of all joint swaps."""
     widest = max(len(phi) for phi in logits)
-    vectors = [
-        [joint_vector(noise, logits, c, [j] * len(logits)) for j in range(widest)] for c in range(widest)
-    ]
+    vectors = [[joint_vector(noise, logits, c, [j] * len(logits)) for j in range(widest)] for c in range(widest)]
     values = np.array([[f(v) for v in row] for row in vectors])
     gradient = []
     for k, pi in enumerate(noise):

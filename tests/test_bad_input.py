@@ -169,9 +169,7 @@ def test_bad_settings(make, kind, message):
 
 def test_bad_noise_of_a_list():
     logits = [np.zeros(2), np.zeros(3)]
-    with pytest.raises(
-        ValueError, match=re.escape("noise must be a list of 2 arrays, one for each variable")
-    ):
+    with pytest.raises(ValueError, match=re.escape("noise must be a list of 2 arrays, one for each variable")):
         gradient(never, logits, noise=NOISE)
     with pytest.raises(ValueError, match=re.escape("noise[1] must have shape (1, 3); got shape (1, 2)")):
         gradient(never, logits, noise=[np.full((1, 2), 0.5), np.full((1, 2), 0.5)])
@@ -234,9 +232,7 @@ def test_bad_table():
 def test_bad_pseudo_action_matrix():
     with pytest.raises(ValueError, match=re.escape("noise must have shape (..., C); got a number")):
         pseudo_action_matrix(1.0, [0.0])
-    with pytest.raises(
-        ValueError, match=re.escape("logits must have the shape of noise, (2,), or that of one")
-    ):
+    with pytest.raises(ValueError, match=re.escape("logits must have the shape of noise, (2,), or that of one")):
         pseudo_action_matrix([0.5, 0.5], [0.0, 0.0, 0.0])
     with pytest.raises(ValueError, match="noise must sum to 1"):
         pseudo_action_matrix([0.5, 0.6], [0.0, 0.0])

@@ -1,13 +1,13 @@
 """Kernels and estimators against their definitions, with the same noise."""
 
+import naive
 import numpy as np
 import pytest
+from arsm_fast.kernels.noise import fill_references
 from helpers import RandomFunction, assert_close, random_logits, random_noise
 
-import naive
 from arsm_fast import AR, ARS, ARSM, LeaveOneOut, Reinforce, gradient, propose, pseudo_action_matrix
 from arsm_fast._random import philox_key
-from arsm_fast.kernels.noise import fill_references
 
 
 def test_pseudo_action_matrix_equals_definition_on_2000_cases():
@@ -124,9 +124,7 @@ def test_several_variables(estimator, definition, ragged):
             asked.extend(map(tuple, actions.tolist()))
             return f.batch(actions)
 
-        estimate = gradient(
-            batch, stack(logits, ragged, False), estimator=estimator, noise=stack(noise, ragged)
-        )
+        estimate = gradient(batch, stack(logits, ragged, False), estimator=estimator, noise=stack(noise, ragged))
         assert_close(estimate.gradient, expected)
         assert estimate.value == pytest.approx(value, abs=1e-12)
         assert len(set(asked)) == len(asked) == estimate.n_evaluations
@@ -139,9 +137,7 @@ def test_several_variables_ars(ragged):
     for rng, noise, logits, f in several_variables_cases(7, 120, ragged):
         j = int(rng.integers(min(len(phi) for phi in logits)))
         expected, value = naive.ars_joint(f, noise, logits, [[j] * len(logits)])
-        estimate = gradient(
-            f.batch, stack(logits, ragged, False), estimator=ARS(j), noise=stack(noise, ragged)
-        )
+        estimate = gradient(f.batch, stack(logits, ragged, False), estimator=ARS(j), noise=stack(noise, ragged))
         assert_close(estimate.gradient, expected)
         assert estimate.value == pytest.approx(value, abs=1e-12)
 
@@ -184,9 +180,7 @@ def test_leave_one_out():
         assert estimate.value == pytest.approx(value, abs=1e-12)
 
 
-@pytest.mark.parametrize(
-    "estimator", [ARSM(), ARSM(plus=True), ARSM("coordinate"), ARS(0), AR(), Reinforce(1.0)]
-)
+@pytest.mark.parametrize("estimator", [ARSM(), ARSM(plus=True), ARSM("coordinate"), ARS(0), AR(), Reinforce(1.0)])
 def test_samples_and_problems_are_averaged_and_separate(estimator):
     rng = np.random.default_rng(10)
     n_samples, n_problems, k, c = 150, 3, 2, 4  # more than two blocks of samples
@@ -225,9 +219,7 @@ def test_a_table_is_rows_of_their_own():
         estimate = gradient(table, logits, estimator=estimator, n_samples=5, noise=noise)
         assert estimate.value.shape == (2, 3)
         for i, j in np.ndindex(2, 3):
-            row = gradient(
-                table[i, j], logits[i, j], estimator=estimator, n_samples=5, noise=noise[:, i, j]
-            )
+            row = gradient(table[i, j], logits[i, j], estimator=estimator, n_samples=5, noise=noise[:, i, j])
             assert_close(estimate.gradient[i, j], row.gradient)
             assert estimate.value[i, j] == pytest.approx(row.value)
 

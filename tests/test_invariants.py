@@ -62,9 +62,7 @@ def test_no_pseudo_action_no_gradient():
 
 def test_one_category():
     for estimator in ("ar", "ars", "arsm", ARSM("coordinate"), "reinforce", "loo", "exact"):
-        estimate = gradient(
-            lambda a: 3.0 + a[:, 0], np.zeros((2, 1)), estimator=estimator, n_samples=3, rng=0
-        )
+        estimate = gradient(lambda a: 3.0 + a[:, 0], np.zeros((2, 1)), estimator=estimator, n_samples=3, rng=0)
         np.testing.assert_array_equal(estimate.gradient, 0.0)
         assert estimate.value == 3.0
         assert estimate.n_evaluations == 1

@@ -5,11 +5,11 @@ import math
 import numba
 import numpy as np
 import pytest
+from arsm_fast.kernels.exponential import NOISE_STREAM, exponential, fill_exponentials
+from arsm_fast.kernels.philox import philox
 from scipy import stats
 
 from arsm_fast import dirichlet_noise
-from arsm_fast.kernels.exponential import NOISE_STREAM, exponential, fill_exponentials
-from arsm_fast.kernels.philox import philox
 
 # Random123, kat_vectors: philox4x32 10.
 KNOWN_ANSWERS = [

@@ -10,11 +10,11 @@ from pathlib import Path
 import numba
 import numpy as np
 import pytest
+from arsm_fast.kernels import one_variable
 
 import arsm_fast
 from arsm_fast import ARSM, gradient, propose, sample
 from arsm_fast._random import philox_key
-from arsm_fast.kernels import one_variable
 
 ESTIMATORS = [
     "ar",

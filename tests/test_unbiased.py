@@ -1,10 +1,10 @@
 """Every estimator against exact enumeration: z-scores of the gradient and of the value."""
 
+import naive
 import numpy as np
 import pytest
 from helpers import RandomFunction, as_list
 
-import naive
 from arsm_fast import AR, ARS, ARSM, Exact, LeaveOneOut, Reinforce, gradient
 
 N_SAMPLES = 200_000
