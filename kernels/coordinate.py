@@ -112,7 +112,8 @@ def build_coordinate_vectors(entries, items, actions, variable, category, out):
 @parallel
 def coordinate_moments(
     fixed_reference, n_references, key, noise, n_samples, n_variables, inverse_weights, offsets,
-    longest, bounds, variable, category, entry_values, first, n_blocks, block_samples, starts, mean, squares, value,
+    longest, bounds, variable, category, entry_values,
+    first, n_blocks, block_samples, starts, mean, squares, value,
 ):  # fmt: skip
     """Moments of the gradient of blocks of samples; a block is one problem (see moments.merge_blocks)."""
     for i in numba.prange(value.shape[0]):

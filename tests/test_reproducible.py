@@ -72,6 +72,22 @@ def test_new_process():
     assert output.stdout.strip() == digest()
 
 
+def test_a_process_that_compiles_and_one_that_loads_agree(tmp_path):
+    script = (
+        "import numpy as np, arsm_fast;"
+        "logits = np.random.default_rng(0).normal(size=3000);"
+        "print(arsm_fast.gradient(np.cos(logits), logits, n_samples=100, rng=1).gradient.tobytes().hex())"
+    )
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    compiled, loaded = (
+        subprocess.run(
+            [sys.executable, "-P", "-c", script], env=environment, capture_output=True, text=True, check=True
+        ).stdout
+        for _ in range(2)
+    )
+    assert compiled == loaded
+
+
 def test_kinds_of_rng():
     logits = np.zeros(10)
     by_int = sample(logits, 5, rng=3)
