@@ -11,9 +11,8 @@ from ._moments import Blocks, Moments, accumulate
 from ._noise import Noise
 from .kernels.coordinate import (
     build_coordinate_vectors,
+    coordinate_entries,
     coordinate_moments,
-    count_coordinate_entries,
-    fill_coordinate_entries,
 )
 
 
@@ -31,27 +30,33 @@ class CoordinateSwaps:
         n_items = logits.n_problems * noise.n_samples
         multipliers = hash_multipliers(logits.n_variables)
         true_actions = np.empty((n_items, logits.n_variables), np.int32)
-        counts = np.empty(n_items, np.int64)
-        settings = (
-            noise.fixed_reference,
-            noise.n_references,
-            noise.key,
-            noise.given,
-            noise.n_samples,
-            logits.n_variables,
-            logits.inverse_weights,
-            logits.offsets,
-            self._longest,
-        )
-        count_coordinate_entries(*settings, true_actions, counts)
-        self._bounds = np.concatenate(([0], np.cumsum(counts)))
-        n_entries = int(self._bounds[-1])
-        self._variable = np.empty(n_entries, np.int32)
-        self._category = np.empty(n_entries, np.int32)
-        hashes = np.empty((n_entries, 2), np.uint64)
-        fill_coordinate_entries(
-            *settings, multipliers, true_actions, self._bounds, self._variable, self._category, hashes
-        )
+        self._bounds = np.zeros(n_items + 1, np.int64)
+        n_entries = 0
+        for fill in (False, True):
+            self._variable = np.empty(n_entries, np.int32)
+            self._category = np.empty(n_entries, np.int32)
+            hashes = np.empty((n_entries, 2), np.uint64)
+            coordinate_entries(
+                fill,
+                noise.fixed_reference,
+                noise.n_references,
+                noise.key,
+                noise.given,
+                noise.n_samples,
+                logits.n_variables,
+                logits.inverse_weights,
+                logits.offsets,
+                self._longest,
+                multipliers,
+                true_actions,
+                self._bounds,
+                self._variable,
+                self._category,
+                hashes,
+            )
+            if not fill:
+                np.cumsum(self._bounds, out=self._bounds)
+                n_entries = int(self._bounds[-1])
         distinct = find_distinct(hashes, self._bounds[:: noise.n_samples])
         self._number = distinct.number
         items = np.searchsorted(self._bounds, distinct.first, side="right") - 1

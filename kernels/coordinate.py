@@ -7,66 +7,24 @@ one variable at a pseudo action. Item (problem, sample) is number problem * n_sa
 import numba
 import numpy as np
 
-from ._jit import kernel, parallel
+from ._jit import parallel
 from .merge import row_scratch, swap_row
 from .moments import add_sample
 from .noise import LANES, fill_references, noise_row
 from .race import race_scratch, run_race
 
 
-@kernel
-def row_pseudo_actions(
-    fixed_reference, key, noise, sample, problem, row, offsets, inverse_weights, zeros,
-    row_noise, references, h, seen, minima, scratch,
-):  # fmt: skip
-    """Mark the categories f is needed at, the true action too, and return that one."""
-    start, stop = offsets[row], offsets[row + 1]
-    n = stop - start
-    total = noise_row(noise, key, sample, row, start, stop, row_noise)
-    weights = inverse_weights[start:stop]
-    race = run_race(row_noise[:n], weights, minima)
-    fill_references(fixed_reference, key, sample, problem, n, references)
-    seen[:n] = False
-    swap_row(
-        row_noise[:n], total, weights, zeros[:n], race, references, h[:n], seen[:n], scratch
-    )  # fmt: skip
-    return race[0]
-
-
 @parallel
-def count_coordinate_entries(
-    fixed_reference, n_references, key, noise, n_samples, n_variables, inverse_weights, offsets,
-    longest, actions, counts,
-):  # fmt: skip
-    """Write the true actions, (items, variables), and the number of entries of each item."""
-    for item in numba.prange(counts.shape[0]):
-        problem, sample = item // n_samples, item % n_samples
-        row_noise = np.empty(longest + LANES)
-        zeros = np.zeros(longest)
-        h = np.empty(longest)
-        seen = np.empty(longest, np.bool_)
-        minima = race_scratch(longest)
-        scratch = row_scratch(longest)
-        references = np.empty(n_references, np.int64)
-        count = 1
-        for k in range(n_variables):
-            row = problem * n_variables + k
-            actions[item, k] = row_pseudo_actions(
-                fixed_reference, key, noise, sample, problem, row, offsets, inverse_weights, zeros,
-                row_noise, references, h, seen, minima, scratch,
-            )  # fmt: skip
-            count -= 1
-            for c in range(offsets[row + 1] - offsets[row]):
-                count += seen[c]
-        counts[item] = count
-
-
-@parallel
-def fill_coordinate_entries(
-    fixed_reference, n_references, key, noise, n_samples, n_variables, inverse_weights, offsets,
+def coordinate_entries(
+    fill, fixed_reference, n_references, key, noise, n_samples, n_variables, inverse_weights, offsets,
     longest, multipliers, actions, bounds, variable, category, hashes,
 ):  # fmt: skip
-    """Write the entries bounds[item]..bounds[item + 1] - 1: what they change in z, and their hashes."""
+    """Count the entries of each item, or fill them in: two passes over the same noise.
+
+    The first writes the true actions, (items, variables), and the number of each item's entries to
+    bounds[item + 1]. For the second bounds has become their sums: the entries bounds[item].. get what they
+    change in z, and their hashes.
+    """
     for item in numba.prange(bounds.shape[0] - 1):
         problem, sample = item // n_samples, item % n_samples
         row_noise = np.empty(longest + LANES)
@@ -77,28 +35,39 @@ def fill_coordinate_entries(
         scratch = row_scratch(longest)
         references = np.empty(n_references, np.int64)
         hash_0, hash_1 = np.uint64(0), np.uint64(0)
-        for k in range(n_variables):
-            hash_0 += multipliers[k, 0] * np.uint64(actions[item, k])
-            hash_1 += multipliers[k, 1] * np.uint64(actions[item, k])
-        entry = bounds[item]
-        variable[entry] = 0
-        category[entry] = actions[item, 0]
-        hashes[entry, 0] = hash_0
-        hashes[entry, 1] = hash_1
+        entry = bounds[item] if fill else 0
+        if fill:
+            for k in range(n_variables):
+                hash_0 += multipliers[k, 0] * np.uint64(actions[item, k])
+                hash_1 += multipliers[k, 1] * np.uint64(actions[item, k])
+            variable[entry] = 0
+            category[entry] = actions[item, 0]
+            hashes[entry, 0] = hash_0
+            hashes[entry, 1] = hash_1
         for k in range(n_variables):
             row = problem * n_variables + k
-            winner = row_pseudo_actions(
-                fixed_reference, key, noise, sample, problem, row, offsets, inverse_weights, zeros,
-                row_noise, references, h, seen, minima, scratch,
-            )  # fmt: skip
-            for c in range(offsets[row + 1] - offsets[row]):
+            start, stop = offsets[row], offsets[row + 1]
+            n = stop - start
+            total = noise_row(noise, key, sample, row, start, stop, row_noise)
+            weights = inverse_weights[start:stop]
+            race = run_race(row_noise[:n], weights, minima)
+            winner = race[0]
+            actions[item, k] = winner
+            fill_references(fixed_reference, key, sample, problem, n, references)
+            seen[:n] = False
+            # The gradient of nothing, for the categories that it looks up.
+            swap_row(row_noise[:n], total, weights, zeros[:n], race, references, h[:n], seen[:n], scratch)
+            for c in range(n):
                 if seen[c] and c != winner:
                     entry += 1
-                    change = np.uint64(c - winner)  # modulo 2**64
-                    variable[entry] = k
-                    category[entry] = c
-                    hashes[entry, 0] = hash_0 + multipliers[k, 0] * change
-                    hashes[entry, 1] = hash_1 + multipliers[k, 1] * change
+                    if fill:
+                        change = np.uint64(c - winner)  # modulo 2**64
+                        variable[entry] = k
+                        category[entry] = c
+                        hashes[entry, 0] = hash_0 + multipliers[k, 0] * change
+                        hashes[entry, 1] = hash_1 + multipliers[k, 1] * change
+        if not fill:
+            bounds[item + 1] = entry + 1
 
 
 @parallel
