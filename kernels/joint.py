@@ -42,7 +42,7 @@ def problem_noise(
     key, noise, sample, problem, n_variables, inverse_weights, offsets, row_noise, minima,
     problem_row, totals, places, race_values,
 ):  # fmt: skip
-    """The noise of all variables of a problem side by side, its sums, and the three first of each race."""
+    """The noise of all variables of a problem side by side, its sums, and the two first of each race."""
     first_row = problem * n_variables
     for k in range(n_variables):
         start, stop = offsets[first_row + k], offsets[first_row + k + 1]
@@ -50,11 +50,9 @@ def problem_noise(
         totals[k] = noise_row(noise, key, sample, first_row + k, start, stop, row_noise)
         origin = start - offsets[first_row]
         problem_row[origin : origin + n] = row_noise[:n]
-        first, second, third, value_1, value_2, value_3 = run_race(
+        places[k, 0], places[k, 1], race_values[k, 0], race_values[k, 1] = run_race(
             row_noise[:n], inverse_weights[start:stop], minima
         )
-        places[k, 0], places[k, 1], places[k, 2] = first, second, third
-        race_values[k, 0], race_values[k, 1], race_values[k, 2] = value_1, value_2, value_3
 
 
 @kernel
@@ -63,10 +61,7 @@ def joint_winner(c, j, k, noise, inverse_weights, places, race_values):
     n = noise.shape[0]
     if c >= n or j >= n:
         return places[k, 0]
-    race = (
-        places[k, 0], places[k, 1], places[k, 2],
-        race_values[k, 0], race_values[k, 1], race_values[k, 2],
-    )  # fmt: skip
+    race = places[k, 0], places[k, 1], race_values[k, 0], race_values[k, 1]
     return swap_winner(c, j, noise, inverse_weights, race)
 
 
@@ -82,8 +77,8 @@ def hash_joint_entries(
         first = offsets[first_row]
         problem_row = np.empty(offsets[first_row + n_variables] - first)
         totals = np.empty(n_variables)
-        places = np.empty((n_variables, 3), np.int64)
-        race_values = np.empty((n_variables, 3))
+        places = np.empty((n_variables, 2), np.int64)
+        race_values = np.empty((n_variables, 2))
         problem_noise(
             key, noise, sample, problem, n_variables, inverse_weights, offsets,
             np.empty(longest + LANES), race_scratch(longest),
@@ -129,8 +124,8 @@ def build_joint_vectors(
             first = offsets[first_row]
             problem_row = np.empty(offsets[first_row + n_variables] - first)
             totals = np.empty(n_variables)
-            places = np.empty((n_variables, 3), np.int64)
-            race_values = np.empty((n_variables, 3))
+            places = np.empty((n_variables, 2), np.int64)
+            race_values = np.empty((n_variables, 2))
             problem_noise(
                 key, noise, sample, problem, n_variables, inverse_weights, offsets,
                 np.empty(longest + LANES), race_scratch(longest),
@@ -234,8 +229,8 @@ def joint_moments(
         # Without references a weight for each category; with them, for each (variable, reference).
         weights = np.empty(size if n_references == 0 else n_variables * n_references)
         totals = np.empty(n_variables)
-        places = np.empty((n_variables, 3), np.int64)
-        race_values = np.empty((n_variables, 3))
+        places = np.empty((n_variables, 2), np.int64)
+        race_values = np.empty((n_variables, 2))
         row_noise = np.empty(longest + LANES)
         minima = race_scratch(longest)
         value_sum = 0.0

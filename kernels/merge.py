@@ -53,7 +53,7 @@ def row_of_winner(noise, inverse_total, inverse_weights, values, race, h, seen):
 
     Results: the sum of d_zj, the sum of h, and the number and the smallest noise of the light ones.
     """
-    winner, second, _, winner_value, second_value, _ = race
+    winner, second, winner_value, second_value = race
     n = noise.shape[0]
     base = values[winner]
     second_difference = values[second] - base
@@ -304,7 +304,7 @@ def away_by_heavy(
 @kernel
 def arsm_row(noise, total, inverse_weights, values, race, h, seen, scratch):
     """ARSM (eq. 9), exactly, in expected O(C)."""
-    winner, winner_value = race[0], race[3]
+    winner, winner_value = race[0], race[2]
     n = noise.shape[0]
     base = values[winner]
     if n == 1:

@@ -1,4 +1,4 @@
-"""The race: which category of a row wins, and the two behind it (METHOD: argmin of noise * exp(-logits)).
+"""The race: which category of a row wins, and the one behind it (METHOD: argmin of noise * exp(-logits)).
 
 A race value is `noise[c] * inverse_weights[c]` with `inverse_weights = exp(max(logits) - logits)`: it
 cannot overflow for the likeliest category, and is infinite for one of weight zero. The smallest value
@@ -44,29 +44,28 @@ def race_scratch(n):
 
 @kernel
 def block_minima(noise, inverse_weights, length, minima):
-    """Write the smallest race value of each block; the result is the third smallest of those."""
+    """Write the smallest race value of each block; the result is the second smallest of those."""
     n = noise.shape[0]
-    first, second, third = np.inf, np.inf, np.inf
+    first, second = np.inf, np.inf
     for block in range((n + length - 1) // length):
         part = slice(block * length, min(n, (block + 1) * length))
         value = smallest_race_value(noise[part], inverse_weights[part])
         minima[block] = value
-        third = min(third, max(second, value))
         second = min(second, max(first, value))
         first = min(first, value)
-    return third
+    return second
 
 
 @kernel
 def run_race(noise, inverse_weights, minima):
-    """The three first categories and their race values (-1 and infinity where there are fewer).
+    """The two first categories and their race values (-1 and infinity where there is no second).
 
     minima is race_scratch.
     """
     n = noise.shape[0]
-    winner, second, third = -1, -1, -1
-    first_value, second_value, third_value = np.inf, np.inf, np.inf
-    # Three blocks reach this bound, so none of the three first lies above it.
+    winner, second = -1, -1
+    first_value, second_value = np.inf, np.inf
+    # Two blocks reach this bound, so neither of the two first lies above it.
     length = block_length(n)
     bound = block_minima(noise, inverse_weights, length, minima)
     for block in range((n + length - 1) // length):
@@ -77,15 +76,11 @@ def run_race(noise, inverse_weights, minima):
             if value > bound:
                 continue
             if value < first_value or winner < 0:
-                third, third_value = second, second_value
                 second, second_value = winner, first_value
                 winner, first_value = c, value
             elif value < second_value or second < 0:
-                third, third_value = second, second_value
                 second, second_value = c, value
-            elif value < third_value or third < 0:
-                third, third_value = c, value
-    return winner, second, third, first_value, second_value, third_value
+    return winner, second, first_value, second_value
 
 
 @kernel
@@ -106,20 +101,22 @@ def winner_of(noise, inverse_weights, minima):
 
 @exact
 def swap_winner(c, j, noise, inverse_weights, race):
-    """The winner after noise[c] and noise[j] are exchanged, in O(1): a pseudo action."""
-    winner, second, third, first_value, second_value, third_value = race
+    """The winner after noise[c] and noise[j] are exchanged, in O(1): a pseudo action.
+
+    After the two first have been exchanged one of them still wins: the product of their race values is what it
+    was, so that not both lie above the second's old one. The third is never needed.
+    """
+    winner, second, first_value, second_value = race
     if c == j:
         return winner
     rest, rest_value = winner, first_value
     if c == winner or j == winner:
         rest, rest_value = second, second_value
-        if c == second or j == second:
-            rest, rest_value = third, third_value
     value_c = noise[j] * inverse_weights[c]
     value_j = noise[c] * inverse_weights[j]
     best, best_value = c, value_c
     if beats(value_j, j, best_value, best):
         best, best_value = j, value_j
-    if rest >= 0 and beats(rest_value, rest, best_value, best):
+    if rest not in (-1, c, j) and beats(rest_value, rest, best_value, best):
         best = rest
     return best

@@ -35,47 +35,42 @@ def draw_tile(key, first_sample, row, n, out):
 
 @exact
 def race_tile(noise, inverse_weights, racers):
-    """The sum of the noise; rows 0 to 5 of racers get the three first's numbers and race values."""
+    """The sum of the noise; rows 0 to 3 of racers get the two first's numbers and race values."""
     total = spread(0.0)
-    first, second, third = spread(np.inf), spread(np.inf), spread(np.inf)
-    first_at, second_at, third_at = spread(-1.0), spread(-1.0), spread(-1.0)
+    first, second = spread(np.inf), spread(np.inf)
+    first_at, second_at = spread(-1.0), spread(-1.0)
     for c in range(inverse_weights.shape[0]):
         entry = load(noise, c)
         total = total + entry
         value = entry * inverse_weights[c]
-        if mask_bits(value < third):
+        if mask_bits(value < second):
             at = spread(np.float64(c))
             before_first = value < first
             before_second = value < second
-            before_third = value < third
-            third = select(before_second, second, select(before_third, value, third))
-            third_at = select(before_second, second_at, select(before_third, at, third_at))
             second = select(before_first, first, select(before_second, value, second))
             second_at = select(before_first, first_at, select(before_second, at, second_at))
             first = select(before_first, value, first)
             first_at = select(before_first, at, first_at)
     store(racers, 0, first_at)
     store(racers, 1, second_at)
-    store(racers, 2, third_at)
-    store(racers, 3, first)
-    store(racers, 4, second)
-    store(racers, 5, third)
+    store(racers, 2, first)
+    store(racers, 3, second)
     return total
 
 
 @exact
 def gather_racers(noise, inverse_weights, values, racers, seen):
-    """Rows 6 to 10 of racers: the three first's values, and the winners' noise and inverse weights.
+    """Rows 4 to 7 of racers: the two first's values, and the winners' noise and inverse weights.
 
     The winners' noise becomes infinite in the tile, which takes them out of what follows.
     """
     for lane in range(WIDTH):
-        for rank in range(3):
+        for rank in range(2):
             c = max(0, int(racers[rank * WIDTH + lane]))
-            racers[(6 + rank) * WIDTH + lane] = values[c]
+            racers[(4 + rank) * WIDTH + lane] = values[c]
         winner = int(racers[lane])
-        racers[9 * WIDTH + lane] = noise[winner * WIDTH + lane]
-        racers[10 * WIDTH + lane] = inverse_weights[winner]
+        racers[6 * WIDTH + lane] = noise[winner * WIDTH + lane]
+        racers[7 * WIDTH + lane] = inverse_weights[winner]
         noise[winner * WIDTH + lane] = np.inf
         seen[winner] = True
 
@@ -86,48 +81,40 @@ def row_of_winner_tile(noise, inverse_weights, values, inverse_total, racers, h,
 
     Results: the sums of d_zj and of h, and the smallest noise of a loser.
     """
-    second_at = load(racers, 1)
-    second_value, third_value = load(racers, 4), load(racers, 5)
-    base = load(racers, 6)
-    second_difference, third_difference = load(racers, 7) - base, load(racers, 8) - base
-    winner_noise, winner_inverse_weight = load(racers, 9), load(racers, 10)
+    second_at, second_value = load(racers, 1), load(racers, 3)
+    base = load(racers, 4)
+    second_difference = load(racers, 5) - base
+    winner_noise, winner_inverse_weight = load(racers, 6), load(racers, 7)
     zero = spread(0.0)
     share = spread(1.0 / inverse_weights.shape[0])
     winner_weight = multiply_add(winner_noise, inverse_total, share)
     difference_sum, h_winner = zero, zero
     lightest = spread(np.inf)
     second_wins_ever = zero < zero
-    third_wins_ever = zero < zero
     for j in range(inverse_weights.shape[0]):
         entry = load(noise, j)
         lightest = select(entry < lightest, entry, lightest)
         z_value = entry * winner_inverse_weight
         j_value = winner_noise * inverse_weights[j]
-        is_second = second_at == np.float64(j)
-        rest_value = select(is_second, third_value, second_value)
-        # j = z has infinite noise here: j "wins" with a difference of zero.
+        # Of the two first one still wins after their swap; and where j is z, whose noise is infinite here, j
+        # "wins" with a difference of zero.
+        rest_value = select(second_at == np.float64(j), spread(np.inf), second_value)
         j_wins = (j_value < rest_value) & (j_value < z_value)
-        rest_wins = (rest_value < z_value) & (rest_value <= j_value)
-        if mask_bits(rest_wins):
-            second_wins_ever = second_wins_ever | (rest_wins & (second_at != np.float64(j)))
-            third_wins_ever = third_wins_ever | (rest_wins & is_second)
-        difference = select(is_second, third_difference, second_difference)
-        difference = select(rest_wins, difference, zero)
+        second_wins = (rest_value < z_value) & (rest_value <= j_value)
+        second_wins_ever = second_wins_ever | second_wins
+        difference = select(second_wins, second_difference, zero)
         difference = select(j_wins, values[j] - base, difference)
         seen[j] |= mask_bits(j_wins) != 0
         store(h, j, difference * winner_weight)
         difference_sum = difference_sum + difference
         weight = select(difference != 0.0, multiply_add(entry, inverse_total, share), zero)
         h_winner = multiply_add(difference, weight, h_winner)
-    store(racers, 11, h_winner)
-    second_bits, third_bits = mask_bits(second_wins_ever), mask_bits(third_wins_ever)
+    store(racers, 8, h_winner)
+    second_bits = mask_bits(second_wins_ever)
     for lane in range(WIDTH):
-        h[int(racers[lane]) * WIDTH + lane] = racers[11 * WIDTH + lane]
-        bit = np.uint64(1) << np.uint64(lane)
-        if second_bits & bit:
+        h[int(racers[lane]) * WIDTH + lane] = racers[8 * WIDTH + lane]
+        if second_bits & (np.uint64(1) << np.uint64(lane)):
             seen[int(racers[WIDTH + lane])] = True
-        if third_bits & bit:
-            seen[int(racers[2 * WIDTH + lane])] = True
     return difference_sum, multiply_add(difference_sum, winner_weight, h_winner), lightest
 
 
@@ -139,8 +126,8 @@ def heavy_in_place(place, order, noise, inverse_weights, values, inverse_total, 
         return order[n - 1], spread(np.inf), spread(0.0), spread(0.0)
     c = order[place]
     inverse_weight = spread(inverse_weights[c])
-    seen[c] |= mask_bits(lightest * inverse_weight < load(racers, 3)) != 0
-    difference = values[c] - load(racers, 6)
+    seen[c] |= mask_bits(lightest * inverse_weight < load(racers, 2)) != 0
+    difference = values[c] - load(racers, 4)
     weight = multiply_add(load(noise, c), inverse_total, spread(1.0 / n))
     # Where c is the winner itself, its noise in the tile is infinite and its difference zero.
     weighted = select(difference != 0.0, difference * weight, spread(0.0))
@@ -173,7 +160,7 @@ def away_from_winner_tile(
 ):  # fmt: skip
     """Add the swaps of two losers to h. Results: the sums of d and of h."""
     n = inverse_weights.shape[0]
-    limit = load(racers, 3)
+    limit = load(racers, 2)
     zero = spread(0.0)
     share = spread(1.0 / n)
     difference_sum, h_sum = zero, zero
@@ -229,14 +216,14 @@ def arsm_tile(noise, inverse_weights, values, order, h, seen, racers, light):
     difference_sum, h_sum, lightest = row_of_winner_tile(
         noise, inverse_weights, values, inverse_total, racers, h, seen
     )
-    if mask_bits(lightest <= load(racers, 3)):
+    if mask_bits(lightest <= load(racers, 2)):
         away_difference, away_h = away_from_winner_tile(
             noise, inverse_weights, values, order, inverse_total, racers, lightest, h, seen, light
         )
         difference_sum = difference_sum + away_difference
         h_sum = h_sum + away_h
     scale = 2.0 / (np.float64(n) * n)
-    return load(racers, 6) + difference_sum * scale, h_sum * (1.0 / n)
+    return load(racers, 4) + difference_sum * scale, h_sum * (1.0 / n)
 
 
 @exact
@@ -281,7 +268,7 @@ def tile_room(n):
     """
     pages = (n + 1 + LANES_PER_PAGE) // LANES_PER_PAGE
     length = pages * LANES_PER_PAGE + LANES_PER_PAGE // 4
-    room = lane_array(4 * length + 12)
+    room = lane_array(4 * length + 9)
     step = length * WIDTH
     return (
         room[:step],

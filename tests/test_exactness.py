@@ -6,7 +6,7 @@ import pytest
 from arsm_fast.kernels.noise import fill_references
 from helpers import RandomFunction, assert_close, random_logits, random_noise
 
-from arsm_fast import AR, ARS, ARSM, LeaveOneOut, Reinforce, gradient, propose, pseudo_action_matrix
+from arsm_fast import AR, ARS, ARSM, LeaveOneOut, Reinforce, _moments, gradient, propose, pseudo_action_matrix
 from arsm_fast._random import philox_key
 
 
@@ -181,9 +181,10 @@ def test_leave_one_out():
 
 
 @pytest.mark.parametrize("estimator", [ARSM(), ARSM(plus=True), ARSM("coordinate"), ARS(0), AR(), Reinforce(1.0)])
-def test_samples_and_problems_are_averaged_and_separate(estimator):
+def test_samples_and_problems_are_averaged_and_separate(estimator, monkeypatch):
+    monkeypatch.setattr(_moments, "LARGEST_BLOCK", 64)
     rng = np.random.default_rng(10)
-    n_samples, n_problems, k, c = 150, 3, 2, 4  # more than two blocks of samples
+    n_samples, n_problems, k, c = 150, 3, 2, 4  # more than two blocks
     logits = rng.normal(size=(n_problems, k, c))
     noise = rng.dirichlet(np.ones(c), size=(n_samples, n_problems, k))
     table = rng.normal(size=(n_problems, c, c))
@@ -209,6 +210,19 @@ def test_samples_and_problems_are_averaged_and_separate(estimator):
         assert estimate.value[b] == pytest.approx(np.mean([single.value for single in singles]))
         expected_error = gradients.std(axis=0, ddof=1) / np.sqrt(n_samples)
         np.testing.assert_allclose(estimate.standard_error[b], expected_error, rtol=1e-9, atol=1e-15)
+
+
+def test_blocks_do_not_matter(monkeypatch):
+    rng = np.random.default_rng(14)
+    logits, table = rng.normal(size=(3, 20)), rng.normal(size=(3, 20))
+    whole = gradient(table, logits, n_samples=1000, rng=1)
+    monkeypatch.setattr(_moments, "LARGEST_BLOCK", 64)
+    monkeypatch.setattr(_moments, "WAVE_CATEGORIES", 200)  # a few blocks a wave
+    parts = gradient(table, logits, n_samples=1000, rng=1)
+    assert_close(whole.gradient, parts.gradient)
+    np.testing.assert_allclose(whole.standard_error, parts.standard_error, rtol=1e-10)
+    np.testing.assert_allclose(whole.value, parts.value, rtol=1e-12)
+    assert whole.n_evaluations == parts.n_evaluations
 
 
 def test_a_table_is_rows_of_their_own():

@@ -6,6 +6,7 @@ import numba
 import numpy as np
 import pytest
 from arsm_fast.kernels.exponential import NOISE_STREAM, exponential, fill_exponentials
+from arsm_fast.kernels.noise import fill_references
 from arsm_fast.kernels.philox import philox
 from scipy import stats
 
@@ -103,6 +104,17 @@ def test_dirichlet_means_and_covariances():
     # The fourth moments are bounded by the second ones, as entries are below one.
     assert abs(np.cov(noise.T) - covariance).max() < 5 * math.sqrt(covariance[0, 0] / n)
     assert stats.kstest(noise[:, 2], stats.beta(1, size - 1).cdf).pvalue > 1e-3
+
+
+def test_references_differ_and_are_uniform():
+    n_categories, n_references, n_samples = 7, 3, 20_000
+    references = np.empty((n_samples, n_references), np.int64)
+    for sample in range(n_samples):
+        fill_references(-1, np.uint64(5), sample, 0, n_categories, references[sample])
+    assert (np.diff(np.sort(references, axis=1), axis=1) > 0).all()
+    for i in range(n_references):
+        counts = np.bincount(references[:, i], minlength=n_categories)
+        assert stats.chisquare(counts).pvalue > 1e-3
 
 
 def test_dirichlet_noise_is_what_the_estimators_draw():

@@ -6,7 +6,7 @@ from helpers import assert_close
 
 from arsm_fast import dirichlet_noise, gradient
 
-SHAPES = [(1,), (2,), (3,), (7,), (8,), (30,), (100,), (257,), (1000,), (3, 40)]
+SHAPES = [(1,), (2,), (3,), (7,), (8,), (30,), (100,), (257,), (1000,), (3, 40), (400, 30)]
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
