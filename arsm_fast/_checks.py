@@ -6,20 +6,27 @@ import operator
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ._logits import FloatArray, Logits
 
 
-def check_count(value: Any, name: str) -> int:
-    """A whole number of at least one."""
+def check_integer(value: Any, name: str, least: int) -> int:
+    """A whole number that is large enough."""
     try:
         if isinstance(value, bool):
             raise TypeError
-        count = operator.index(value)
+        number = operator.index(value)
     except TypeError:
         raise TypeError(f"{name} must be an integer; got {value!r}") from None
-    if count < 1:
-        raise ValueError(f"{name} must be at least 1; got {count}")
+    if number < least:
+        raise ValueError(f"{name} must be at least {least}; got {number}")
+    return number
+
+
+def check_count(value: Any, name: str) -> int:
+    """A number of samples, which must fit into the generator's counter."""
+    count = check_integer(value, name, 1)
     if count >= 2**32:
         raise ValueError(f"{name} must be below 2**32; got {count}")
     return count
@@ -28,13 +35,14 @@ def check_count(value: Any, name: str) -> int:
 def check_noise(noise: Any, logits: Logits, leading: tuple[int, ...]) -> FloatArray:
     """Noise of shape leading + logits' shape as (samples, categories of all rows)."""
     if logits.shape is not None:
-        array = _real(noise, "noise")
+        array = real_array(noise, "noise")
         if array.shape != leading + logits.shape:
             raise ValueError(
                 f"noise must have shape {leading + logits.shape}, that is {leading} followed by the "
                 f"shape of logits; got shape {array.shape}"
             )
-        flat = array.reshape(-1, logits.flat.size)
+        # A copy: a proposal reads it again later.
+        flat = np.array(array.reshape(-1, logits.flat.size), np.float64, order="C")
     else:
         sizes = logits.sizes
         if not isinstance(noise, list | tuple) or len(noise) != sizes.size:
@@ -42,14 +50,14 @@ def check_noise(noise: Any, logits: Logits, leading: tuple[int, ...]) -> FloatAr
                 f"noise must be a list of {sizes.size} arrays, one for each variable; got "
                 f"{type(noise).__name__}" + (f" of {len(noise)}" if hasattr(noise, "__len__") else "")
             )
-        variables = [_real(variable, f"noise[{k}]") for k, variable in enumerate(noise)]
+        variables = [real_array(variable, f"noise[{k}]") for k, variable in enumerate(noise)]
         for k, variable in enumerate(variables):
             if variable.shape != (*leading, sizes[k]):
                 raise ValueError(
                     f"noise[{k}] must have shape {(*leading, int(sizes[k]))}; got shape {variable.shape}"
                 )
-        flat = np.concatenate([variable.reshape(-1, variable.shape[-1]) for variable in variables], axis=1)
-    flat = _for_kernel(flat)
+        rows = [variable.reshape(-1, variable.shape[-1]) for variable in variables]
+        flat = np.concatenate(rows, axis=1, dtype=np.float64)
     if not (flat > 0).all():
         raise ValueError(
             f"noise must be positive; got {int((~(flat > 0)).sum())} entries that are not, "
@@ -64,8 +72,9 @@ def check_noise(noise: Any, logits: Logits, leading: tuple[int, ...]) -> FloatAr
     return flat
 
 
-def check_values(values: Any, n: int) -> FloatArray:
-    """The objective's values for n action vectors."""
+def check_values(values: Any, actions: NDArray[np.int32]) -> FloatArray:
+    """The objective's values for the rows of actions."""
+    n = len(actions)
     try:
         array = np.asarray(values)
     except ValueError:
@@ -84,8 +93,8 @@ def check_values(values: Any, n: int) -> FloatArray:
         where = np.flatnonzero(~finite)
         raise ValueError(
             f"values must be finite; {where.size} of {n} are not: "
-            + ", ".join(f"values[{i}] = {array[i]}" for i in where[:5])
-            + (", ..." if where.size > 5 else "")
+            + ", ".join(f"values[{i}] = {array[i]} at {_shown(actions[i])}" for i in where[:3])
+            + (", ..." if where.size > 3 else "")
         )
     return array
 
@@ -93,7 +102,7 @@ def check_values(values: Any, n: int) -> FloatArray:
 def check_table(objective: Any, logits: Logits) -> FloatArray:
     """A table of values, in the shape of logits, flat."""
     if logits.shape is not None:
-        array = _real(objective, "objective")
+        array = real_array(objective, "objective")
         if array.shape != logits.shape:
             raise ValueError(
                 f"objective, as an array of values, must have the shape of logits, {logits.shape}; "
@@ -102,20 +111,32 @@ def check_table(objective: Any, logits: Logits) -> FloatArray:
         flat = array.ravel()
     else:
         sizes = [int(size) for size in logits.sizes]
-        shapes = [np.shape(variable) for variable in objective]
+        if not isinstance(objective, list | tuple):
+            raise TypeError(
+                "objective must be a function or, as logits are, a list of arrays of values; "
+                f"got {type(objective).__name__}"
+            )
+        variables = [real_array(values, f"objective[{k}]") for k, values in enumerate(objective)]
+        shapes = [values.shape for values in variables]
         if shapes != [(size,) for size in sizes]:
             raise ValueError(
                 f"objective, as a list of arrays of values, must have the lengths of logits, {sizes}; "
                 f"got arrays of shape {shapes}"
             )
-        flat = np.concatenate([_real(v, f"objective[{k}]") for k, v in enumerate(objective)])
+        flat = np.concatenate(variables)
     flat = _for_kernel(flat)
     finite = np.isfinite(flat)
     if not finite.all():
         raise ValueError(
-            f"objective, as an array of values, must be finite; {(~finite).sum()} of {flat.size} are not"
+            f"objective, as an array of values, must be finite; {(~finite).sum()} of {flat.size} are not, "
+            f"the first at {logits.describe(int(finite.argmin()), 'objective')}"
         )
     return flat
+
+
+def _shown(vector: Any) -> str:
+    """An action vector in one line."""
+    return np.array2string(np.asarray(vector), threshold=20, max_line_width=10_000)
 
 
 def _for_kernel(array: np.ndarray[Any, Any]) -> FloatArray:
@@ -123,7 +144,8 @@ def _for_kernel(array: np.ndarray[Any, Any]) -> FloatArray:
     return np.require(array, np.float64, ["C", "W"])
 
 
-def _real(values: Any, name: str) -> np.ndarray[Any, Any]:
+def real_array(values: Any, name: str) -> np.ndarray[Any, Any]:
+    """An array of real numbers, of any shape."""
     try:
         array = np.asarray(values)
     except ValueError as error:

@@ -57,7 +57,7 @@ class CoordinateSwaps:
             if not fill:
                 np.cumsum(self._bounds, out=self._bounds)
                 n_entries = int(self._bounds[-1])
-        distinct = find_distinct(hashes, self._bounds[:: noise.n_samples])
+        distinct = find_distinct(hashes, np.ascontiguousarray(self._bounds[:: noise.n_samples]))
         self._number = distinct.number
         items = np.searchsorted(self._bounds, distinct.first, side="right") - 1
         actions = np.empty((distinct.first.size, logits.n_variables), np.int32)

@@ -32,41 +32,47 @@ class Enumeration:
         k = self._logits.n_variables
         return self._positions[problem * k : (problem + 1) * k]
 
+    def _digits(self, problem: int) -> list[IntArray]:
+        """For each variable, which of its available categories each vector of the problem has."""
+        sizes = [positions.size for positions in self._problem_positions(problem)]
+        number = np.arange(math.prod(sizes))
+        digits = []
+        for size in reversed(sizes):
+            number, digit = np.divmod(number, size)
+            digits.append(digit)
+        return digits[::-1]
+
     def propose(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """All vectors, (M, K), and their problems."""
         logits = self._logits
         vectors = []
         for problem in range(logits.n_problems):
             first_row = problem * logits.n_variables
-            categories = [
-                positions - logits.offsets[first_row + k]
-                for k, positions in enumerate(self._problem_positions(problem))
+            columns = [
+                (positions - logits.offsets[first_row + k])[digits]
+                for k, (positions, digits) in enumerate(
+                    zip(self._problem_positions(problem), self._digits(problem), strict=True)
+                )
             ]
-            grid = np.meshgrid(*categories, indexing="ij")
-            vectors.append(np.stack([axis.ravel() for axis in grid], axis=1).astype(np.int32))
+            vectors.append(np.stack(columns, axis=1).astype(np.int32))
         counts = [len(part) for part in vectors]
         return np.concatenate(vectors), np.repeat(np.arange(logits.n_problems, dtype=np.int32), counts)
 
     def estimate(self, values: FloatArray) -> Moments:
-        """p_c (E[f | z_k = c] - E[f]) for each variable k."""
+        """The sum of p(z) (f(z) - E[f]) over the vectors with z_k = c."""
         logits = self._logits
         gradient = np.zeros(logits.flat.size)
         expectation = np.zeros(logits.n_problems)
         done = 0
         for problem in range(logits.n_problems):
-            positions = self._problem_positions(problem)
-            shape = tuple(p.size for p in positions)
-            table = values[done : done + math.prod(shape)].reshape(shape)
-            done += table.size
-            probabilities = [logits.probabilities[p] for p in positions]
-            level = table.flat[0]  # differences, so that a common level costs no digits
-            table = table - level
-            for k, position in enumerate(positions):
-                conditional = np.moveaxis(table, k, 0)
-                for other, p in enumerate(probabilities):
-                    if other != k:
-                        conditional = np.tensordot(conditional, p, axes=([1], [0]))
-                mean = probabilities[k] @ conditional
-                gradient[position] = probabilities[k] * (conditional - mean)
-            expectation[problem] = level + mean
+            all_positions, all_digits = self._problem_positions(problem), self._digits(problem)
+            weights = np.ones(all_digits[0].size)
+            for positions, digits in zip(all_positions, all_digits, strict=True):
+                weights *= logits.probabilities[positions][digits]
+            own_values = values[done : done + weights.size]
+            done += weights.size
+            expectation[problem] = own_values[0] + weights @ (own_values - own_values[0])
+            weights *= own_values - expectation[problem]
+            for positions, digits in zip(all_positions, all_digits, strict=True):
+                gradient[positions] = np.bincount(digits, weights)
         return Moments(gradient, np.zeros_like(gradient), expectation)

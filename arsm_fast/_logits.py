@@ -47,7 +47,7 @@ class Logits:
     @property
     def problem_offsets(self) -> IntArray:
         """Where each problem starts in a flat array."""
-        return self.offsets[:: self.n_variables]
+        return np.ascontiguousarray(self.offsets[:: self.n_variables])
 
     @cached_property
     def inverse_weights(self) -> FloatArray:
@@ -77,6 +77,10 @@ class Logits:
         """Every variable as a problem of its own."""
         return Logits(self.flat, self.offsets, self.n_problems * self.n_variables, 1, self.shape)
 
+    def describe(self, position: int, name: str) -> str:
+        """The index of a flat position in an array of the logits' shape."""
+        return _describe(position, self.offsets, self.shape, name)
+
     def shaped(self, flat: FloatArray) -> Any:
         """A flat array in the shape of the user's logits: an array, or a list of arrays."""
         if self.shape is not None:
@@ -88,8 +92,9 @@ def check_logits(logits: LogitsLike) -> Logits:
     """Check logits and lay them out flat."""
     if isinstance(logits, list | tuple) and logits:
         variables = [_as_float(variable, f"logits[{k}]") for k, variable in enumerate(logits)]
-        lengths = {variable.shape for variable in variables}
-        if variables[0].ndim == 1 and (len(lengths) > 1 or isinstance(logits[0], np.ndarray)):
+        shapes = {variable.shape for variable in variables}
+        arrays = any(isinstance(variable, np.ndarray) for variable in logits)
+        if variables[0].ndim == 1 and (len(shapes) > 1 or arrays):
             return _from_list(variables)
     array = _as_float(logits, "logits")
     if array.ndim not in (1, 2, 3):
@@ -136,22 +141,22 @@ def _as_float(values: Any, name: str) -> NDArray[Any]:
 def _check_entries(flat: FloatArray, offsets: IntArray, shape: tuple[int, ...] | None) -> None:
     for bad, what in ((np.isnan(flat), "nan"), (flat == np.inf, "+inf")):
         if bad.any():
-            where = _describe(int(bad.argmax()), offsets, shape)
+            where = _describe(int(bad.argmax()), offsets, shape, "logits")
             raise ValueError(f"logits must not be {what}; got {bad.sum()} such, the first at {where}")
     available = np.logical_or.reduceat(flat > -np.inf, offsets[:-1])
     if not available.all():
         row = int(available.argmin())
-        where = _describe(int(offsets[row]), offsets, shape)
+        where = _describe(int(offsets[row]), offsets, shape, "logits")
         raise ValueError(
             "each variable must have a category whose logit is finite; "
             f"{(~available).sum()} have only -inf, the first starts at {where}"
         )
 
 
-def _describe(position: int, offsets: IntArray, shape: tuple[int, ...] | None) -> str:
-    """The index of a flat position in the user's logits."""
+def _describe(position: int, offsets: IntArray, shape: tuple[int, ...] | None, name: str) -> str:
+    """The index of a flat position in the user's array."""
     if shape is None:
         row = int(np.searchsorted(offsets, position, side="right")) - 1
-        return f"logits[{row}][{position - offsets[row]}]"
+        return f"{name}[{row}][{position - offsets[row]}]"
     index = ", ".join(str(i) for i in np.unravel_index(position, shape))
-    return f"logits[{index}]"
+    return f"{name}[{index}]"

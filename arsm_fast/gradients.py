@@ -52,8 +52,9 @@ def gradient(
     noise : array_like or list, optional
         Dirichlet(1) noise in place of drawn noise, of shape ``(n_samples,) + logits.shape``; for
         `LeaveOneOut` of shape ``(n_samples, n) + logits.shape``. For a list of logits a list of arrays.
+        Its sums may be off by 1e-6. References are still drawn.
     rng : None, int, SeedSequence or Generator
-        Source of the noise. The same seed gives the same bits for any number of threads.
+        Source of the noise and of references. The same seed gives the same bits for any number of threads.
 
     Returns
     -------

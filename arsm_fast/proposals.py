@@ -60,8 +60,8 @@ class Method(Protocol):
 class Proposal:
     """Action vectors to evaluate, from `propose`.
 
-    The vectors of one problem are distinct, and follow each other. The noise is drawn again where it is
-    needed, so that a proposal's memory is in proportion to the number of its vectors.
+    The vectors of one problem are distinct, and follow each other. The noise is not kept but drawn again where
+    it is needed.
 
     Attributes
     ----------
@@ -107,7 +107,7 @@ class Proposal:
         ValueError
             If there is not one for each row, or if any is nan or infinite.
         """
-        checked = check_values(values, len(self.problem))
+        checked = check_values(values, self.actions)
         moments = self._method.estimate(checked)
         value = moments.value if self._logits.batched else float(moments.value[0])
         return finish(self._logits, moments, value, self._n_samples, checked.size, exact=self._exact)
@@ -123,6 +123,8 @@ def finish(
     exact: bool,
 ) -> GradientEstimate:
     """The estimate in the user's shapes, with its standard error."""
+    if not np.isfinite(moments.mean).all():
+        raise ValueError("values must be smaller: their differences, or sums of them, are beyond float64")
     standard_error = None
     if exact or n_samples > 1:
         variance = moments.squares / (n_samples * max(1, n_samples - 1))
@@ -156,8 +158,9 @@ def propose(
     noise : array_like or list, optional
         Dirichlet(1) noise in place of drawn noise, of shape ``(n_samples,) + logits.shape``; for
         `LeaveOneOut` of shape ``(n_samples, n) + logits.shape``. For a list of logits a list of arrays.
+        Its sums may be off by 1e-6. References are still drawn.
     rng : None, int, SeedSequence or Generator
-        Source of the noise. The same seed gives the same bits for any number of threads.
+        Source of the noise and of references. The same seed gives the same bits for any number of threads.
 
     Returns
     -------
@@ -187,13 +190,12 @@ def propose(
 
 def make_method(logits: Logits, estimator: Estimator, n_samples: int, noise: Any, rng: SeedLike) -> Method:
     """The method that carries out an estimator."""
-    key = philox_key(rng)
     if isinstance(estimator, Exact):
         if noise is not None:
             raise ValueError("noise must be None for the estimator Exact, which uses none")
         return Enumeration(logits, estimator.limit)
     if isinstance(estimator, ARS | ARSM):
-        return _swap_method(logits, estimator, n_samples, noise, key)
+        return _swap_method(logits, estimator, n_samples, noise, rng)
     leading: tuple[int, ...] = (n_samples,)
     kind, n_draws = draws.AR, 1
     baseline = np.zeros(logits.n_problems)
@@ -204,10 +206,11 @@ def make_method(logits: Logits, estimator: Estimator, n_samples: int, noise: Any
         kind = draws.REINFORCE
         baseline = _check_baseline(estimator.baseline, logits.n_problems)
     given = NOT_GIVEN if noise is None else check_noise(noise, logits, leading)
-    return Draws(logits, Noise(key, n_samples, given), kind, n_draws=n_draws, baseline=baseline)
+    settings = Noise(philox_key(rng), n_samples, given)
+    return Draws(logits, settings, kind, n_draws=n_draws, baseline=baseline)
 
 
-def _swap_method(logits: Logits, estimator: ARS | ARSM, n_samples: int, noise: Any, key: np.uint64) -> Method:
+def _swap_method(logits: Logits, estimator: ARS | ARSM, n_samples: int, noise: Any, rng: SeedLike) -> Method:
     given = NOT_GIVEN if noise is None else check_noise(noise, logits, (n_samples,))
     if isinstance(estimator, ARS):
         fixed = -1 if estimator.reference is None else int(estimator.reference)
@@ -215,12 +218,13 @@ def _swap_method(logits: Logits, estimator: ARS | ARSM, n_samples: int, noise: A
             raise ValueError(
                 f"reference must be a category of every variable, below {logits.sizes.min()}; got {fixed}"
             )
-        settings = Noise(key, n_samples, given, n_references=1, fixed_reference=fixed)
+        n_references = 1
     else:
+        fixed = -1
         n_references = estimator.references or 0
         if n_references >= logits.sizes.max():  # all of them: no need to draw any
             n_references = 0
-        settings = Noise(key, n_samples, given, n_references=n_references)
+    settings = Noise(philox_key(rng), n_samples, given, n_references, fixed)
     if logits.n_variables == 1:
         return OneVariable(logits, settings)
     if isinstance(estimator, ARSM) and estimator.swap == "coordinate":
@@ -231,8 +235,6 @@ def _swap_method(logits: Logits, estimator: ARS | ARSM, n_samples: int, noise: A
 
 def _check_baseline(baseline: ArrayLike, n_problems: int) -> FloatArray:
     array = np.asarray(baseline)
-    if array.dtype.kind not in "fiu" or array.shape not in ((), (1,), (n_problems,)):
-        raise ValueError(f"baseline must be a number, or one for each of {n_problems} problems; got {baseline!r}")
-    if not np.isfinite(array).all():
-        raise ValueError(f"baseline must be finite; got {baseline!r}")
+    if array.size not in (1, n_problems):
+        raise ValueError(f"baseline must be a number, or one for each of {n_problems} problems; got {array.size}")
     return np.broadcast_to(array, (n_problems,)).astype(np.float64)

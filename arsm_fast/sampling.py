@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._checks import check_count, check_noise
+from ._checks import check_count, check_noise, real_array
 from ._draws import true_actions
 from ._logits import LogitsLike, check_logits
 from ._noise import Noise
@@ -121,21 +121,19 @@ def pseudo_action_matrix(noise: ArrayLike, logits: ArrayLike) -> NDArray[np.int3
            [1, 0, 0],
            [2, 0, 0]], dtype=int32)
     """
-    shape = np.shape(noise)
-    if not shape:
-        raise ValueError("noise must have shape (..., C); got a number")
-    checked = check_logits(np.asarray(logits).reshape(-1, shape[-1]) if np.ndim(logits) > 3 else logits)
-    if checked.shape is None or checked.shape not in ((shape[-1],), shape):
+    noise, logits = real_array(noise, "noise"), real_array(logits, "logits")
+    shape = noise.shape
+    if not shape or noise.size == 0:
+        raise ValueError(f"noise must have shape (..., C) with at least one row; got shape {shape}")
+    if logits.shape not in ((shape[-1],), shape):
         raise ValueError(
             f"logits must have the shape of noise, {shape}, or that of one of its rows, "
-            f"({shape[-1]},); got shape {np.shape(logits)}"
+            f"({shape[-1]},); got shape {logits.shape}"
         )
-    if checked.shape == shape:
-        flat = check_noise(noise, checked, ())
-    else:
-        flat = check_noise(np.reshape(noise, (-1, shape[-1])), checked, (int(np.prod(shape[:-1])),))
-    rows = flat.reshape(-1, shape[-1])
-    weights = checked.inverse_weights.reshape(-1, shape[-1])
-    out = np.empty((rows.shape[0], shape[-1], shape[-1]), np.int32)
-    fill_pseudo_actions(rows, np.ascontiguousarray(np.broadcast_to(weights, rows.shape)), out)
+    rows = noise.reshape(-1, shape[-1])
+    checked = check_logits(np.broadcast_to(logits, shape).reshape(rows.shape))
+    flat = check_noise(rows, checked, ()).reshape(rows.shape)
+    weights = checked.inverse_weights.reshape(rows.shape)
+    out = np.empty((*rows.shape, shape[-1]), np.int32)
+    fill_pseudo_actions(flat, weights, out)
     return out.reshape(*shape, shape[-1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ._moments import LARGEST_BLOCK
 from .estimators import AR, ARS, ARSM, LeaveOneOut, Reinforce
 from .gradients import gradient
 from .sampling import dirichlet_noise, pseudo_action_matrix, sample
@@ -23,4 +24,4 @@ def warmup() -> None:
     gradient(logits, logits, rng=0)
     for estimator in (AR(), ARS(), ARSM(), ARSM(swap="coordinate"), Reinforce(), LeaveOneOut(2)):
         gradient(lambda actions: actions.sum(axis=1), logits, estimator=estimator, rng=0)
-    gradient(logits, logits, n_samples=100, rng=0)
+    gradient(logits, logits, n_samples=2 * LARGEST_BLOCK, rng=0)  # blocks are merged

@@ -72,13 +72,16 @@ def parallel(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def serial_uncached(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a helper that takes a compiled function, which no cache on disk can tell apart."""
-    return _compile(function, cache=False)
+    """Compile a helper that takes a compiled function, which no cache on disk can tell apart.
+
+    With Python's errors, as the function may be compiled here for the first time and inherits them.
+    """
+    return _compile(function, cache=False, error_model="python")
 
 
 def parallel_uncached(function: Callable[..., Any]) -> Callable[..., Any]:
     """As `parallel`, for kernels that take a compiled function."""
-    return _guarded(function, _compile(function, cache=False, parallel=True))
+    return _guarded(function, _compile(function, cache=False, parallel=True, error_model="python"))
 
 
 def _guarded(function: Callable[..., Any], dispatcher: Callable[..., Any]) -> Callable[..., Any]:

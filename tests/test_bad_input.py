@@ -112,8 +112,6 @@ def test_bad_logits(call, logits, kind, message):
             ValueError,
             "baseline must be a number, or one for each of 1",
         ),
-        ({"estimator": Reinforce(np.nan)}, ValueError, "baseline must be finite"),
-        ({"estimator": Reinforce("x")}, ValueError, "baseline must be a number"),
         (
             {"rng": "seed"},
             TypeError,
@@ -152,13 +150,18 @@ def test_bad_arguments(arguments, kind, message):
 @pytest.mark.parametrize(
     ("make", "kind", "message"),
     [
-        (lambda: ARS(-1), ValueError, "reference must be None or a category from 0 on; got -1"),
+        (lambda: ARS(-1), ValueError, "reference must be at least 0; got -1"),
         (lambda: ARS(1.0), TypeError, "reference must be an integer; got 1.0"),
         (lambda: ARSM("both"), ValueError, 'swap must be "joint" or "coordinate"; got \'both\''),
-        (lambda: ARSM(references=0), ValueError, "references must be None or at least 1; got 0"),
+        (lambda: ARSM(references=0), ValueError, "references must be at least 1; got 0"),
         (lambda: ARSM(references="all"), TypeError, "references must be an integer; got 'all'"),
         (lambda: LeaveOneOut(1), ValueError, "n must be at least 2; got 1"),
         (lambda: LeaveOneOut(True), TypeError, "n must be an integer; got True"),
+        (lambda: Reinforce(np.nan), ValueError, "baseline must be finite; got nan"),
+        (lambda: Reinforce("x"), TypeError, "baseline must be a number or an array of them; got 'x'"),
+        (lambda: Reinforce([[1.0], [1.0, 2.0]]), TypeError, "baseline must be a number or an array of them"),
+        (lambda: ARSM(np.array(["joint", "joint"])), ValueError, 'swap must be "joint" or "coordinate"'),
+        (lambda: ARSM(plus="no"), TypeError, "plus must be True or False; got 'no'"),
         (lambda: Exact(0), ValueError, "limit must be at least 1; got 0"),
     ],
 )
@@ -196,12 +199,12 @@ def test_bad_noise_of_a_list():
         (
             lambda n: np.where(np.arange(n) == 1, np.nan, 0.0),
             ValueError,
-            "values must be finite; 1 of {n} are not: values[1] = nan",
+            "values must be finite; 1 of {n} are not: values[1] = nan at [",
         ),
         (
             lambda n: np.full(n, -np.inf),
             ValueError,
-            "values must be finite; {n} of {n} are not: values[0] = -inf",
+            "values must be finite; {n} of {n} are not: values[0] = -inf at [",
         ),
     ],
 )
@@ -219,7 +222,7 @@ def test_bad_table():
         ValueError, match=re.escape("objective, as an array of values, must have the shape of logits")
     ):
         gradient(np.zeros(3), ZEROS)
-    with pytest.raises(ValueError, match="must be finite; 6 of 6 are not"):
+    with pytest.raises(ValueError, match=r"must be finite; 6 of 6 are not, the first at objective\[0, 0\]"):
         gradient(ZEROS * np.nan, ZEROS)
     with pytest.raises(TypeError, match="objective must be real numbers; got dtype complex128"):
         gradient(ZEROS * 1j, ZEROS)
@@ -229,9 +232,26 @@ def test_bad_table():
         gradient([np.zeros(2), np.zeros(2)], [np.zeros(2), np.zeros(3)])
 
 
+def test_bad_table_of_a_list():
+    logits = [np.zeros(2), np.zeros(3)]
+    with pytest.raises(TypeError, match="objective must be a function or, as logits are, a list of arrays"):
+        gradient(3.0, logits)
+    with pytest.raises(ValueError, match=re.escape("objective[0] must be an array; got nested sequences")):
+        gradient([[0, [1]], [1, 2, 3]], logits)
+
+
+def test_values_beyond_floating_point():
+    with pytest.raises(ValueError, match="values must be smaller"):
+        gradient(np.array([1e308, -1e308, 0.0]), np.zeros(3), n_samples=20, rng=0)
+
+
 def test_bad_pseudo_action_matrix():
-    with pytest.raises(ValueError, match=re.escape("noise must have shape (..., C); got a number")):
+    with pytest.raises(ValueError, match=re.escape("noise must have shape (..., C) with at least one row; got")):
         pseudo_action_matrix(1.0, [0.0])
+    with pytest.raises(ValueError, match=re.escape("got shape (0, 3)")):
+        pseudo_action_matrix(np.zeros((0, 3)), np.zeros(3))
+    with pytest.raises(ValueError, match="noise must be an array; got nested sequences"):
+        pseudo_action_matrix([[0.5], [0.5, 0.5]], np.zeros(3))
     with pytest.raises(ValueError, match=re.escape("logits must have the shape of noise, (2,), or that of one")):
         pseudo_action_matrix([0.5, 0.5], [0.0, 0.0, 0.0])
     with pytest.raises(ValueError, match="noise must sum to 1"):

@@ -99,6 +99,16 @@ def test_the_level_of_f_does_not_matter():
     np.testing.assert_allclose(high.gradient, low.gradient, atol=1e-9)
 
 
+def test_exact_with_many_variables_of_few_available_categories():
+    logits = np.full((70, 3), -np.inf)
+    logits[:, 1] = 0.0
+    logits[:2, 2] = 1.0
+    estimate = gradient(lambda a: a.sum(axis=1), logits, estimator="exact")
+    assert estimate.n_evaluations == 4
+    p = np.exp(1) / (1 + np.exp(1))
+    np.testing.assert_allclose(estimate.gradient[0], [0, -p * (1 - p), p * (1 - p)], atol=1e-12)
+
+
 def test_sample_follows_the_softmax():
     logits = np.array([[0.0, 1.0, -1.0, 2.0], [0.0, -np.inf, 0.0, 0.0]])
     n = 100_000

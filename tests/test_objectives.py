@@ -56,6 +56,47 @@ def test_the_exception_of_a_compiled_objective_comes_through():
             gradient(failing, np.zeros((2, 3)), estimator=LeaveOneOut(50), rng=0)
 
 
+def test_a_compiled_objective_keeps_python_errors():
+    @numba.njit
+    def divides(actions):
+        return 10 // actions[0]
+
+    with pytest.raises(ZeroDivisionError):
+        gradient(divides, np.zeros((2, 3)), estimator=LeaveOneOut(50), rng=0)
+    with pytest.raises(ZeroDivisionError):
+        divides(np.zeros(2, np.int32))
+
+
+@pytest.mark.parametrize(
+    "function",
+    [lambda a: None, lambda a: 1j * a[0], lambda a: a, lambda a, b: 1.0, lambda a: "x"],
+    ids=["none", "complex", "array", "arguments", "string"],
+)
+def test_a_compiled_objective_that_returns_no_number(function):
+    with pytest.raises(TypeError, match="objective, as a compiled function, must take an int32 array of 2"):
+        gradient(numba.njit(function), np.zeros((2, 3)), rng=0)
+
+
+def test_a_compiled_objective_with_a_signature():
+    @numba.njit("float64(int32[::1])")
+    def first(actions):
+        return 1.0 * actions[0]
+
+    estimate = gradient(first, np.zeros((2, 3)), rng=0)
+    expected = gradient(lambda a: a[:, 0], np.zeros((2, 3)), rng=0)
+    np.testing.assert_array_equal(estimate.gradient, expected.gradient)
+
+
+def test_a_proposal_keeps_its_noise():
+    rng = np.random.default_rng(0)
+    noise = rng.dirichlet(np.ones(4), size=(1, 3))
+    proposal = propose(np.zeros((3, 4)), noise=noise)
+    values = rng.normal(size=len(proposal.actions))
+    before = proposal.estimate(values).gradient
+    noise[:] = noise[..., ::-1].copy()
+    np.testing.assert_array_equal(proposal.estimate(values).gradient, before)
+
+
 @pytest.mark.parametrize("shape", [(4,), (3, 4), (2, 3, 4)])
 def test_what_f_is_given(shape):
     seen = []

@@ -10,7 +10,7 @@ from pathlib import Path
 import numba
 import numpy as np
 import pytest
-from arsm_fast.kernels import one_variable
+from arsm_fast.kernels import coordinate, distinct, draws, joint, moments, noise, one_variable, swaps
 
 import arsm_fast
 from arsm_fast import ARSM, gradient, propose, sample
@@ -156,6 +156,30 @@ def test_each_kernel_compiles_once():
     proposal.estimate(np.zeros(len(proposal.actions), np.float32))
     gradient(frozen, frozen, noise=np.full((1, 4), 0.25))
     assert len(kernel.signatures) == before
+
+
+def test_warmup_compiles_everything():
+    kernels = {
+        name: function.dispatcher
+        for module in (coordinate, distinct, draws, joint, moments, noise, one_variable, swaps)
+        for name, function in vars(module).items()
+        if hasattr(function, "dispatcher") and function.__module__ == module.__name__
+    }
+    kernels |= {"merge_blocks": moments.merge_blocks, "merge_seen": moments.merge_seen}
+    arsm_fast.warmup()
+    before = {name: len(kernel.signatures) for name, kernel in kernels.items()}
+    assert set(before.values()) == {1}
+    rng = np.random.default_rng(0)
+    for logits in (rng.normal(size=(2, 3, 4)), rng.normal(size=(3, 4)), [np.zeros(2), np.zeros(3)]):
+        for estimator in ESTIMATORS:
+            for n_samples in (1, 2, 1500):
+                f = lambda a, *problem: a[:, 0]
+                gradient(f, logits, estimator=estimator, n_samples=n_samples, rng=0)
+    sample(rng.normal(size=(3, 4)), 5)
+    weights = rng.normal(size=(2, 4))
+    arsm_fast.pseudo_action_matrix(np.full((2, 4), 0.25), weights)
+    arsm_fast.pseudo_action_matrix(np.full((2, 4), 0.25), weights[0])
+    assert {name: len(kernel.signatures) for name, kernel in kernels.items()} == before
 
 
 def test_an_edited_helper_is_not_served_from_the_cache(tmp_path):
