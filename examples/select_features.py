@@ -27,12 +27,11 @@ Measured with 2500 evaluations, means over 3 splits of the data and 4 seeds each
     all features linear                              0.098
 
 So swapping one variable at a time and leave-one-out(5) are equal here within the error; the first is the
-default as it leaves no number of draws to choose. Its evaluations go where they tell most: near a good vector
-one changed feature says more than a fresh draw of all. Every gradient beats random search. Hill climbing, which begins with few features, is better still and nearly
-done after a few hundred evaluations: with 60 neighbours of a vector it is hard to beat. And the
-objective is not the held-out loss. About ten terms chosen from 398 rows look better in the
-cross-validation that chose them than on new rows, where keeping all features has the lower loss: the
-price buys a small model, not a better one.
+default as it leaves no number of draws to choose. Every gradient beats random search. Hill climbing,
+which begins with few features, is better still and nearly done after a few hundred evaluations: with 60
+neighbours of a vector it is hard to beat. And the objective is not the held-out loss. About ten terms
+chosen from 398 rows look better in the cross-validation that chose them than on new rows, where keeping
+all features has the lower loss: the price buys a small model, not a better one.
 """
 
 from __future__ import annotations

@@ -169,11 +169,14 @@ def test_warmup_compiles_everything():
     arsm_fast.warmup()
     before = {name: len(kernel.signatures) for name, kernel in kernels.items()}
     assert set(before.values()) == {1}
+
+    def f(actions, *problem):
+        return actions[:, 0]
+
     rng = np.random.default_rng(0)
     for logits in (rng.normal(size=(2, 3, 4)), rng.normal(size=(3, 4)), [np.zeros(2), np.zeros(3)]):
         for estimator in ESTIMATORS:
             for n_samples in (1, 2, 1500):
-                f = lambda a, *problem: a[:, 0]
                 gradient(f, logits, estimator=estimator, n_samples=n_samples, rng=0)
     sample(rng.normal(size=(3, 4)), 5)
     weights = rng.normal(size=(2, 4))
