@@ -78,8 +78,8 @@ class ARSM:
 
     Notes
     -----
-    The joint swap of several variables holds 8 bytes for each of ``n_samples C (C - 1) / 2`` swaps, and three
-    to five times that for a moment: with thousands of categories use few references or the coordinate swap.
+    The joint swap follows what changes: of K variables with C categories about K C of the C (C - 1) / 2 swaps
+    change any, and time and memory are in proportion to these.
 
     References
     ----------

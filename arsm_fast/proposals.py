@@ -12,7 +12,8 @@ from ._checks import check_count, check_noise, check_values
 from ._coordinate import CoordinateSwaps
 from ._draws import Draws
 from ._exact import Enumeration
-from ._joint import JointSwaps
+from ._joint_pairs import JointPairs
+from ._joint_references import JointReferences
 from ._logits import FloatArray, Logits, LogitsLike, check_logits
 from ._moments import Moments
 from ._noise import NOT_GIVEN, Noise
@@ -230,7 +231,9 @@ def _swap_method(logits: Logits, estimator: ARS | ARSM, n_samples: int, noise: A
     if isinstance(estimator, ARSM) and estimator.swap == "coordinate":
         return CoordinateSwaps(logits, settings)
     plus = isinstance(estimator, ARSM) and estimator.plus
-    return JointSwaps(logits, settings, plus=plus)
+    if n_references == 0:
+        return JointPairs(logits, settings, plus=plus)
+    return JointReferences(logits, settings, plus=plus)
 
 
 def _check_baseline(baseline: ArrayLike, n_problems: int) -> FloatArray:

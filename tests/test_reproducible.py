@@ -10,7 +10,17 @@ from pathlib import Path
 import numba
 import numpy as np
 import pytest
-from arsm_fast.kernels import coordinate, distinct, draws, joint, moments, noise, one_variable, swaps
+from arsm_fast.kernels import (
+    coordinate,
+    distinct,
+    draws,
+    joint_pairs,
+    joint_references,
+    moments,
+    noise,
+    one_variable,
+    swaps,
+)
 
 import arsm_fast
 from arsm_fast import ARSM, gradient, propose, sample
@@ -161,7 +171,17 @@ def test_each_kernel_compiles_once():
 def test_warmup_compiles_everything():
     kernels = {
         name: function.dispatcher
-        for module in (coordinate, distinct, draws, joint, moments, noise, one_variable, swaps)
+        for module in (
+            coordinate,
+            distinct,
+            draws,
+            joint_pairs,
+            joint_references,
+            moments,
+            noise,
+            one_variable,
+            swaps,
+        )
         for name, function in vars(module).items()
         if hasattr(function, "dispatcher") and function.__module__ == module.__name__
     }

@@ -1,4 +1,4 @@
-"""ARS, ARSM and ARSM+ with the joint swap: one swap in all variables at once."""
+"""ARS, ARSM and ARSM+ over references with the joint swap: one swap in all variables at once."""
 
 from __future__ import annotations
 
@@ -9,20 +9,18 @@ from ._distinct import find_distinct, hash_multipliers
 from ._logits import FloatArray, Logits
 from ._moments import Blocks, Moments, accumulate
 from ._noise import Noise
-from .kernels.joint import build_joint_vectors, hash_joint_entries, joint_moments
+from .kernels.joint_references import build_joint_vectors, hash_joint_entries, joint_moments
 
 
-class JointSwaps:
-    """The distinct vectors of all joint swaps, and the gradient from their values."""
+class JointReferences:
+    """The distinct vectors of all swaps with references, and the gradient from their values."""
 
     def __init__(self, logits: Logits, noise: Noise, *, plus: bool) -> None:
         self._logits = logits
         self._noise = noise
         self._plus = plus
         self._longest = int(logits.sizes.max())
-        n_pairs = self._longest * (self._longest - 1) // 2
-        n_swaps = noise.n_references * self._longest if noise.n_references else n_pairs
-        self._entries_per_item = 1 + n_swaps
+        self._entries_per_item = 1 + noise.n_references * self._longest
 
     def propose(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """The distinct vectors, (M, K), and their problems."""

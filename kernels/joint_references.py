@@ -1,7 +1,6 @@
-"""The joint swap: one swap applied to every variable of a problem at once (Yin, Yue and Zhou, 2019, Alg. 1).
+"""The joint swap with references: in every variable at once, each category c with a reference.
 
-Swaps come in groups. Without references, group j swaps (c, j) for c < j: every pair once. With references,
-group i swaps (c, r) for every c, where r is each variable's i-th reference. A swap leaves a variable alone that
+Group i swaps (c, r) for every c, where r is each variable's i-th reference. A swap leaves a variable alone that
 has no such category.
 
 Item (problem, sample) is number problem * n_samples + sample. Its entries, the vectors to evaluate, are the true
@@ -15,26 +14,6 @@ from ._jit import kernel, parallel
 from .moments import add_sample
 from .noise import LANES, noise_row, reference, reference_position
 from .race import race_scratch, run_race, swap_winner
-
-
-@kernel
-def n_groups(n_references, widest):
-    """Groups of an item whose widest variable has that many categories."""
-    return n_references if n_references > 0 else widest
-
-
-@kernel
-def group_size(group, n_references, widest):
-    """Swaps of a group."""
-    return widest if n_references > 0 else group
-
-
-@kernel
-def partner(group, fixed_reference, position, n_references, n):
-    """What c is swapped with in a variable of n categories."""
-    if n_references > 0:
-        return reference(fixed_reference, position, group, n_references, n)
-    return group
 
 
 @kernel
@@ -92,12 +71,12 @@ def hash_joint_entries(
         hashes[item, 0, 0] = true_0
         hashes[item, 0, 1] = true_1
         entry = 0
-        for group in range(n_groups(n_references, longest)):
-            for c in range(group_size(group, n_references, longest)):
+        for group in range(n_references):
+            for c in range(longest):
                 hash_0, hash_1 = true_0, true_1
                 for k in range(n_variables):
                     start, stop = offsets[first_row + k], offsets[first_row + k + 1]
-                    j = partner(group, fixed_reference, position, n_references, stop - start)
+                    j = reference(fixed_reference, position, group, n_references, stop - start)
                     winner = joint_winner(
                         c, j, k, problem_row[start - first : stop - first],
                         inverse_weights[start:stop], places, race_values,
@@ -136,13 +115,13 @@ def build_joint_vectors(
             if wanted[at] == entry:
                 out[at] = places[:, 0]
                 at += 1
-            for group in range(n_groups(n_references, longest)):
-                for c in range(group_size(group, n_references, longest)):
+            for group in range(n_references):
+                for c in range(longest):
                     entry += 1
                     if at < stop_at and wanted[at] == entry:
                         for k in range(n_variables):
                             start, stop = offsets[first_row + k], offsets[first_row + k + 1]
-                            j = partner(group, fixed_reference, position, n_references, stop - start)
+                            j = reference(fixed_reference, position, group, n_references, stop - start)
                             out[at, k] = joint_winner(
                                 c, j, k, problem_row[start - first : stop - first],
                                 inverse_weights[start:stop], places, race_values,
@@ -152,14 +131,11 @@ def build_joint_vectors(
 
 @kernel
 def drop_constant_references(
-    k, n, n_references, fixed_reference, position, noise, inverse_weights, places, race_values, weights,
+    k, n, n_references, fixed_reference, position, noise, inverse_weights, places, race_values, weights
 ):  # fmt: skip
-    """ARSM+: weight 0 for the references of variable k under which all its swaps leave it as it is.
-
-    The weights are those of its groups: one a category without references, else one a reference.
-    """
-    for group in range(n if n_references == 0 else n_references):
-        j = partner(group, fixed_reference, position, n_references, n)
+    """ARSM+: weight 0 for the references of variable k under which all its swaps leave it as it is."""
+    for group in range(n_references):
+        j = reference(fixed_reference, position, group, n_references, n)
         constant = True
         for c in range(n):
             if joint_winner(c, j, k, noise, inverse_weights, places, race_values) != places[k, 0]:
@@ -167,31 +143,6 @@ def drop_constant_references(
                 break
         if constant:
             weights[group] = 0.0
-
-
-@kernel
-def pairs_gradient(values, longest, first_row, n_variables, offsets, weights, h):
-    """ARSM from the values of an item's entries; the result is the mean of f over all (c, j)."""
-    first = offsets[first_row]
-    base = values[0]
-    h[:] = 0.0
-    entry = 0
-    difference_sum = 0.0
-    for j in range(longest):
-        for c in range(j):
-            entry += 1
-            difference = values[entry] - base
-            difference_sum += difference
-            if difference != 0.0:
-                for k in range(n_variables):
-                    origin = offsets[first_row + k] - first
-                    if j < offsets[first_row + k + 1] - first - origin:
-                        h[origin + c] += difference * weights[origin + j]
-                        h[origin + j] += difference * weights[origin + c]
-    for k in range(n_variables):
-        row = h[offsets[first_row + k] - first : offsets[first_row + k + 1] - first]
-        row -= np.mean(row)
-    return base + 2.0 * difference_sum / (float(longest) * longest)
 
 
 @kernel
@@ -226,8 +177,7 @@ def joint_moments(
         size = starts[i + 1] - starts[i]
         gradient = np.empty(size)
         problem_row = np.empty(size)
-        # Without references a weight for each category; with them, for each (variable, reference).
-        weights = np.empty(size if n_references == 0 else n_variables * n_references)
+        weights = np.empty(n_variables * n_references)
         totals = np.empty(n_variables)
         places = np.empty((n_variables, 2), np.int64)
         race_values = np.empty((n_variables, 2))
@@ -246,30 +196,22 @@ def joint_moments(
                 start, stop = offsets[first_row + k], offsets[first_row + k + 1]
                 n, origin = stop - start, start - first
                 row = problem_row[origin : origin + n]
-                if n_references == 0:
-                    own_weights = weights[origin : origin + n]
-                    for j in range(n):
-                        own_weights[j] = 1.0 / n - row[j] / totals[k]
-                else:
-                    own_weights = weights[k * n_references : (k + 1) * n_references]
-                    for group in range(n_references):
-                        j = partner(group, fixed_reference, position, n_references, n)
-                        own_weights[group] = (1.0 - n * row[j] / totals[k]) / n_references
+                own_weights = weights[k * n_references : (k + 1) * n_references]
+                for group in range(n_references):
+                    j = reference(fixed_reference, position, group, n_references, n)
+                    own_weights[group] = (1.0 - n * row[j] / totals[k]) / n_references
                 if plus:
                     drop_constant_references(
                         k, n, n_references, fixed_reference, position, row,
                         inverse_weights[start:stop], places, race_values, own_weights,
                     )  # fmt: skip
-            if n_references == 0:
-                value_sum += pairs_gradient(values, longest, first_row, n_variables, offsets, weights, gradient)
-            else:
-                gradient[:] = 0.0
-                difference_sum = 0.0
-                for group in range(n_references):
-                    difference_sum += add_reference_gradient(
-                        values, group, longest, first_row, n_variables, offsets,
-                        weights[group::n_references], gradient,
-                    )  # fmt: skip
-                value_sum += values[0] + difference_sum / (n_references * longest)
+            gradient[:] = 0.0
+            difference_sum = 0.0
+            for group in range(n_references):
+                difference_sum += add_reference_gradient(
+                    values, group, longest, first_row, n_variables, offsets,
+                    weights[group::n_references], gradient,
+                )  # fmt: skip
+            value_sum += values[0] + difference_sum / (n_references * longest)
             add_sample(gradient, 0.0, sample - first_sample + 1, mean[out], squares[out])
         value[i] = value_sum
