@@ -5,38 +5,13 @@ draw the same noise alone; and against the naive route, which forms the C x C ma
 """
 
 import argparse
-import time
-from collections.abc import Callable
 
 import numba
 import numpy as np
+from benchmarks.common import best_time
+from benchmarks.peers import naive_gradient
 
 import arsm_fast
-
-
-def best_time(function: Callable[[], object], repeats: int) -> float:
-    """Seconds of the fastest of several calls."""
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return min(times)
-
-
-def naive_gradient(table: np.ndarray, logits: np.ndarray, noise: np.ndarray) -> np.ndarray:
-    """Equation 9 written down: an arg-min over C entries for each of C (C + 1) / 2 swaps."""
-    size = logits.size
-    inverse_weights = np.exp(-logits)
-    values = np.empty((size, size))
-    for j in range(size):
-        swapped = np.broadcast_to(noise, (j + 1, size)).copy()
-        rows = np.arange(j + 1)
-        swapped[rows, rows] = noise[j]
-        swapped[rows, j] = noise[: j + 1]
-        winners = (swapped * inverse_weights).argmin(axis=1)
-        values[: j + 1, j] = values[j, : j + 1] = table[winners]
-    return (values - values.mean(axis=0)) @ (1 / size - noise)
 
 
 def main() -> None:

@@ -29,7 +29,7 @@ def one_variable_moments(
     longest = 1
     for i in range(n_items):
         longest = max(longest, starts[i + 1] - starts[i])
-    items_per_task = max(1, CATEGORIES_PER_TASK // longest)
+    items_per_task = max(1, CATEGORIES_PER_TASK // (longest * min(n_samples, block_samples)))
     for task in numba.prange((n_items + items_per_task - 1) // items_per_task):
         row_noise = np.empty(longest + LANES)
         h = np.empty(longest)

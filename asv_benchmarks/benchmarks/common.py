@@ -1,0 +1,42 @@
+"""Problems and clocks that the benchmarks share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numba
+import numpy as np
+
+REGIMES = ("zero", "normal", "concentrated", "ramp")
+
+
+def regime_logits(regime: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Logits as they are at the start, on the way, and near the end of an optimisation."""
+    rng = np.random.default_rng(0)
+    if regime == "zero":
+        return np.zeros(shape)
+    if regime == "ramp":
+        return np.broadcast_to(np.linspace(0, 8, shape[-1]), shape).copy()
+    return {"normal": 1.0, "concentrated": 4.0}[regime] * rng.normal(size=shape)
+
+
+def best_time(function: Callable[[], object], repeats: int = 5) -> float:
+    """Seconds of the fastest of several calls; a first one, which may compile, does not count."""
+    function()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def on_threads(n_threads: int, function: Callable[[], object]) -> float:
+    """best_time with so many of Numba's threads, or as many as there are."""
+    before = numba.get_num_threads()
+    try:
+        numba.set_num_threads(min(n_threads, numba.config.NUMBA_NUM_THREADS))
+        return best_time(function)
+    finally:
+        numba.set_num_threads(before)

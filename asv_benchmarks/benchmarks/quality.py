@@ -1,0 +1,85 @@
+"""What variance does an estimator leave, for how many evaluations?"""
+
+import numpy as np
+
+import arsm_fast
+
+ESTIMATORS = {
+    "reinforce": arsm_fast.Reinforce(),
+    "ar": arsm_fast.AR(),
+    "ars": arsm_fast.ARS(),
+    "arsm": arsm_fast.ARSM(),
+    "arsm plus": arsm_fast.ARSM(plus=True),
+    "arsm coordinate": arsm_fast.ARSM(swap="coordinate"),
+    "loo": arsm_fast.LeaveOneOut(10),
+}
+
+
+def toy():
+    """The paper's toy, C = R = 30, from uniform logits."""
+    table = 0.5 + np.arange(1, 31) / 900
+    return (lambda actions: table[actions[:, 0]]), np.zeros((1, 30))
+
+
+def nk_landscape():
+    """Means of 20 random tables, of a variable and two others each."""
+    rng = np.random.default_rng(0)
+    k, c = 20, 10
+    neighbours = np.array([[i, *rng.choice(np.delete(np.arange(k), i), 2, replace=False)] for i in range(k)])
+    tables = rng.random((k, c, c, c))
+
+    def f(actions):
+        chosen = actions[:, neighbours]
+        return tables[np.arange(k), chosen[..., 0], chosen[..., 1], chosen[..., 2]].mean(axis=1)
+
+    return f, rng.normal(size=(k, c))
+
+
+def sparse_potts():
+    """600 random pairs among 200 variables, each with a table of normal values."""
+    rng = np.random.default_rng(0)
+    k, c, m = 200, 5, 600
+    pairs = np.array([rng.choice(k, 2, replace=False) for _ in range(m)])
+    tables, linear = rng.normal(size=(m, c, c)), rng.normal(size=(k, c))
+
+    def f(actions):
+        joint = tables[np.arange(m), actions[:, pairs[:, 0]], actions[:, pairs[:, 1]]].sum(axis=1)
+        return joint + linear[np.arange(k), actions].sum(axis=1)
+
+    return f, rng.normal(size=(k, c))
+
+
+PROBLEMS = {"toy": toy, "nk": nk_landscape, "potts": sparse_potts}
+
+
+class Quality:
+    """From 100 samples; the evaluations are those of single samples."""
+
+    params = (list(PROBLEMS), list(ESTIMATORS))
+    param_names = ("problem", "estimator")
+    timeout = 600
+
+    def setup_cache(self):
+        return {
+            (problem, name): self.measure(*make(), estimator)
+            for problem, make in PROBLEMS.items()
+            for name, estimator in ESTIMATORS.items()
+        }
+
+    def measure(self, f, logits, estimator, n_samples=100):
+        """Total variance of the gradient of one sample, and its evaluations."""
+        singles = [arsm_fast.gradient(f, logits, estimator=estimator, rng=seed) for seed in range(n_samples)]
+        gradients = np.array([single.gradient for single in singles])
+        evaluations = np.mean([single.n_evaluations for single in singles])
+        return gradients.var(axis=0, ddof=1).sum(), evaluations
+
+    def track_variance(self, measured, problem, name):
+        return measured[problem, name][0]
+
+    def track_evaluations(self, measured, problem, name):
+        return measured[problem, name][1]
+
+    track_evaluations.unit = "a sample"
+
+    def track_variance_times_evaluations(self, measured, problem, name):
+        return measured[problem, name][0] * measured[problem, name][1]

@@ -1,0 +1,31 @@
+"""How fast are true actions drawn, beside NumPy's Gumbel-max?"""
+
+import numpy as np
+
+import arsm_fast
+
+from .common import best_time, on_threads, regime_logits
+
+
+class Sample:
+    """One million categories' worth of draws."""
+
+    params = (10, 1_000, 100_000)
+    param_names = ("categories",)
+
+    def setup(self, size):
+        self.logits = regime_logits("normal", (1_000_000 // size, size))
+        arsm_fast.sample(self.logits, rng=1)
+
+    def time_sample(self, size):
+        arsm_fast.sample(self.logits, rng=1)
+
+    def time_dirichlet_noise(self, size):
+        arsm_fast.dirichlet_noise(self.logits, rng=1)
+
+    def track_speedup_over_gumbel_max(self, size):
+        rng = np.random.default_rng(0)
+        theirs = best_time(lambda: (self.logits + rng.gumbel(size=self.logits.shape)).argmax(-1))
+        return theirs / on_threads(1, lambda: arsm_fast.sample(self.logits, rng=1))
+
+    track_speedup_over_gumbel_max.unit = "ratio"
