@@ -52,6 +52,6 @@ def test_readme_commands_are_what_ci_runs():
     commands = re.findall(r"^    (python3 -m venv .*)$", README.read_text(), re.MULTILINE)
     assert len(commands) == 2
     script = (README.parent / ".ci" / "run").read_text()
-    for part in ("[test,examples", "ruff check .", "mypy", "pytest"):
+    for part in ("[test,examples", "ruff", "mypy", "pytest"):
         assert part in commands[1]
-        assert part.removesuffix(" .") in script
+        assert part in script
