@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ._distinct import find_distinct, hash_multipliers
 from ._logits import FloatArray, Logits
 from ._moments import Blocks, Moments, accumulate
-from ._noise import Noise
+from ._noise import Noise, kernel_arguments
 from .kernels.coordinate import (
     build_coordinate_vectors,
     coordinate_entries,
@@ -22,7 +22,7 @@ class CoordinateSwaps:
     def __init__(self, logits: Logits, noise: Noise) -> None:
         self._logits = logits
         self._noise = noise
-        self._longest = int(logits.sizes.max())
+        self._arguments = (noise.fixed_reference, noise.n_references, *kernel_arguments(logits, noise))
 
     def propose(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """The distinct vectors, (M, K), and their problems."""
@@ -38,15 +38,7 @@ class CoordinateSwaps:
             hashes = np.empty((n_entries, 2), np.uint64)
             coordinate_entries(
                 fill,
-                noise.fixed_reference,
-                noise.n_references,
-                noise.key,
-                noise.given,
-                noise.n_samples,
-                logits.n_variables,
-                logits.inverse_weights,
-                logits.offsets,
-                self._longest,
+                *self._arguments,
                 multipliers,
                 true_actions,
                 self._bounds,
@@ -71,15 +63,7 @@ class CoordinateSwaps:
 
         def run(blocks: Blocks) -> None:
             coordinate_moments(
-                noise.fixed_reference,
-                noise.n_references,
-                noise.key,
-                noise.given,
-                noise.n_samples,
-                logits.n_variables,
-                logits.inverse_weights,
-                logits.offsets,
-                self._longest,
+                *self._arguments,
                 self._bounds,
                 self._variable,
                 self._category,

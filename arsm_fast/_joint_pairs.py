@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ._distinct import find_distinct, hash_multipliers
 from ._logits import FloatArray, Logits
 from ._moments import Blocks, Moments, accumulate
-from ._noise import Noise
+from ._noise import Noise, kernel_arguments
 from .kernels.joint_pairs import BUILD, COUNT, HASH, joint_pair_entries, joint_pair_moments
 
 
@@ -19,7 +19,7 @@ class JointPairs:
         self._logits = logits
         self._noise = noise
         self._plus = plus
-        self._longest = int(logits.sizes.max())
+        self._arguments = kernel_arguments(logits, noise)
 
     def propose(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """The distinct vectors, (M, K), and their problems."""
@@ -38,13 +38,7 @@ class JointPairs:
         def run(step: int) -> None:
             joint_pair_entries(
                 step,
-                noise.key,
-                noise.given,
-                noise.n_samples,
-                logits.n_variables,
-                logits.inverse_weights,
-                logits.offsets,
-                self._longest,
+                *self._arguments,
                 multipliers,
                 true_actions,
                 self._n_changes,
@@ -57,7 +51,8 @@ class JointPairs:
             )
 
         run(COUNT)
-        n_pairs = self._longest * (self._longest - 1) // 2
+        widest = int(logits.sizes.max())
+        n_pairs = widest * (widest - 1) // 2
         np.cumsum(1 + np.minimum(self._n_changes[:, 0], n_pairs), out=self._bounds[1:])
         n_entries = int(self._bounds[-1])
         self._first = np.empty(n_entries, np.int32)
@@ -80,13 +75,7 @@ class JointPairs:
         def run(blocks: Blocks) -> None:
             joint_pair_moments(
                 self._plus,
-                noise.key,
-                noise.given,
-                noise.n_samples,
-                logits.n_variables,
-                logits.inverse_weights,
-                logits.offsets,
-                self._longest,
+                *self._arguments,
                 self._n_changes,
                 self._bounds,
                 self._first,

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ._distinct import find_distinct, hash_multipliers
 from ._logits import FloatArray, Logits
 from ._moments import Blocks, Moments, accumulate
-from ._noise import Noise
+from ._noise import Noise, kernel_arguments
 from .kernels.joint_references import build_joint_vectors, hash_joint_entries, joint_moments
 
 
@@ -19,32 +19,21 @@ class JointReferences:
         self._logits = logits
         self._noise = noise
         self._plus = plus
-        self._longest = int(logits.sizes.max())
-        self._entries_per_item = 1 + noise.n_references * self._longest
+        self._arguments = (noise.fixed_reference, noise.n_references, *kernel_arguments(logits, noise))
+        self._entries_per_item = 1 + noise.n_references * int(logits.sizes.max())
 
     def propose(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """The distinct vectors, (M, K), and their problems."""
         logits, noise = self._logits, self._noise
         n_items = logits.n_problems * noise.n_samples
         hashes = np.empty((n_items, self._entries_per_item, 2), np.uint64)
-        settings = (
-            noise.fixed_reference,
-            noise.n_references,
-            noise.key,
-            noise.given,
-            noise.n_samples,
-            logits.n_variables,
-            logits.inverse_weights,
-            logits.offsets,
-            self._longest,
-        )
-        hash_joint_entries(*settings, hash_multipliers(logits.n_variables), hashes)
+        hash_joint_entries(*self._arguments, hash_multipliers(logits.n_variables), hashes)
         bounds = np.arange(logits.n_problems + 1) * (noise.n_samples * self._entries_per_item)
         distinct = find_distinct(hashes.reshape(-1, 2), bounds)
         self._number = distinct.number
         item_bounds = np.searchsorted(distinct.first, np.arange(n_items + 1) * self._entries_per_item)
         actions = np.empty((distinct.first.size, logits.n_variables), np.int32)
-        build_joint_vectors(*settings, self._entries_per_item, distinct.first, item_bounds, actions)
+        build_joint_vectors(*self._arguments, self._entries_per_item, distinct.first, item_bounds, actions)
         return actions, distinct.problem
 
     def estimate(self, values: FloatArray) -> Moments:
@@ -55,15 +44,7 @@ class JointReferences:
         def run(blocks: Blocks) -> None:
             joint_moments(
                 self._plus,
-                noise.fixed_reference,
-                noise.n_references,
-                noise.key,
-                noise.given,
-                noise.n_samples,
-                logits.n_variables,
-                logits.inverse_weights,
-                logits.offsets,
-                self._longest,
+                *self._arguments,
                 entry_values,
                 *blocks,
             )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from ._logits import FloatArray
+from ._logits import FloatArray, Logits
 
 NOT_GIVEN = np.empty((0, 0))
 
@@ -23,3 +24,16 @@ class Noise:
     given: FloatArray = field(default_factory=lambda: NOT_GIVEN)
     n_references: int = 0
     fixed_reference: int = -1
+
+
+def kernel_arguments(logits: Logits, noise: Noise) -> tuple[Any, ...]:
+    """What the kernels of several variables take in the same order, wherever they begin."""
+    return (
+        noise.key,
+        noise.given,
+        noise.n_samples,
+        logits.n_variables,
+        logits.inverse_weights,
+        logits.offsets,
+        int(logits.sizes.max()),
+    )
