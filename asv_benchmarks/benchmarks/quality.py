@@ -35,6 +35,33 @@ def nk_landscape():
     return f, rng.normal(size=(k, c))
 
 
+def small_network():
+    """One hidden layer of 32 tanh units on one-hots."""
+    rng = np.random.default_rng(0)
+    k, c, hidden = 20, 10, 32
+    weights = rng.normal(size=(k, c, hidden)) / np.sqrt(k)
+    bias, out = 0.3 * rng.normal(size=hidden), rng.normal(size=hidden)
+
+    def f(actions):
+        return np.tanh(bias + weights[np.arange(k), actions].sum(axis=1)) @ out
+
+    return f, rng.normal(size=(k, c))
+
+
+def dense_quadratic():
+    """Every pair of 20 variables, each with a table of normal values."""
+    rng = np.random.default_rng(0)
+    k, c = 20, 10
+    i, j = np.triu_indices(k, 1)
+    tables, linear = rng.normal(size=(i.size, c, c)), rng.normal(size=(k, c))
+
+    def f(actions):
+        pairs = tables[np.arange(i.size), actions[:, i], actions[:, j]].sum(axis=1)
+        return pairs + linear[np.arange(k), actions].sum(axis=1)
+
+    return f, rng.normal(size=(k, c))
+
+
 def sparse_potts():
     """600 random pairs among 200 variables, each with a table of normal values."""
     rng = np.random.default_rng(0)

@@ -1,0 +1,43 @@
+"""Print the README's table of estimators: python asv_benchmarks/estimators.py.
+
+Gradient variance times evaluations, relative to LeaveOneOut(10), for 20 variables of 10 categories; and the
+paper's toy, one variable of 30, from uniform logits and half way to the optimum.
+"""
+
+import numpy as np
+from benchmarks.quality import ESTIMATORS, dense_quadratic, nk_landscape, small_network
+
+import arsm_fast
+
+
+def measure(f, logits, estimator, n_samples=4000, n_singles=60):
+    """Total gradient variance of one sample, and its mean number of evaluations."""
+    many = arsm_fast.gradient(f, logits, estimator=estimator, n_samples=n_samples, rng=1)
+    singles = [
+        arsm_fast.gradient(f, logits, estimator=estimator, rng=seed).n_evaluations for seed in range(n_singles)
+    ]
+    return (many.standard_error**2).sum() * n_samples, np.mean(singles)
+
+
+def main() -> None:
+    """Print both tables."""
+    problems = [nk_landscape(), small_network(), dense_quadratic()]
+    scores = {
+        name: [measure(f, logits, estimator) for f, logits in problems] for name, estimator in ESTIMATORS.items()
+    }
+    print(f"{'estimator':>16} {'evaluations':>12} {'NK':>7} {'network':>8} {'quadratic':>10}")
+    for name, measured in scores.items():
+        ratios = [v * n / np.prod(loo) for (v, n), loo in zip(measured, scores["loo"], strict=True)]
+        print(f"{name:>16} {measured[0][1]:>12.1f} " + " ".join(f"{ratio:>8.1f}" for ratio in ratios))
+    table = 0.5 + np.arange(1, 31) / 900
+    half_way = np.zeros(30)
+    while np.exp(half_way[-1]) < np.exp(half_way).sum() / 2:
+        half_way += arsm_fast.gradient(table, half_way, estimator="exact").gradient
+    for place, logits in (("uniform", np.zeros(30)), ("half way", half_way)):
+        for estimator in (arsm_fast.ARSM(), arsm_fast.LeaveOneOut(10), arsm_fast.LeaveOneOut(30)):
+            variance, evaluations = measure(table, logits, estimator)
+            print(f"toy, {place}: {estimator!r}: variance {variance:.2e}, {evaluations:.1f} evaluations")
+
+
+if __name__ == "__main__":
+    main()
