@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._logits import FloatArray, Logits
+from ._logits import FloatArray, Logits, for_kernel
 
 
 def check_integer(value: Any, name: str, least: int) -> int:
@@ -42,7 +42,7 @@ def check_noise(noise: Any, logits: Logits, leading: tuple[int, ...]) -> FloatAr
                 f"shape of logits; got shape {array.shape}"
             )
         # A copy: a proposal reads it again later.
-        flat = np.array(array.reshape(-1, logits.flat.size), np.float64, order="C")
+        flat = np.array(array.reshape(-1, logits.inverse_weights.size), np.float64, order="C")
     else:
         sizes = logits.sizes
         if not isinstance(noise, list | tuple) or len(noise) != sizes.size:
@@ -124,7 +124,7 @@ def check_table(objective: Any, logits: Logits) -> FloatArray:
                 f"got arrays of shape {shapes}"
             )
         flat = np.concatenate(variables)
-    flat = _for_kernel(flat)
+    flat = for_kernel(flat)
     finite = np.isfinite(flat)
     if not finite.all():
         raise ValueError(
@@ -137,11 +137,6 @@ def check_table(objective: Any, logits: Logits) -> FloatArray:
 def _shown(vector: Any) -> str:
     """An action vector in one line."""
     return np.array2string(np.asarray(vector), threshold=20, max_line_width=10_000)
-
-
-def _for_kernel(array: np.ndarray[Any, Any]) -> FloatArray:
-    """One dtype, one layout, writeable: every other kind would be compiled for anew."""
-    return np.require(array, np.float64, ["C", "W"])
 
 
 def real_array(values: Any, name: str) -> np.ndarray[Any, Any]:

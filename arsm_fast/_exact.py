@@ -16,7 +16,7 @@ class Enumeration:
 
     def __init__(self, logits: Logits, limit: int) -> None:
         self._logits = logits
-        available = np.flatnonzero(logits.flat > -np.inf)
+        available = np.flatnonzero(logits.inverse_weights < np.inf)
         rows = np.searchsorted(available, logits.offsets)
         # Positions of the available categories of each row in the flat array.
         self._positions = np.split(available, rows[1:-1])
@@ -61,7 +61,7 @@ class Enumeration:
     def estimate(self, values: FloatArray) -> Moments:
         """The sum of p(z) (f(z) - E[f]) over the vectors with z_k = c."""
         logits = self._logits
-        gradient = np.zeros(logits.flat.size)
+        gradient = np.zeros(logits.inverse_weights.size)
         expectation = np.zeros(logits.n_problems)
         done = 0
         for problem in range(logits.n_problems):

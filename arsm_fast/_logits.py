@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from .kernels.weights import fill_inverse_weights
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -17,13 +19,14 @@ LogitsLike = ArrayLike | Sequence[ArrayLike]
 
 @dataclass(frozen=True, eq=False)
 class Logits:
-    """Checked logits of `n_problems` problems of `n_variables` variables each.
+    """Checked logits of `n_problems` problems of `n_variables` variables each, as inverse weights.
 
-    Row `problem * n_variables + k` is `flat[offsets[row]:offsets[row + 1]]`. `shape` is the user's, or
+    Those are `exp(max - logits)` by row: 1 for the likeliest category, infinite for an unavailable one. Row
+    `problem * n_variables + k` is `inverse_weights[offsets[row]:offsets[row + 1]]`. `shape` is the user's, or
     None for a list of variables with different numbers of categories.
     """
 
-    flat: FloatArray
+    inverse_weights: FloatArray
     offsets: IntArray
     n_problems: int
     n_variables: int
@@ -50,19 +53,6 @@ class Logits:
         return np.ascontiguousarray(self.offsets[:: self.n_variables])
 
     @cached_property
-    def inverse_weights(self) -> FloatArray:
-        """`exp(max - logits)` by row: 1 for the likeliest category, infinite for an unavailable one."""
-        if self.shape is not None:
-            rows = self.flat.reshape(-1, self.shape[-1])
-            gaps: FloatArray = (rows.max(axis=1, keepdims=True) - rows).ravel()
-        else:
-            gaps = np.repeat(np.maximum.reduceat(self.flat, self.offsets[:-1]), self.sizes)
-            gaps -= self.flat
-        with np.errstate(over="ignore"):
-            np.exp(gaps, out=gaps)
-        return gaps
-
-    @cached_property
     def probabilities(self) -> FloatArray:
         """Softmax by row."""
         weights: FloatArray = 1.0 / self.inverse_weights
@@ -75,7 +65,7 @@ class Logits:
 
     def as_rows(self) -> Logits:
         """Every variable as a problem of its own."""
-        return Logits(self.flat, self.offsets, self.n_problems * self.n_variables, 1, self.shape)
+        return Logits(self.inverse_weights, self.offsets, self.n_problems * self.n_variables, 1, self.shape)
 
     def describe(self, position: int, name: str) -> str:
         """The index of a flat position in an array of the logits' shape."""
@@ -107,9 +97,8 @@ def check_logits(logits: LogitsLike) -> Logits:
     n_variables = array.shape[-2] if array.ndim > 1 else 1
     n_problems = array.shape[0] if array.ndim == 3 else 1
     offsets = np.arange(n_problems * n_variables + 1) * array.shape[-1]
-    flat = np.array(array, dtype=np.float64, order="C").ravel()
-    _check_entries(flat, offsets, array.shape)
-    return Logits(flat, offsets, n_problems, n_variables, array.shape)
+    weights = _inverse_weights(array.ravel(), offsets, array.shape)
+    return Logits(weights, offsets, n_problems, n_variables, array.shape)
 
 
 def _from_list(variables: Sequence[NDArray[Any]]) -> Logits:
@@ -121,9 +110,8 @@ def _from_list(variables: Sequence[NDArray[Any]]) -> Logits:
         if variable.size == 0:
             raise ValueError(f"logits[{k}] must have at least one category; got an empty array")
     offsets = np.concatenate(([0], np.cumsum([variable.size for variable in variables])))
-    flat = np.concatenate(variables).astype(np.float64, copy=False)
-    _check_entries(flat, offsets, None)
-    return Logits(flat, offsets, 1, len(variables), None)
+    weights = _inverse_weights(np.concatenate(variables), offsets, None)
+    return Logits(weights, offsets, 1, len(variables), None)
 
 
 def _as_float(values: Any, name: str) -> NDArray[Any]:
@@ -138,19 +126,31 @@ def _as_float(values: Any, name: str) -> NDArray[Any]:
     return array
 
 
-def _check_entries(flat: FloatArray, offsets: IntArray, shape: tuple[int, ...] | None) -> None:
+def _inverse_weights(logits: NDArray[Any], offsets: IntArray, shape: tuple[int, ...] | None) -> FloatArray:
+    """exp(max - logits) by row, of logits that are refused where that is not a number."""
+    flat = for_kernel(logits)
+    weights = np.empty(flat.size)
+    if fill_inverse_weights(flat, offsets, weights):
+        _refuse(flat, offsets, shape)
+    return weights
+
+
+def _refuse(flat: FloatArray, offsets: IntArray, shape: tuple[int, ...] | None) -> NoReturn:
     for bad, what in ((np.isnan(flat), "nan"), (flat == np.inf, "+inf")):
         if bad.any():
             where = _describe(int(bad.argmax()), offsets, shape, "logits")
             raise ValueError(f"logits must not be {what}; got {bad.sum()} such, the first at {where}")
-    available = np.logical_or.reduceat(flat > -np.inf, offsets[:-1])
-    if not available.all():
-        row = int(available.argmin())
-        where = _describe(int(offsets[row]), offsets, shape, "logits")
-        raise ValueError(
-            "each variable must have a category whose logit is finite; "
-            f"{(~available).sum()} have only -inf, the first starts at {where}"
-        )
+    unavailable = np.logical_and.reduceat(flat == -np.inf, offsets[:-1])
+    where = _describe(int(offsets[unavailable.argmax()]), offsets, shape, "logits")
+    raise ValueError(
+        "each variable must have a category whose logit is finite; "
+        f"{unavailable.sum()} have only -inf, the first starts at {where}"
+    )
+
+
+def for_kernel(array: NDArray[Any]) -> FloatArray:
+    """One dtype, one layout, writeable: every other kind would be compiled for anew."""
+    return np.require(array, np.float64, ["C", "W"])
 
 
 def _describe(position: int, offsets: IntArray, shape: tuple[int, ...] | None, name: str) -> str:

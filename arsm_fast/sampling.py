@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 from ._checks import check_count, check_noise, real_array
 from ._draws import true_actions
 from ._logits import LogitsLike, check_logits
-from ._noise import Noise
+from ._noise import LONGEST_SHORT_ROW, Noise
 from ._random import SeedLike, philox_key
-from .kernels.noise import fill_dirichlet
+from .kernels.dirichlet import fill_dirichlet, fill_dirichlet_rows
 from .kernels.swaps import fill_pseudo_actions
 
 __all__ = ["dirichlet_noise", "pseudo_action_matrix", "sample"]
@@ -83,10 +83,15 @@ def dirichlet_noise(logits: LogitsLike, n_samples: int = 1, *, rng: SeedLike = N
         For bad input, naming the argument.
     """
     checked = check_logits(logits)
-    noise = np.empty((check_count(n_samples, "n_samples"), checked.flat.size))
-    fill_dirichlet(philox_key(rng), checked.offsets, noise)
+    noise = np.empty((check_count(n_samples, "n_samples"), checked.inverse_weights.size))
+    key = philox_key(rng)
     if checked.shape is None:
+        fill_dirichlet(key, checked.offsets, noise)
         return np.split(noise, checked.offsets[1:-1], axis=1)
+    if checked.shape[-1] <= LONGEST_SHORT_ROW:
+        fill_dirichlet_rows(key, checked.shape[-1], noise)
+    else:
+        fill_dirichlet(key, checked.offsets, noise)
     return noise.reshape(-1, *checked.shape)
 
 

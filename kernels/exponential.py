@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._jit import exact
+from ._jit import exact, exact_call
 from .bits import as_bits, as_float, fma
 from .philox import LOW_WORD, WORD_BITS, philox
 
@@ -61,7 +61,7 @@ def exponential(high, low):
     return fma(exponent, -LN2_HIGH, fma(exponent, -LN2_LOW, remainder) - f)
 
 
-@exact
+@exact_call
 def fill_exponentials(key, stream, sample, variable, first, out):
     """Write the noise of categories first.. (first even) of one variable and sample to out."""
     key_0 = key & LOW_WORD

@@ -106,12 +106,12 @@ _define_mask(operator.or_, lambda builder, a, b: builder.or_(a, b))
 
 @intrinsic
 def spread(typing_context, value):
-    """The same number in every lane."""
+    """The same number in every lane; Lanes stay as they are."""
 
     def codegen(context, builder, sig, arguments):
-        return _spread(builder, arguments[0])
+        return arguments[0] if sig.args[0] == lanes else _spread(builder, arguments[0])
 
-    return lanes(types.float64), codegen
+    return lanes(lanes if value == lanes else types.float64), codegen
 
 
 @intrinsic
@@ -159,6 +159,42 @@ def sum_of_lanes(typing_context, value):
     return types.float64(lanes), codegen
 
 
+@intrinsic
+def lane_of(typing_context, value, lane):
+    """One lane."""
+
+    def codegen(context, builder, sig, arguments):
+        return builder.extract_element(*arguments)
+
+    return types.float64(lanes, types.int64), codegen
+
+
+@intrinsic
+def lane_index(typing_context, value, lane):
+    """One lane as an index, zero where it is negative."""
+
+    def codegen(context, builder, sig, arguments):
+        index = builder.fptosi(builder.extract_element(*arguments), ir.IntType(64))
+        zero = ir.IntType(64)(0)
+        return builder.select(builder.icmp_signed("<", index, zero), zero, index)
+
+    return types.int64(lanes, types.int64), codegen
+
+
+@intrinsic
+def largest_lane(typing_context, value):
+    """The largest of numbers none of which is nan."""
+
+    def codegen(context, builder, sig, arguments):
+        lanes_left = [builder.extract_element(arguments[0], ir.IntType(32)(lane)) for lane in range(WIDTH)]
+        while len(lanes_left) > 1:
+            pairs = zip(lanes_left[::2], lanes_left[1::2], strict=True)
+            lanes_left = [builder.select(builder.fcmp_ordered(">", a, b), a, b) for a, b in pairs]
+        return lanes_left[0]
+
+    return types.float64(lanes), codegen
+
+
 def _lane_pointer(context, builder, array_type, array, index):
     data = context.make_array(array_type)(context, builder, array).data
     offset = builder.mul(index, ir.IntType(64)(WIDTH))
@@ -185,6 +221,84 @@ def store(typing_context, array, index, value):
         return context.get_dummy_value()
 
     return types.void(array, types.int64, lanes), codegen
+
+
+# A category's weight or value is a number where eight samples of one row lie side by side, and eight numbers
+# where eight rows do. Arrays of the latter have two axes: categories and lanes.
+
+
+@intrinsic
+def entry(typing_context, array, index):
+    """array[index]: a float64, or Lanes where the array has two axes."""
+    if array.ndim == 2:
+
+        def codegen(context, builder, sig, arguments):
+            return builder.load(_lane_pointer(context, builder, sig.args[0], *arguments), align=8)
+
+        return lanes(array, types.int64), codegen
+
+    def codegen_scalar(context, builder, sig, arguments):
+        data = context.make_array(sig.args[0])(context, builder, arguments[0]).data
+        return builder.load(builder.gep(data, [arguments[1]]))
+
+    return types.float64(array, types.int64), codegen_scalar
+
+
+@intrinsic
+def gather(typing_context, array, index):
+    """entry(array, index[i]) of each lane i; a negative index is taken for zero."""
+
+    def codegen(context, builder, sig, arguments):
+        data = context.make_array(sig.args[0])(context, builder, arguments[0]).data
+        zero = ir.Constant(_VECTOR, [0.0] * WIDTH)
+        negative = builder.fcmp_ordered("<", arguments[1], zero)
+        integers = ir.VectorType(ir.IntType(64), WIDTH)
+        offsets = builder.fptosi(builder.select(negative, zero, arguments[1]), integers)
+        if sig.args[0].ndim == 2:
+            offsets = builder.mul(offsets, ir.Constant(integers, [WIDTH] * WIDTH))
+            offsets = builder.add(offsets, ir.Constant(integers, list(range(WIDTH))))
+        result = ir.Constant(_VECTOR, ir.Undefined)
+        for lane in range(WIDTH):
+            place = ir.IntType(32)(lane)
+            value = builder.load(builder.gep(data, [builder.extract_element(offsets, place)]))
+            result = builder.insert_element(result, value, place)
+        return result
+
+    return lanes(array, lanes), codegen
+
+
+def _transposed(builder, vectors):
+    """Eight vectors as the columns of what they were the rows of, in three rounds of shuffles."""
+    for distance in (1, 2, 4):
+        even = [lane if not lane & distance else WIDTH + lane - distance for lane in range(WIDTH)]
+        odd = [lane + distance if not lane & distance else WIDTH + lane for lane in range(WIDTH)]
+        orders = [ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), order) for order in (even, odd)]
+        vectors = [
+            builder.shuffle_vector(vectors[i & ~distance], vectors[i | distance], orders[bool(i & distance)])
+            for i in range(WIDTH)
+        ]
+    return vectors
+
+
+@intrinsic
+def transpose_block(typing_context, source, source_start, source_step, out, out_start, out_step):
+    """Copy eight times eight entries, a step between them, as eight times eight the other way round."""
+
+    def codegen(context, builder, sig, arguments):
+        def pointers(array_type, array, start, step):
+            data = context.make_array(array_type)(context, builder, array).data
+            for i in range(WIDTH):
+                offset = builder.add(start, builder.mul(step, ir.IntType(64)(i)))
+                yield builder.bitcast(builder.gep(data, [offset]), _VECTOR.as_pointer())
+
+        rows = [builder.load(p, align=8) for p in pointers(sig.args[0], *arguments[:3])]
+        columns = pointers(sig.args[3], *arguments[3:])
+        for column, pointer in zip(_transposed(builder, rows), columns, strict=True):
+            builder.store(column, pointer, align=8)
+        return context.get_dummy_value()
+
+    numbers = (types.int64, types.int64)
+    return types.void(source, *numbers, out, *numbers), codegen
 
 
 @exact

@@ -1,0 +1,98 @@
+"""Inverse weights of rows of logits, exp(max - logits), with an exp that LLVM vectorises."""
+
+import numba
+import numpy as np
+
+from ._jit import exact, parallel
+from .bits import as_bits, as_float, fma
+from .exponential import LN2_HIGH, LN2_LOW, MANTISSA_WIDTH
+from .lanes import WIDTH, entry, largest_lane, load, select, spread
+
+CATEGORIES_PER_TASK = 16384
+SHORT_ROW = 24
+# (empty)
+LOG2_E = 1.4426950408889634
+# Added to a number it leaves the nearest integer in the low bits.
+ROUNDER = 1.5 * 2.0**52
+LARGEST_EXPONENT = 709.782712893384
+# Minimax coefficients of (exp(r) - 1 - r) / r^2 for |r| <= log(2) / 2, off by 1.3e-17 in exp(r).
+E2, E3, E4, E5, E6, E7, E8, E9, E10, E11 = (
+    0.50000000000000010221,
+    0.16666666666666667453,
+    0.041666666666624127873,
+    0.0083333333333300618325,
+    0.0013888888917213716901,
+    0.00019841269863053616878,
+    0.000024801521295954375131,
+    2.7557268459997064772e-6,
+    2.7620088445409748161e-7,
+    2.5100385495510319078e-8,
+)
+
+
+@exact
+def exponential_of(x):
+    """exp(x) for x >= 0, within two units in the last place."""
+    rounded = fma(x, LOG2_E, ROUNDER)
+    k = rounded - ROUNDER
+    r = fma(k, -LN2_LOW, fma(k, -LN2_HIGH, x))
+    p = fma(r, E11, E10)
+    p = fma(r, p, E9)
+    p = fma(r, p, E8)
+    p = fma(r, p, E7)
+    p = fma(r, p, E6)
+    p = fma(r, p, E5)
+    p = fma(r, p, E4)
+    p = fma(r, p, E3)
+    p = fma(r, p, E2)
+    p = fma(r * r, p, r) + 1.0
+    value = as_float(as_bits(p) + (as_bits(rounded) << MANTISSA_WIDTH))
+    return value if x <= LARGEST_EXPONENT else np.inf
+
+
+@exact
+def largest(row):
+    """The largest entry that is not nan, or -inf."""
+    n = row.shape[0]
+    in_lanes = spread(-np.inf)
+    for i in range(n // WIDTH):
+        entries = load(row, i)
+        in_lanes = select(in_lanes < entries, entries, in_lanes)
+    result = largest_lane(in_lanes)
+    for c in range(n // WIDTH * WIDTH, n):
+        result = row[c] if row[c] > result else result
+    return result
+
+
+@parallel
+def fill_inverse_weights(logits, offsets, out):
+    """Set out to exp(max - logits) by row; the result is not 0 if anywhere that is no number.
+
+    That is so where an entry is nan, or +inf, or where all of a row are -inf.
+    """
+    n_rows = offsets.shape[0] - 1
+    rows_per_task = max(1, CATEGORIES_PER_TASK * n_rows // max(1, out.shape[0]))
+    n_bad = 0
+    for task in numba.prange((n_rows + rows_per_task - 1) // rows_per_task):
+        first, last = task * rows_per_task, min(n_rows, (task + 1) * rows_per_task)
+        for row in range(first, last):
+            start, stop = offsets[row], offsets[row + 1]
+            if stop - start < SHORT_ROW:  # not worth a slice
+                top = entry(logits, start)
+                for i in range(start + 1, stop):
+                    top = entry(logits, i) if entry(logits, i) > top else top
+                for i in range(start, stop):
+                    out[np.uint64(i)] = top - entry(logits, i)
+            else:
+                entries, gaps = logits[start:stop], out[start:stop]
+                top = largest(entries)
+                for c in range(entries.shape[0]):
+                    gaps[c] = top - entries[c]
+        gaps = out[offsets[first] : offsets[last]]
+        task_bad = 0
+        for i in range(gaps.shape[0]):
+            gap = gaps[i]
+            task_bad += gap != gap
+            gaps[i] = exponential_of(gap)
+        n_bad += task_bad
+    return n_bad
