@@ -3,8 +3,9 @@
 import numpy as np
 
 from ._jit import kernel
-from .merge import EXCLUDED, append_below, heap_sort, limit_of
+from .merge import EXCLUDED, append_below, limit_of
 from .race import swap_winner
+from .sorting import sort_by_key
 
 
 @kernel
@@ -37,7 +38,7 @@ def changed_pairs(noise, inverse_weights, race, scratch, first, second, actions)
     if n_light <= n_heavy:
         for i in range(n_light):
             keys[i] = noise[members[i]]
-        heap_sort(keys[:n_light], members[:n_light])
+        sort_by_key(keys[:n_light], members[:n_light])
         for i in range(n_heavy):
             c = others[i]
             limit = limit_of(c, winner, winner_value)
@@ -50,7 +51,7 @@ def changed_pairs(noise, inverse_weights, race, scratch, first, second, actions)
     else:
         for i in range(n_heavy):
             keys[i] = inverse_weights[others[i]]
-        heap_sort(keys[:n_heavy], others[:n_heavy])
+        sort_by_key(keys[:n_heavy], others[:n_heavy])
         for i in range(n_light):
             j = members[i]
             at = 0
