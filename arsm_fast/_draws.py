@@ -8,22 +8,24 @@ from numpy.typing import NDArray
 from ._distinct import find_distinct, hash_multipliers
 from ._logits import FloatArray, Logits
 from ._moments import Blocks, Moments, accumulate
-from ._noise import Noise
+from ._noise import LONGEST_SHORT_ROW, Noise
 from .kernels.distinct import hash_rows
-from .kernels.draws import draw_actions, draw_moments
+from .kernels.draws import draw_actions, draw_actions_of_rows, draw_actions_of_samples, draw_moments
+from .kernels.lanes import WIDTH as TILE_WIDTH
 
 
 def true_actions(logits: Logits, noise: Noise, n_draws: int) -> NDArray[np.int32]:
     """One action for each draw and row: (draws, rows)."""
-    actions = np.empty((n_draws, logits.offsets.size - 1), np.int32)
-    draw_actions(
-        noise.key,
-        noise.given,
-        logits.inverse_weights,
-        logits.offsets,
-        int(logits.sizes.max()),
-        actions,
-    )
+    n_rows = logits.offsets.size - 1
+    actions = np.empty((n_draws, n_rows), np.int32)
+    weights, longest = logits.inverse_weights, int(logits.sizes.max())
+    drawn = noise.given.size == 0
+    if drawn and n_draws >= TILE_WIDTH:
+        draw_actions_of_samples(noise.key, weights, logits.offsets, longest, actions)
+    elif drawn and n_rows >= TILE_WIDTH and longest <= LONGEST_SHORT_ROW and logits.shape is not None:
+        draw_actions_of_rows(noise.key, weights, longest, actions)
+    else:
+        draw_actions(noise.key, noise.given, weights, logits.offsets, longest, actions)
     return actions
 
 

@@ -37,7 +37,10 @@ class Blocks(NamedTuple):
 
 @dataclass(frozen=True)
 class Moments:
-    """Mean and sum of squared deviations of the gradient over samples, flat, and the mean of f by group."""
+    """Mean and sum of squared deviations of the gradient over samples, flat, and the mean of f by group.
+
+    Of one sample there are no deviations: squares is then empty.
+    """
 
     mean: FloatArray
     squares: FloatArray
@@ -52,12 +55,13 @@ def accumulate(run: Callable[[Blocks], None], offsets: IntArray, n_samples: int)
     # A multiple of eight, for kernels that take eight samples at a time.
     samples = min(LARGEST_BLOCK, max(LEAST_BLOCK, BLOCK_CATEGORIES // largest // 8 * 8))
     n_blocks = -(-n_samples // samples)
-    mean = np.zeros(offsets[-1])
-    squares = np.zeros(offsets[-1])
-    value = np.zeros(n_groups)
     if n_blocks == 1:
+        mean = np.empty(offsets[-1])
+        squares = np.empty(offsets[-1] if n_samples > 1 else 0)
+        value = np.empty(n_groups)
         run(Blocks(0, 1, samples, offsets, mean, squares, value))
         return Moments(mean, squares, value / n_samples)
+    mean, squares, value = np.zeros(offsets[-1]), np.zeros(offsets[-1]), np.zeros(n_groups)
     wave = max(numba.get_num_threads(), WAVE_CATEGORIES // largest)
     for first in range(0, n_groups * n_blocks, wave):
         groups = np.arange(first, min(first + wave, n_groups * n_blocks)) // n_blocks

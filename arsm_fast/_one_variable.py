@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from ._logits import FloatArray, IntArray, Logits
 from ._moments import Blocks, Moments, accumulate
-from ._noise import Noise
+from ._noise import LONGEST_SHORT_ROW, LONGEST_TILE, Noise
 from .kernels.lanes import WIDTH as TILE_WIDTH
 from .kernels.moments import merge_seen
-from .kernels.one_variable import one_variable_moments
+from .kernels.noise import LANES
+from .kernels.one_variable import list_seen, one_variable_moments, short_row_moments
 
-# Longer rows fall out of the second-level cache eight at a time.
-LONGEST_TILE = 16384
+# More samples than these are worth a sorted order for each row.
+MOST_SAMPLES_OF_ROWS = 64
 
 
 class OneVariable:
@@ -25,23 +27,33 @@ class OneVariable:
 
     def propose(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """The distinct actions, (M, 1), and their rows."""
-        _, seen = self.from_table(np.zeros(self._logits.flat.size))
-        self._wanted = np.flatnonzero(seen)
-        row = np.searchsorted(self._logits.offsets, self._wanted, side="right") - 1
-        actions = self._wanted - self._logits.offsets[row]
-        return actions[:, None].astype(np.int32), row.astype(np.int32)
+        n_categories = self._logits.inverse_weights.size
+        seen = np.empty(n_categories, np.bool_)
+        _, n_wanted = self._moments(np.zeros(n_categories), seen)
+        actions, row = np.empty(n_wanted + 1, np.int32), np.empty(n_wanted + 1, np.int32)
+        list_seen(seen, self._logits.offsets, actions, row)
+        self._wanted = self._logits.offsets[row[:-1]] + actions[:-1]
+        return actions[:-1, None], row[:-1]
 
     def estimate(self, values: FloatArray) -> Moments:
         """The gradient from the values of the distinct actions."""
-        table = np.zeros(self._logits.flat.size)
+        table = np.zeros(self._logits.inverse_weights.size)
         table[self._wanted] = values
         return self.from_table(table)[0]
 
-    def from_table(self, table: FloatArray) -> tuple[Moments, NDArray[np.bool_]]:
-        """The gradient from the values of all categories, and which of them it needed."""
+    def from_table(self, table: FloatArray) -> tuple[Moments, int]:
+        """The gradient from the values of all categories, and how many of them it needed."""
+        return self._moments(table, np.empty(0, np.bool_))
+
+    def _moments(self, table: FloatArray, seen: NDArray[np.bool_]) -> tuple[Moments, int]:
+        """As from_table; seen, unless it is empty, becomes which were needed."""
+        if self._rows_side_by_side():
+            return self._short_rows(table, seen)
         logits, noise = self._logits, self._noise
-        seen = np.zeros(table.size, np.bool_)
+        if seen.size == 0:
+            seen = np.empty(table.size, np.bool_)
         order = self._order()
+        noise_room = np.empty((numba.get_num_threads(), int(logits.sizes.max()) + LANES))
 
         def run(blocks: Blocks) -> None:
             block_seen = seen if blocks.n_blocks == 1 else np.empty(blocks.mean.size, np.bool_)
@@ -55,13 +67,46 @@ class OneVariable:
                 table,
                 logits.offsets,
                 order,
+                noise_room,
                 *blocks,
                 block_seen,
             )
             if blocks.n_blocks > 1:
                 merge_seen(blocks.first, blocks.n_blocks, blocks.starts, block_seen, logits.offsets, seen)
 
-        return accumulate(run, logits.offsets, noise.n_samples), seen
+        seen[:] = False
+        moments = accumulate(run, logits.offsets, noise.n_samples)
+        return moments, int(np.count_nonzero(seen))
+
+    def _rows_side_by_side(self) -> bool:
+        """Whether eight rows at a time are worth more than eight samples of one."""
+        logits, noise = self._logits, self._noise
+        return (
+            noise.n_references == 0
+            and noise.given.size == 0
+            and noise.n_samples <= MOST_SAMPLES_OF_ROWS
+            and logits.shape is not None
+            and logits.shape[-1] <= LONGEST_SHORT_ROW
+            and (noise.n_samples < TILE_WIDTH or logits.offsets.size > TILE_WIDTH)
+        )
+
+    def _short_rows(self, table: FloatArray, seen: NDArray[np.bool_]) -> tuple[Moments, int]:
+        logits, noise = self._logits, self._noise
+        mean = np.empty(table.size)
+        squares = np.empty(table.size if noise.n_samples > 1 else 0)
+        value = np.empty(logits.offsets.size - 1)
+        n_seen = short_row_moments(
+            noise.key,
+            noise.n_samples,
+            int(logits.sizes[0]),
+            logits.inverse_weights,
+            table,
+            mean,
+            squares,
+            value,
+            seen,
+        )
+        return Moments(mean, squares, value / noise.n_samples), int(n_seen)
 
     def _order(self) -> IntArray:
         """The categories of each row by weight, where eight samples at a time are worth it."""

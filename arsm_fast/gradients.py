@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from ._checks import check_count, check_table
 from ._logits import FloatArray, Logits, LogitsLike, check_logits
 from ._one_variable import OneVariable
@@ -104,8 +102,7 @@ def _table_gradient(
     rows = logits.as_rows()
     method = make_method(rows, estimator, n_samples, noise, rng)
     if isinstance(method, OneVariable):
-        moments, seen = method.from_table(table)
-        n_evaluations = int(np.count_nonzero(seen))
+        moments, n_evaluations = method.from_table(table)
     else:
         actions, row = method.propose()
         moments = method.estimate(table[rows.offsets[row] + actions[:, 0]])

@@ -8,7 +8,7 @@ import numba
 import numpy as np
 
 from ._jit import parallel
-from .merge import row_scratch, swap_row
+from .merge import swap_row, swap_scratch
 from .moments import add_sample
 from .noise import LANES, fill_references, noise_row
 from .race import race_scratch, run_race
@@ -32,7 +32,7 @@ def coordinate_entries(
         h = np.empty(longest)
         seen = np.empty(longest, np.bool_)
         minima = race_scratch(longest)
-        scratch = row_scratch(longest)
+        scratch = swap_scratch(longest)
         references = np.empty(n_references, np.int64)
         hash_0, hash_1 = np.uint64(0), np.uint64(0)
         entry = bounds[item] if fill else 0
@@ -94,7 +94,7 @@ def coordinate_moments(
         table = np.empty(longest)
         seen = np.empty(longest, np.bool_)
         minima = race_scratch(longest)
-        scratch = row_scratch(longest)
+        scratch = swap_scratch(longest)
         references = np.empty(n_references, np.int64)
         value_sum = 0.0
         first_sample = block * block_samples

@@ -4,12 +4,16 @@ import numba
 import numpy as np
 
 from ._jit import kernel, parallel
+from .lanes import WIDTH, lane_array, lane_index, spread
 from .moments import add_sample
 from .noise import LANES, noise_row
 from .race import race_scratch, winner_of
+from .tile import draw_tile, load_rows, race_on
 
 REINFORCE, LEAVE_ONE_OUT, AR = 0, 1, 2
 CATEGORIES_PER_TASK = 16384
+# So many categories of eight samples at a time stay in the first-level cache.
+BLOCK = 256
 
 
 @parallel
@@ -26,6 +30,45 @@ def draw_actions(key, noise, inverse_weights, offsets, longest, out):
             start, stop = offsets[row], offsets[row + 1]
             noise_row(noise, key, sample, row, start, stop, row_noise)
             out[sample, row] = winner_of(row_noise[: stop - start], inverse_weights[start:stop], minima)
+
+
+@parallel
+def draw_actions_of_samples(key, inverse_weights, offsets, longest, out):
+    """As draw_actions with drawn noise, eight samples of a row side by side."""
+    n_draws, n_rows = out.shape
+    n_items = (n_draws + WIDTH - 1) // WIDTH * n_rows
+    items_per_task = max(1, CATEGORIES_PER_TASK // (WIDTH * longest))
+    for task in numba.prange((n_items + items_per_task - 1) // items_per_task):
+        noise = lane_array(BLOCK).reshape((BLOCK, WIDTH))
+        for item in range(task * items_per_task, min(n_items, (task + 1) * items_per_task)):
+            first, row = item // n_rows * WIDTH, item % n_rows
+            weights = inverse_weights[offsets[row] : offsets[row + 1]]
+            race = spread(np.inf), spread(0.0)
+            for start in range(0, weights.shape[0], BLOCK):
+                part = weights[start : start + BLOCK]
+                draw_tile(key, first, 1, row, 0, start, part.shape[0], noise)
+                race = race_on(noise, part, start, *race)
+            for lane in range(min(WIDTH, n_draws - first)):
+                out[first + lane, row] = lane_index(race[1], lane)
+
+
+@parallel
+def draw_actions_of_rows(key, inverse_weights, n, out):
+    """As draw_actions with drawn noise, eight rows of n categories each side by side."""
+    n_draws, n_rows = out.shape
+    n_tiles = (n_rows + WIDTH - 1) // WIDTH
+    tiles_per_task = max(1, CATEGORIES_PER_TASK // (n * n_draws * WIDTH))
+    for task in numba.prange((n_tiles + tiles_per_task - 1) // tiles_per_task):
+        noise = lane_array(n + 1).reshape((n + 1, WIDTH))
+        weights = lane_array(n).reshape((n, WIDTH))
+        for tile in range(task * tiles_per_task, min(n_tiles, (task + 1) * tiles_per_task)):
+            first = tile * WIDTH
+            load_rows(inverse_weights, first, n_rows, n, weights)
+            for draw in range(n_draws):
+                draw_tile(key, draw, 0, first, 1, 0, n, noise)
+                race = race_on(noise, weights, 0, spread(np.inf), spread(0.0))
+                for lane in range(min(WIDTH, n_rows - first)):
+                    out[draw, first + lane] = lane_index(race[1], lane)
 
 
 @kernel

@@ -13,14 +13,16 @@ The row of noise is used up.
 import numpy as np
 
 from ._jit import kernel
-from .bits import MASK_WIDTH, as_bits, as_float, below_mask, lowest_bit
-from .race import INFINITY_BITS, beats, swap_winner
+from .bits import MASK_WIDTH, as_bits, as_float, below_mask, bit_count, lowest_bit
+from .lanes import WIDTH, load, mask_bits, select, spread, store
+from .race import swap_winner
+from .sorting import sort_by_key
 
-# A pass over all categories pays while it finds one pair in so many.
-SPARSE = 16
 # In place of the winner's noise, this takes it out of swaps of two losers; as a difference of zero is multiplied
 # by it, it is not infinite.
 EXCLUDED = 1e300
+# The shorter side of the swaps is rarely longer.
+SHORT_ROOM = 1024
 
 
 @kernel
@@ -51,9 +53,9 @@ def ars_row(noise, total, inverse_weights, values, race, references, gradient, s
 def row_of_winner(noise, inverse_total, inverse_weights, values, race, h, seen):
     """Set h to the swaps of z with every j.
 
-    Results: the sum of d_zj, the sum of h, and the number and the smallest noise of the light ones.
+    Results: the sum of d_zj, and the sum of h.
     """
-    winner, second, winner_value, second_value = race
+    winner, second, _, second_value = race
     n = noise.shape[0]
     base = values[winner]
     second_difference = values[second] - base
@@ -65,8 +67,6 @@ def row_of_winner(noise, inverse_total, inverse_weights, values, race, h, seen):
     h_winner = 0.0
     n_level = 0
     n_second = 0
-    n_light = 0
-    lightest = INFINITY_BITS
     for j in range(n):
         z_value = noise[j] * winner_inverse_weight
         j_value = winner_noise * inverse_weights[j]
@@ -75,10 +75,6 @@ def row_of_winner(noise, inverse_total, inverse_weights, values, race, h, seen):
         second_wins = other & (second_value < min(z_value, j_value))
         n_level += other & ((z_value == min(j_value, second_value)) | (j_value == second_value))
         n_second += second_wins
-        # The likeliest category has inverse weight 1, so that none wins with heavier noise than this.
-        light = (noise[j] <= winner_value) & (j != winner)
-        n_light += light
-        lightest = min(lightest, as_bits(noise[j]) if light else INFINITY_BITS)
         difference = values[j] - base if j_wins else (second_difference if second_wins else 0.0)
         seen[j] |= j_wins
         h[j] = difference * winner_weight
@@ -101,34 +97,7 @@ def row_of_winner(noise, inverse_total, inverse_weights, values, race, h, seen):
     seen[second] |= n_second > 0
     h[winner] = h_winner
     h_sum = difference_sum * winner_weight + h_winner
-    return difference_sum, h_sum, n_light, as_float(lightest)
-
-
-@kernel
-def heap_sort(keys, items):
-    """Sort both arrays by key, level keys by item, in place."""
-    n = keys.shape[0]
-    heap_start, heap_stop = n // 2, n
-    while heap_stop > 1:
-        if heap_start > 0:
-            heap_start -= 1
-            key, item = keys[heap_start], items[heap_start]
-        else:
-            heap_stop -= 1
-            key, item = keys[heap_stop], items[heap_stop]
-            keys[heap_stop], items[heap_stop] = keys[0], items[0]
-        parent = heap_start
-        child = 2 * parent + 1
-        while child < heap_stop:
-            sibling = child + 1
-            if sibling < heap_stop and beats(keys[child], items[child], keys[sibling], items[sibling]):
-                child = sibling
-            if beats(keys[child], items[child], key, item):
-                break
-            keys[parent], items[parent] = keys[child], items[child]
-            parent = child
-            child = 2 * parent + 1
-        keys[parent], items[parent] = key, item
+    return difference_sum, h_sum
 
 
 @kernel
@@ -157,147 +126,85 @@ def limit_of(c, winner, winner_value):
 
 
 @kernel
-def mark_heavy(inverse_weights, lightest, winner, winner_value, seen):
-    """Mark the categories that win the swap with the lightest one; their number."""
-    n_heavy = 0
-    for c in range(inverse_weights.shape[0]):
-        heavy = lightest * inverse_weights[c] < limit_of(c, winner, winner_value)
-        seen[c] |= heavy
-        n_heavy += heavy
-    return n_heavy
+def away_from_winner(noise, inverse_total, inverse_weights, values, winner, winner_value, h, seen, scratch):
+    """Add the swaps of two losers to h. Results: the sums of d_cj over their unordered pairs, and of h.
 
-
-@kernel
-def give_to_heavy(
-    light_noise, light_weight, noise, inverse_total, inverse_weights, values, winner, winner_value, h
-):  # fmt: skip
-    """The swaps of one light category with each c in which c wins.
-
-    Results: their number, the sum of D_c, and the sum of D_c a_c, which is for the light one.
+    A light j and a heavy c swap where `noise[j] * inverse_weights[c]` is below the limit of c. The shorter side
+    is sorted, and its sums by prefix are kept; each member of the longer side is then compared with eight of the
+    shorter at a time, and rarely with more than eight.
     """
+    light, heavy, room = scratch
     inverse_n = 1.0 / noise.shape[0]
     base = values[winner]
-    n_wins = 0
-    difference_sum = 0.0
-    received = 0.0
-    for c in range(noise.shape[0]):
-        wins = light_noise * inverse_weights[c] < limit_of(c, winner, winner_value)
-        n_wins += wins
-        difference = values[c] - base if wins else 0.0
-        h[c] += difference * light_weight
-        difference_sum += difference
-        received += difference * (inverse_n - noise[c] * inverse_total)
-    return n_wins, difference_sum, received
-
-
-@kernel
-def give_to_light(heavy_inverse_weight, given, limit, noise, inverse_total, h):
-    """The swaps of one heavy category with each j in which the heavy one wins.
-
-    Results: their number and the sum of a_j.
-    """
-    inverse_n = 1.0 / noise.shape[0]
-    n_wins = 0
-    weight_sum = 0.0
-    for j in range(noise.shape[0]):
-        wins = noise[j] * heavy_inverse_weight < limit
-        n_wins += wins
-        h[j] += given if wins else 0.0
-        weight_sum += inverse_n - noise[j] * inverse_total if wins else 0.0
-    return n_wins, weight_sum
-
-
-@kernel
-def away_by_light(noise, inverse_total, inverse_weights, values, winner, winner_value, h, scratch):
-    """Add the swaps of two losers to h, from one light category to the next."""
-    members, others, keys = scratch
-    n = noise.shape[0]
-    base = values[winner]
-    inverse_n = 1.0 / n
     front_limit = limit_of(-1, winner, winner_value)
-    n_members = append_below(noise, 1.0, front_limit, members)
-    for i in range(n_members):
-        keys[i] = noise[members[i]]
-    heap_sort(keys[:n_members], members[:n_members])
+    noise[winner] = EXCLUDED
+    n_light = append_below(noise, 1.0, front_limit, light)
+    if n_light == 0:
+        return 0.0, 0.0
+    lightest = np.inf
+    for i in range(n_light):
+        lightest = min(lightest, noise[light[i]])
+    n_heavy = append_below(inverse_weights, lightest, front_limit, heavy)
+    for i in range(n_heavy):
+        c = heavy[i]
+        seen[c] |= lightest * inverse_weights[c] < limit_of(c, winner, winner_value)
+    by_light = n_light <= n_heavy
+    if by_light:
+        short, long, short_keys, long_keys = light[:n_light], heavy[:n_heavy], noise, inverse_weights
+    else:
+        short, long, short_keys, long_keys = heavy[:n_heavy], light[:n_light], inverse_weights, noise
+    n_short = short.shape[0]
+    if n_short > SHORT_ROOM:
+        room = np.empty((5, n_short + WIDTH))
+    keys, limits, prefix_given, prefix_difference, received = room[0], room[1], room[2], room[3], room[4]
+    for i in range(n_short):
+        keys[i] = short_keys[short[i]]
+    sort_by_key(keys[:n_short], short)
+    prefix_given[0] = 0.0
+    prefix_difference[0] = 0.0
+    for i in range(n_short):
+        weight = inverse_n - noise[short[i]] * inverse_total
+        difference = 1.0 if by_light else values[short[i]] - base
+        limits[i] = np.inf if by_light else limit_of(short[i], winner, winner_value)
+        prefix_given[i + 1] = prefix_given[i] + weight * difference
+        prefix_difference[i + 1] = prefix_difference[i] + difference
+    n_vectors = (n_short + WIDTH - 1) // WIDTH
+    keys[n_short : n_vectors * WIDTH] = np.inf
+    limits[n_short : n_vectors * WIDTH] = 0.0
+    received[: n_vectors * WIDTH] = 0.0
+    first_keys, first_limits, first_received = load(keys, 0), load(limits, 0), spread(0.0)
+    zero = spread(0.0)
     difference_sum = 0.0
     h_sum = 0.0
-    done = 0
-    n_wins = n
-    while done < n_members and n_wins * SPARSE > n:
-        weight = inverse_n - keys[done] * inverse_total
-        n_wins, difference, received = give_to_heavy(
-            keys[done], weight, noise, inverse_total, inverse_weights, values, winner, winner_value, h
-        )
-        h[members[done]] += received
-        difference_sum += difference
-        h_sum += received + difference * weight
-        done += 1
-    if done == n_members:
-        return difference_sum, h_sum
-    n_others = append_below(inverse_weights, keys[done], front_limit, others)
-    for i in range(n_others):
-        c = others[i]
-        limit = limit_of(c, winner, winner_value)
-        difference = values[c] - base
-        given = difference * (inverse_n - noise[c] * inverse_total)
-        weight_sum = 0.0
-        at = done
-        while at < n_members and keys[at] * inverse_weights[c] < limit:
-            weight_sum += inverse_n - keys[at] * inverse_total
-            h[members[at]] += given
-            at += 1
-        h[c] += difference * weight_sum
-        difference_sum += difference * (at - done)
-        h_sum += difference * weight_sum + given * (at - done)
-    return difference_sum, h_sum
-
-
-@kernel
-def away_by_heavy(
-    noise, inverse_total, inverse_weights, values, winner, winner_value, lightest, h, scratch
-):  # fmt: skip
-    """Add the swaps of two losers to h, from one heavy category to the next."""
-    members, others, keys = scratch
-    n = noise.shape[0]
-    base = values[winner]
-    inverse_n = 1.0 / n
-    front_limit = limit_of(-1, winner, winner_value)
-    n_members = append_below(inverse_weights, lightest, front_limit, members)
-    for i in range(n_members):
-        keys[i] = inverse_weights[members[i]]
-    heap_sort(keys[:n_members], members[:n_members])
-    difference_sum = 0.0
-    h_sum = 0.0
-    done = 0
-    n_wins = n
-    while done < n_members and n_wins * SPARSE > n:
-        c = members[done]
-        difference = values[c] - base
-        given = difference * (inverse_n - noise[c] * inverse_total)
-        limit = limit_of(c, winner, winner_value)
-        n_wins, weight_sum = give_to_light(keys[done], given, limit, noise, inverse_total, h)
-        h[c] += difference * weight_sum
-        difference_sum += difference * n_wins
-        h_sum += difference * weight_sum + given * n_wins
-        done += 1
-    if done == n_members:
-        return difference_sum, h_sum
-    n_others = append_below(noise, keys[done], front_limit, others)
-    for i in range(n_others):
-        j = others[i]
-        weight = inverse_n - noise[j] * inverse_total
-        given_sum = 0.0
-        for at in range(done, n_members):
-            c = members[at]
-            if noise[j] * keys[at] >= limit_of(c, winner, winner_value):
-                break
-            difference = values[c] - base
-            h[c] += difference * weight
-            given_sum += difference * (inverse_n - noise[c] * inverse_total)
-            difference_sum += difference
-            h_sum += difference * weight
-        h[j] += given_sum
-        h_sum += given_sum
+    for i in range(long.shape[0]):
+        member = long[i]
+        key = long_keys[member]
+        given = inverse_n - noise[member] * inverse_total
+        difference, limit = 1.0, np.inf
+        if by_light:
+            difference, limit = values[member] - base, limit_of(member, winner, winner_value)
+            given *= difference
+        below = (first_keys * key < first_limits) & (first_keys * key < limit)
+        first_received = first_received + select(below, spread(given), zero)
+        n_wins = bit_count(mask_bits(below))
+        vector = 1
+        while n_wins == vector * WIDTH and vector < n_vectors:
+            products = load(keys, vector) * key
+            below = (products < load(limits, vector)) & (products < limit)
+            store(received, vector, load(received, vector) + select(below, spread(given), zero))
+            n_wins += bit_count(mask_bits(below))
+            vector += 1
+        total = difference * prefix_given[n_wins]
+        h[member] += total
+        h_sum += total
+        difference_sum += difference * prefix_difference[n_wins]
+    store(received, 0, first_received)
+    for i in range(n_short):
+        total = received[i]
+        if not by_light:
+            total *= values[short[i]] - base
+        h[short[i]] += total
+        h_sum += total
     return difference_sum, h_sum
 
 
@@ -312,22 +219,12 @@ def arsm_row(noise, total, inverse_weights, values, race, h, seen, scratch):
         seen[0] = True
         return base, 0.0
     inverse_total = 1.0 / total
-    difference_sum, h_sum, n_light, lightest = row_of_winner(
-        noise, inverse_total, inverse_weights, values, race, h, seen
+    difference_sum, h_sum = row_of_winner(noise, inverse_total, inverse_weights, values, race, h, seen)
+    away_difference, away_h = away_from_winner(
+        noise, inverse_total, inverse_weights, values, winner, winner_value, h, seen, scratch
     )
-    if n_light > 0:
-        noise[winner] = EXCLUDED
-        n_heavy = mark_heavy(inverse_weights, lightest, winner, winner_value, seen)
-        if n_light <= n_heavy:
-            away_difference, away_h = away_by_light(
-                noise, inverse_total, inverse_weights, values, winner, winner_value, h, scratch
-            )
-        else:
-            away_difference, away_h = away_by_heavy(
-                noise, inverse_total, inverse_weights, values, winner, winner_value, lightest, h, scratch
-            )
-        difference_sum += away_difference
-        h_sum += away_h
+    difference_sum += away_difference
+    h_sum += away_h
     return base + 2.0 * difference_sum / (float(n) * n), h_sum / n
 
 
@@ -346,5 +243,11 @@ def swap_row(noise, total, inverse_weights, values, race, references, h, seen, s
 
 @kernel
 def row_scratch(n):
-    """Scratch of swap_row for rows of up to n categories."""
+    """Two lists of categories and keys to sort one by, for rows of up to n categories."""
     return np.empty(n, np.int32), np.empty(n, np.int32), np.empty(n)
+
+
+@kernel
+def swap_scratch(n):
+    """Scratch of swap_row for rows of up to n categories."""
+    return np.empty(n, np.int32), np.empty(n, np.int32), np.empty((5, min(n, SHORT_ROOM) + WIDTH))

@@ -7,11 +7,14 @@ from ._jit import kernel, serial
 
 @kernel
 def add_sample(sample, shift, count, mean, squares):
-    """Welford's update with sample - shift, the count-th of its block; the first sets both arrays."""
+    """Welford's update with sample - shift, the count-th of its block; the first sets both arrays.
+
+    squares may be empty where there is but one. mean may be the sample.
+    """
     if count == 1:
         for c in range(sample.shape[0]):
             mean[c] = sample[c] - shift
-            squares[c] = 0.0
+        squares[:] = 0.0
     else:
         inverse_count = 1.0 / count
         for c in range(sample.shape[0]):

@@ -4,10 +4,9 @@ A row of noise is used as e with sum(e), so that e / sum(e) is Dirichlet(1); the
 division. Row numbers count the variables of all problems.
 """
 
-import numba
 import numpy as np
 
-from ._jit import exact, kernel, parallel
+from ._jit import exact, kernel
 from .exponential import NOISE_STREAM, REFERENCE_STREAM, fill_exponentials
 from .philox import LOW_WORD, WORD_BITS, philox
 
@@ -59,22 +58,8 @@ def reference(fixed, position, i, n_references, n_categories):
 @kernel
 def fill_references(fixed, key, sample, problem, n_categories, out):
     """The references of one sample for a variable of n_categories; all of one problem share a place."""
+    if out.shape[0] == 0:
+        return
     position = reference_position(key, sample, problem)
     for i in range(out.shape[0]):
         out[i] = reference(fixed, position, i, out.shape[0], n_categories)
-
-
-@parallel
-def fill_dirichlet(key, offsets, out):
-    """Dirichlet(1) noise for every sample and row: out is (samples, offsets[-1])."""
-    n_rows = offsets.shape[0] - 1
-    for item in numba.prange(out.shape[0] * n_rows):
-        sample, row = item // n_rows, item % n_rows
-        start, stop = offsets[row], offsets[row + 1]
-        noise = out[sample, start:stop]
-        fill_exponentials(key, NOISE_STREAM, sample, row, 0, noise)
-        total = 0.0
-        for c in range(stop - start):
-            total += noise[c]
-        for c in range(stop - start):
-            noise[c] /= total

@@ -3,13 +3,13 @@
 import numba
 import numpy as np
 
-from ._jit import parallel
+from ._jit import parallel, serial
 from .lanes import WIDTH
-from .merge import row_scratch, swap_row
+from .merge import swap_row, swap_scratch
 from .moments import add_sample
-from .noise import LANES, fill_references, noise_row
+from .noise import fill_references, noise_row
 from .race import race_scratch, run_race
-from .tile import tile_moments, tile_room
+from .tile import rows_moments, tile_moments, tile_room
 
 CATEGORIES_PER_TASK = 16384
 
@@ -17,13 +17,13 @@ CATEGORIES_PER_TASK = 16384
 @parallel
 def one_variable_moments(
     fixed_reference, n_references, key, noise, n_samples, inverse_weights, values, offsets, order,
-    first, n_blocks, block_samples, starts, mean, squares, value, seen,
+    noise_room, first, n_blocks, block_samples, starts, mean, squares, value, seen,
 ):  # fmt: skip
     """Moments of the gradient of blocks of samples; a block is one row (see moments.merge_blocks).
 
     Block i writes mean, squares and seen from starts[i] on, and the sum over its samples in value[i].
     order has the categories of each row by descending weight where eight samples at a time are wanted, and
-    is empty where not.
+    is empty where not. noise_room is for the noise of a row, and LANES more, of each thread.
     """
     n_items = value.shape[0]
     longest = 1
@@ -31,10 +31,10 @@ def one_variable_moments(
         longest = max(longest, starts[i + 1] - starts[i])
     items_per_task = max(1, CATEGORIES_PER_TASK // (longest * min(n_samples, block_samples)))
     for task in numba.prange((n_items + items_per_task - 1) // items_per_task):
-        row_noise = np.empty(longest + LANES)
-        h = np.empty(longest)
+        row_noise = noise_room[numba.get_thread_id()]
+        own_h = np.empty(longest if n_samples > 1 else 0)
         minima = race_scratch(longest)
-        scratch = row_scratch(longest)
+        scratch = swap_scratch(longest)
         references = np.empty(n_references, np.int64)
         room = tile_room(longest if order.shape[0] > 0 else 1)
         for i in range(task * items_per_task, min(n_items, (task + 1) * items_per_task)):
@@ -47,6 +47,7 @@ def one_variable_moments(
             row_squares = squares[out]
             row_seen = seen[out]
             row_seen[:] = False
+            h = own_h[:n] if n_samples > 1 else row_mean
             value_sum = 0.0
             first_sample = block * block_samples
             stop_sample = min(n_samples, first_sample + block_samples)
@@ -62,8 +63,39 @@ def one_variable_moments(
                 fill_references(fixed_reference, key, sample, row, n, references)
                 sample_value, shift = swap_row(
                     row_noise[:n], total, weights, values[start:stop], race, references,
-                    h[:n], row_seen, scratch,
+                    h, row_seen, scratch,
                 )  # fmt: skip
-                add_sample(h[:n], shift, sample - first_sample + 1, row_mean, row_squares)
+                add_sample(h, shift, sample - first_sample + 1, row_mean, row_squares)
                 value_sum += sample_value
             value[i] = value_sum
+
+
+@parallel
+def short_row_moments(
+    key, n_samples, n, inverse_weights, values, mean, squares, value, seen
+):  # fmt: skip
+    """Moments of the gradient of rows of n categories each, eight rows side by side, and sums of values.
+
+    squares and seen may be empty: for one sample, and where the result is enough, the number of values needed.
+    """
+    n_tiles = (value.shape[0] + WIDTH - 1) // WIDTH
+    tiles_per_task = max(1, CATEGORIES_PER_TASK // (n * n_samples * WIDTH))
+    n_seen = 0
+    for task in numba.prange((n_tiles + tiles_per_task - 1) // tiles_per_task):
+        first = task * tiles_per_task
+        n_seen += rows_moments(
+            key, n_samples, first, min(n_tiles, first + tiles_per_task), n,
+            inverse_weights, values, mean, squares, value, seen,
+        )  # fmt: skip
+    return n_seen
+
+
+@serial
+def list_seen(seen, offsets, actions, rows):
+    """Write each category that is marked, and its row; there must be room for one more than are."""
+    at = 0
+    for row in range(offsets.shape[0] - 1):
+        for i in range(offsets[row], offsets[row + 1]):
+            actions[at] = i - offsets[row]
+            rows[at] = row
+            at += seen[i]

@@ -10,39 +10,59 @@ has as good as never, are not told apart here by number.
 import numpy as np
 
 from ._jit import exact, exact_call
+from .bits import bit_count
 from .exponential import NOISE_STREAM, exponential
-from .lanes import WIDTH, lane_array, load, mask_bits, multiply_add, select, spread, store, sum_of_lanes
+from .lanes import (
+    WIDTH,
+    entry,
+    gather,
+    lane_array,
+    lane_index,
+    lane_of,
+    load,
+    mask_bits,
+    multiply_add,
+    select,
+    spread,
+    store,
+    sum_of_lanes,
+    transpose_block,
+)
 from .philox import LOW_WORD, WORD_BITS, philox
 
 LANES_PER_PAGE = 4096 // (8 * WIDTH)
 
 
-@exact
-def draw_tile(key, first_sample, row, n, out):
-    """The noise of eight samples: what exponential.fill_exponentials gives for each of them."""
+@exact_call
+def draw_tile(key, first_sample, sample_step, first_row, row_step, first, n, out):
+    """The noise of n categories from the first (even) one, for eight samples or rows.
+
+    It is what exponential.fill_exponentials gives for each of them.
+    """
     key_0 = key & LOW_WORD
     key_1 = key >> WORD_BITS
-    row = np.uint64(row)
-    first_sample = np.uint64(first_sample)
+    base = np.uint64(first) >> np.uint64(1)
+    flat = out.reshape(out.size)
     for i in range((n + 1) // 2):
-        pair = out[2 * WIDTH * i : 2 * WIDTH * (i + 1)]
+        pair = flat[2 * WIDTH * i : 2 * WIDTH * (i + 1)]
         for lane in range(WIDTH):
-            sample = first_sample + np.uint64(lane)
-            x0, x1, x2, x3 = philox(np.uint64(i), row, sample, NOISE_STREAM, key_0, key_1)
+            row = np.uint64(first_row + lane * row_step)
+            sample = np.uint64(first_sample + lane * sample_step)
+            x0, x1, x2, x3 = philox(base + np.uint64(i), row, sample, NOISE_STREAM, key_0, key_1)
             pair[lane] = exponential(x0, x1)
             pair[WIDTH + lane] = exponential(x2, x3)
 
 
 @exact
-def race_tile(noise, inverse_weights, racers):
-    """The sum of the noise; rows 0 to 3 of racers get the two first's numbers and race values."""
+def race_tile(noise, inverse_weights):
+    """The sum of the noise, and the numbers and race values of the two first."""
     total = spread(0.0)
     first, second = spread(np.inf), spread(np.inf)
     first_at, second_at = spread(-1.0), spread(-1.0)
     for c in range(inverse_weights.shape[0]):
-        entry = load(noise, c)
-        total = total + entry
-        value = entry * inverse_weights[c]
+        noise_c = load(noise, c)
+        total = total + noise_c
+        value = noise_c * entry(inverse_weights, c)
         if mask_bits(value < second):
             at = spread(np.float64(c))
             before_first = value < first
@@ -51,95 +71,87 @@ def race_tile(noise, inverse_weights, racers):
             second_at = select(before_first, first_at, select(before_second, at, second_at))
             first = select(before_first, value, first)
             first_at = select(before_first, at, first_at)
-    store(racers, 0, first_at)
-    store(racers, 1, second_at)
-    store(racers, 2, first)
-    store(racers, 3, second)
-    return total
+    return total, first_at, second_at, first, second
 
 
 @exact
-def gather_racers(noise, inverse_weights, values, racers, seen):
-    """Rows 4 to 7 of racers: the two first's values, and the winners' noise and inverse weights.
-
-    The winners' noise becomes infinite in the tile, which takes them out of what follows.
-    """
-    for lane in range(WIDTH):
-        for rank in range(2):
-            c = max(0, int(racers[rank * WIDTH + lane]))
-            racers[(4 + rank) * WIDTH + lane] = values[c]
-        winner = int(racers[lane])
-        racers[6 * WIDTH + lane] = noise[winner * WIDTH + lane]
-        racers[7 * WIDTH + lane] = inverse_weights[winner]
-        noise[winner * WIDTH + lane] = np.inf
-        seen[winner] = True
+def race_on(noise, inverse_weights, start, first, first_at):
+    """The race value and the number of the first in each lane, after categories start and on have joined."""
+    for c in range(inverse_weights.shape[0]):
+        value = load(noise, c) * entry(inverse_weights, c)
+        before = value < first
+        first = select(before, value, first)
+        first_at = select(before, spread(np.float64(start + c)), first_at)
+    return first, first_at
 
 
 @exact
-def row_of_winner_tile(noise, inverse_weights, values, inverse_total, racers, h, seen):
-    """Set h to the swaps of z with every j.
+def row_of_winner_tile(noise, inverse_weights, values, inverse_total, race, h, seen):
+    """Set h to the swaps of z with every j, but for its entry z, and that noise to infinity.
 
-    Results: the sums of d_zj and of h, and the smallest noise of a loser.
+    Infinite noise takes the winner out of what follows. Results: the entry z of h, the sum of h, the
+    winner's value, the sum of d_zj, and the smallest noise of a loser.
     """
-    second_at, second_value = load(racers, 1), load(racers, 3)
-    base = load(racers, 4)
-    second_difference = load(racers, 5) - base
-    winner_noise, winner_inverse_weight = load(racers, 6), load(racers, 7)
-    zero = spread(0.0)
+    first_at, second_at, _, second_value = race
+    base = gather(values, first_at)
+    second_difference = gather(values, second_at) - base
+    winner_noise = gather(noise, first_at)
+    winner_inverse_weight = gather(inverse_weights, first_at)
+    zero, infinite = spread(0.0), spread(np.inf)
     share = spread(1.0 / inverse_weights.shape[0])
     winner_weight = multiply_add(winner_noise, inverse_total, share)
     difference_sum, h_winner = zero, zero
-    lightest = spread(np.inf)
+    lightest = infinite
     second_wins_ever = zero < zero
     for j in range(inverse_weights.shape[0]):
-        entry = load(noise, j)
-        lightest = select(entry < lightest, entry, lightest)
-        z_value = entry * winner_inverse_weight
-        j_value = winner_noise * inverse_weights[j]
+        noise_j = select(first_at == np.float64(j), infinite, load(noise, j))
+        store(noise, j, noise_j)
+        lightest = select(noise_j < lightest, noise_j, lightest)
+        z_value = noise_j * winner_inverse_weight
+        j_value = winner_noise * entry(inverse_weights, j)
         # Of the two first one still wins after their swap; and where j is z, whose noise is infinite here, j
         # "wins" with a difference of zero.
-        rest_value = select(second_at == np.float64(j), spread(np.inf), second_value)
+        rest_value = select(second_at == np.float64(j), infinite, second_value)
         j_wins = (j_value < rest_value) & (j_value < z_value)
         second_wins = (rest_value < z_value) & (rest_value <= j_value)
         second_wins_ever = second_wins_ever | second_wins
         difference = select(second_wins, second_difference, zero)
-        difference = select(j_wins, values[j] - base, difference)
-        seen[j] |= mask_bits(j_wins) != 0
+        difference = select(j_wins, entry(values, j) - base, difference)
+        seen[j] |= mask_bits(j_wins)
         store(h, j, difference * winner_weight)
         difference_sum = difference_sum + difference
-        weight = select(difference != 0.0, multiply_add(entry, inverse_total, share), zero)
+        weight = select(difference != 0.0, multiply_add(noise_j, inverse_total, share), zero)
         h_winner = multiply_add(difference, weight, h_winner)
-    store(racers, 8, h_winner)
     second_bits = mask_bits(second_wins_ever)
-    for lane in range(WIDTH):
-        h[int(racers[lane]) * WIDTH + lane] = racers[8 * WIDTH + lane]
-        if second_bits & (np.uint64(1) << np.uint64(lane)):
-            seen[int(racers[WIDTH + lane])] = True
-    return difference_sum, multiply_add(difference_sum, winner_weight, h_winner), lightest
+    if second_bits:
+        for lane in range(WIDTH):
+            seen[lane_index(second_at, lane)] |= second_bits & (np.uint64(1) << np.uint64(lane))
+    h_sum = multiply_add(difference_sum, winner_weight, h_winner)
+    return h_winner, h_sum, base, difference_sum, lightest
 
 
 @exact
-def heavy_in_place(place, order, noise, inverse_weights, values, inverse_total, racers, lightest, seen):
+def heavy_in_place(place, heavy, noise, inverse_weights, values, inverse_total, base, limit, lightest, seen):
     """Number, inverse weight, D a and D of a heavy category; past the last one, of one that never wins."""
-    n = inverse_weights.shape[0]
-    if place >= n:
-        return order[n - 1], spread(np.inf), spread(0.0), spread(0.0)
-    c = order[place]
-    inverse_weight = spread(inverse_weights[c])
-    seen[c] |= mask_bits(lightest * inverse_weight < load(racers, 2)) != 0
-    difference = values[c] - load(racers, 4)
-    weight = multiply_add(load(noise, c), inverse_total, spread(1.0 / n))
+    n_heavy = heavy.shape[0]
+    if place >= n_heavy:
+        return heavy[n_heavy - 1], spread(np.inf), spread(0.0), spread(0.0)
+    c = heavy[place]
+    inverse_weight = spread(entry(inverse_weights, c))
+    seen[c] |= mask_bits(lightest * inverse_weight < limit)
+    difference = entry(values, c) - base
+    weight = multiply_add(load(noise, c), inverse_total, spread(1.0 / inverse_weights.shape[0]))
     # Where c is the winner itself, its noise in the tile is infinite and its difference zero.
     weighted = select(difference != 0.0, difference * weight, spread(0.0))
     return c, inverse_weight, weighted, difference
 
 
 @exact
-def swap_with_heavy(entry, weight, limit, category, given, received, differences):
+def swap_with_heavy(noise_j, weight, limit, category, given, received, differences):
     """Add the swap of light j with one heavy category, in the lanes where that one wins."""
     _, inverse_weight, weighted_difference, difference = category
     zero = spread(0.0)
-    wins = entry * inverse_weight < limit
+    wins = noise_j * inverse_weight < limit
     received = received + select(wins, weighted_difference, zero)
     differences = differences + select(wins, difference, zero)
     return given + select(wins, weight, zero), received, differences, mask_bits(wins)
@@ -155,50 +167,64 @@ def take(category, given, h):
 
 
 @exact
+def list_contenders(noise, inverse_weights, lightest, limit, heavy, light):
+    """List the heavy and the light categories of any lane; their numbers."""
+    n_heavy, n_light = 0, 0
+    for c in range(inverse_weights.shape[0]):
+        heavy[n_heavy] = c
+        n_heavy += mask_bits(lightest * entry(inverse_weights, c) < limit) != 0
+        light[n_light] = c
+        n_light += mask_bits(load(noise, c) < limit) != 0
+    return n_heavy, n_light
+
+
+@exact
 def away_from_winner_tile(
-    noise, inverse_weights, values, order, inverse_total, racers, lightest, h, seen, light
+    noise, inverse_weights, values, heavy, by_weight, light, inverse_total, base, limit, lightest, h, seen
 ):  # fmt: skip
-    """Add the swaps of two losers to h. Results: the sums of d and of h."""
-    n = inverse_weights.shape[0]
-    limit = load(racers, 2)
+    """Add the swaps of two losers, one heavy and one light, to h. Results: the sums of d and of h.
+
+    The lists have the categories that can be either. Where the heavy ones go by weight, only the light ones that
+    swap with some go on to the next.
+    """
     zero = spread(0.0)
-    share = spread(1.0 / n)
+    share = spread(1.0 / inverse_weights.shape[0])
     difference_sum, h_sum = zero, zero
-    # Four places of the order at a time, without branches; only the j go on that have a longer prefix.
-    for j in range(n):
-        light[j] = j
-    n_light = n
+    n_light = light.shape[0]
     place = 0
-    while place < n and n_light > 0:
-        common = (noise, inverse_weights, values, inverse_total, racers, lightest, seen)
-        category_0 = heavy_in_place(place, order, *common)
-        category_1 = heavy_in_place(place + 1, order, *common)
-        category_2 = heavy_in_place(place + 2, order, *common)
-        category_3 = heavy_in_place(place + 3, order, *common)
+    # Four at a time, without branches.
+    while place < heavy.shape[0] and n_light > 0:
+        common = (noise, inverse_weights, values, inverse_total, base, limit, lightest, seen)
+        category_0 = heavy_in_place(place, heavy, *common)
+        category_1 = heavy_in_place(place + 1, heavy, *common)
+        category_2 = heavy_in_place(place + 2, heavy, *common)
+        category_3 = heavy_in_place(place + 3, heavy, *common)
         given_0, given_1, given_2, given_3 = zero, zero, zero, zero
         n_left = 0
         for i in range(n_light):
             j = light[i]
-            entry = load(noise, j)
-            weight = multiply_add(entry, inverse_total, share)
+            noise_j = load(noise, j)
+            weight = multiply_add(noise_j, inverse_total, share)
             given_0, received, differences, _ = swap_with_heavy(
-                entry, weight, limit, category_0, given_0, zero, zero
+                noise_j, weight, limit, category_0, given_0, zero, zero
             )
             given_1, received, differences, _ = swap_with_heavy(
-                entry, weight, limit, category_1, given_1, received, differences
+                noise_j, weight, limit, category_1, given_1, received, differences
             )
             given_2, received, differences, _ = swap_with_heavy(
-                entry, weight, limit, category_2, given_2, received, differences
+                noise_j, weight, limit, category_2, given_2, received, differences
             )
             given_3, received, differences, bits = swap_with_heavy(
-                entry, weight, limit, category_3, given_3, received, differences
+                noise_j, weight, limit, category_3, given_3, received, differences
             )
-            light[n_left] = j
-            n_left += bits != 0
+            if by_weight:
+                light[n_left] = j
+                n_left += bits != 0
             store(h, j, load(h, j) + received)
             difference_sum = difference_sum + differences
             h_sum = h_sum + received
-        n_light = n_left
+        if by_weight:
+            n_light = n_left
         h_sum = h_sum + take(category_0, given_0, h)
         h_sum = h_sum + take(category_1, given_1, h)
         h_sum = h_sum + take(category_2, given_2, h)
@@ -208,31 +234,51 @@ def away_from_winner_tile(
 
 
 @exact
-def arsm_tile(noise, inverse_weights, values, order, h, seen, racers, light):
-    """Write h, and return each sample's mean of f over the swaps and what to subtract from its h."""
+def arsm_tile(noise, inverse_weights, values, order, h, seen, heavy, light):
+    """Write h but for the winner's, and return what it takes to finish it and the mean of f over the swaps.
+
+    order has the categories by descending weight where the lanes share them; it is empty where they do not.
+    """
     n = inverse_weights.shape[0]
-    inverse_total = -1.0 / race_tile(noise, inverse_weights, racers)
-    gather_racers(noise, inverse_weights, values, racers, seen)
-    difference_sum, h_sum, lightest = row_of_winner_tile(
-        noise, inverse_weights, values, inverse_total, racers, h, seen
+    total, first_at, second_at, limit, second_value = race_tile(noise, inverse_weights)
+    inverse_total = -1.0 / total
+    race = first_at, second_at, limit, second_value
+    h_winner, h_sum, base, difference_sum, lightest = row_of_winner_tile(
+        noise, inverse_weights, values, inverse_total, race, h, seen
     )
-    if mask_bits(lightest <= load(racers, 2)):
+    if n > 2 and mask_bits(lightest <= limit):
+        by_weight = order.shape[0] > 0
+        n_heavy, n_light = n, n
+        if by_weight:
+            for c in range(n):
+                light[c] = c
+            heavy = order
+        else:
+            n_heavy, n_light = list_contenders(noise, inverse_weights, lightest, limit, heavy, light)
         away_difference, away_h = away_from_winner_tile(
-            noise, inverse_weights, values, order, inverse_total, racers, lightest, h, seen, light
-        )
+            noise, inverse_weights, values, heavy[:n_heavy], by_weight, light[:n_light],
+            inverse_total, base, limit, lightest, h, seen,
+        )  # fmt: skip
         difference_sum = difference_sum + away_difference
         h_sum = h_sum + away_h
     scale = 2.0 / (np.float64(n) * n)
-    return load(racers, 4) + difference_sum * scale, h_sum * (1.0 / n)
+    return (first_at, h_winner, h_sum * (1.0 / n)), base + difference_sum * scale
 
 
 @exact
-def add_tile(h, shift, count, mean, squares):
+def gradient_entry(h, c, rest):
+    """One category's gradient, where rest is what arsm_tile left to finish."""
+    first_at, h_winner, shift = rest
+    return select(first_at == np.float64(c), h_winner, load(h, c)) - shift
+
+
+@exact
+def add_tile(h, rest, count, mean, squares):
     """Welford's update of eight streams of samples; the count-th tile, the first sets both arrays."""
     inverse_count = 1.0 / count
     share = 1.0 - inverse_count
-    for c in range(mean.shape[0] // WIDTH):
-        sample = load(h, c) - shift
+    for c in range(mean.shape[0]):
+        sample = gradient_entry(h, c, rest)
         if count == 1:
             store(mean, c, sample)
             store(squares, c, spread(0.0))
@@ -249,34 +295,35 @@ def merge_streams(count, stream_mean, stream_squares, mean, squares):
     for c in range(mean.shape[0]):
         total = 0.0
         for lane in range(WIDTH):
-            total += stream_mean[c * WIDTH + lane]
+            total += stream_mean[c, lane]
         center = total / WIDTH
         spread_sum = 0.0
         for lane in range(WIDTH):
-            deviation = stream_mean[c * WIDTH + lane] - center
-            spread_sum += stream_squares[c * WIDTH + lane] + count * deviation * deviation
+            deviation = stream_mean[c, lane] - center
+            spread_sum += stream_squares[c, lane] + count * deviation * deviation
         mean[c] = center
         squares[c] = spread_sum
 
 
 @exact
 def tile_room(n):
-    """Room for tile_moments and rows of up to n categories: noise, h, two moments, racers and a list.
+    """Room for rows of up to n categories: noise, h and two moments; two lists; and what is seen.
 
     The first four are walked through together, and lie so that the same place in two of them is never the
     same place in a page: processors take a load there for one that waits for the other's store.
     """
     pages = (n + 1 + LANES_PER_PAGE) // LANES_PER_PAGE
     length = pages * LANES_PER_PAGE + LANES_PER_PAGE // 4
-    room = lane_array(4 * length + 9)
+    room = lane_array(4 * length)
     step = length * WIDTH
     return (
-        room[:step],
-        room[step : 2 * step],
-        room[2 * step : 3 * step],
-        room[3 * step : 4 * step],
-        room[4 * step :],
+        room[:step].reshape((length, WIDTH)),
+        room[step : 2 * step].reshape((length, WIDTH)),
+        room[2 * step : 3 * step].reshape((length, WIDTH)),
+        room[3 * step : 4 * step].reshape((length, WIDTH)),
         np.empty(n + 1, np.int64),
+        np.empty(n + 1, np.int64),
+        np.empty(n, np.uint64),
     )
 
 
@@ -285,13 +332,94 @@ def tile_moments(
     key, first_sample, n_tiles, row, inverse_weights, values, order, mean, squares, seen, room
 ):  # fmt: skip
     """Moments of the gradient of 8 n_tiles samples of a row; the sum of their values."""
-    noise, h, stream_mean, stream_squares, racers, light = room
+    noise, h, stream_mean, stream_squares, heavy, light, lanes_seen = room
     n = inverse_weights.shape[0]
+    lanes_seen[:n] = 0
     value_sum = 0.0
     for tile in range(n_tiles):
-        draw_tile(key, first_sample + tile * WIDTH, row, n, noise)
-        value, shift = arsm_tile(noise, inverse_weights, values, order, h, seen, racers, light)
-        add_tile(h, shift, tile + 1, stream_mean[: n * WIDTH], stream_squares)
+        draw_tile(key, first_sample + tile * WIDTH, 1, row, 0, 0, n, noise)
+        rest, value = arsm_tile(noise, inverse_weights, values, order, h, lanes_seen, heavy, light)
+        add_tile(h, rest, tile + 1, stream_mean[:n], stream_squares)
         value_sum += sum_of_lanes(value)
     merge_streams(np.float64(n_tiles), stream_mean, stream_squares, mean, squares)
+    for c in range(n):
+        seen[c] |= lanes_seen[c] != 0
     return value_sum
+
+
+@exact
+def load_rows(rows, first, n_rows, n, tile):
+    """Put eight rows of n categories each into the lanes of a tile; lanes beyond the last row repeat it."""
+    if n >= WIDTH and first + WIDTH <= n_rows:
+        for block in range((n + WIDTH - 1) // WIDTH):
+            c = min(block * WIDTH, n - WIDTH)
+            transpose_block(rows, first * n + c, n, tile, c * WIDTH, WIDTH)
+    else:
+        for c in range(n):
+            for lane in range(WIDTH):
+                tile[c, lane] = rows[min(first + lane, n_rows - 1) * n + c]
+
+
+@exact
+def store_rows(tile, first, n_rows, n, rows):
+    """Write the lanes of a tile to eight rows, or to those of them that there are."""
+    if n >= WIDTH and first + WIDTH <= n_rows:
+        for block in range((n + WIDTH - 1) // WIDTH):
+            c = min(block * WIDTH, n - WIDTH)
+            transpose_block(tile, c * WIDTH, WIDTH, rows, first * n + c, n)
+    else:
+        for lane in range(min(WIDTH, n_rows - first)):
+            start = (first + lane) * n
+            for c in range(n):
+                rows[start + c] = tile[c, lane]
+
+
+@exact
+def store_seen(lanes_seen, first, n_own, n, seen):
+    """Write what the lanes have seen to n_own rows."""
+    for lane in range(n_own):
+        row_seen = seen[(first + lane) * n : (first + lane + 1) * n]
+        for c in range(n):
+            row_seen[c] = (lanes_seen[c] >> np.uint64(lane)) & np.uint64(1)
+
+
+@exact_call
+def rows_moments(
+    key, n_samples, first_tile, stop_tile, n, inverse_weights, values, mean, squares, value, seen
+):  # fmt: skip
+    """Moments of the gradient of rows of n categories each, eight rows a tile; arguments are of all rows.
+
+    squares are for more than one sample only, and seen may be empty. The result is how many values were needed.
+    """
+    noise, h, lane_mean, lane_squares, heavy, light, lanes_seen = tile_room(n)
+    own_weights = lane_array(n).reshape((n, WIDTH))
+    own_values = lane_array(n).reshape((n, WIDTH))
+    n_rows = value.shape[0]
+    n_seen = 0
+    for tile in range(first_tile, stop_tile):
+        first_row = tile * WIDTH
+        n_own = min(WIDTH, n_rows - first_row)
+        load_rows(inverse_weights, first_row, n_rows, n, own_weights)
+        load_rows(values, first_row, n_rows, n, own_values)
+        lanes_seen[:] = 0
+        value_sum = spread(0.0)
+        for sample in range(n_samples):
+            draw_tile(key, sample, 0, first_row, 1, 0, n, noise)
+            rest, sample_value = arsm_tile(noise, own_weights, own_values, heavy[:0], h, lanes_seen, heavy, light)
+            value_sum = value_sum + sample_value
+            if n_samples > 1:
+                add_tile(h, rest, sample + 1, lane_mean[:n], lane_squares)
+            else:
+                for c in range(n):
+                    store(lane_mean, c, gradient_entry(h, c, rest))
+        store_rows(lane_mean, first_row, n_rows, n, mean)
+        if n_samples > 1:
+            store_rows(lane_squares, first_row, n_rows, n, squares)
+        for lane in range(n_own):
+            value[first_row + lane] = lane_of(value_sum, lane)
+        own_lanes = (np.uint64(1) << np.uint64(n_own)) - np.uint64(1)
+        for c in range(n):
+            n_seen += bit_count(lanes_seen[c] & own_lanes)
+        if seen.shape[0] > 0:
+            store_seen(lanes_seen, first_row, n_own, n, seen)
+    return n_seen

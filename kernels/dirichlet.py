@@ -1,0 +1,58 @@
+"""Dirichlet(1) noise: the exponentials divided by their sum."""
+
+import numba
+
+from ._jit import exact, kernel, parallel
+from .exponential import NOISE_STREAM, fill_exponentials
+from .lanes import WIDTH, lane_array, load, spread, store
+from .tile import draw_tile, store_rows
+
+CATEGORIES_PER_TASK = 16384
+
+
+@kernel
+def divide_by_sum(noise):
+    total = 0.0
+    for c in range(noise.shape[0]):
+        total += noise[c]
+    inverse_total = 1.0 / total
+    for c in range(noise.shape[0]):
+        noise[c] *= inverse_total
+
+
+@exact
+def divide_by_sums(noise, n):
+    total = spread(0.0)
+    for c in range(n):
+        total = total + load(noise, c)
+    inverse_total = 1.0 / total
+    for c in range(n):
+        store(noise, c, load(noise, c) * inverse_total)
+
+
+@parallel
+def fill_dirichlet(key, offsets, out):
+    """Dirichlet(1) noise for every sample and row: out is (samples, offsets[-1])."""
+    n_rows = offsets.shape[0] - 1
+    for item in numba.prange(out.shape[0] * n_rows):
+        sample, row = item // n_rows, item % n_rows
+        noise = out[sample, offsets[row] : offsets[row + 1]]
+        fill_exponentials(key, NOISE_STREAM, sample, row, 0, noise)
+        divide_by_sum(noise)
+
+
+@parallel
+def fill_dirichlet_rows(key, n, out):
+    """As fill_dirichlet for rows of n categories each, eight of them side by side."""
+    n_samples, n_all = out.shape
+    n_rows = n_all // n
+    n_tiles = (n_rows + WIDTH - 1) // WIDTH
+    n_items = n_samples * n_tiles
+    items_per_task = max(1, CATEGORIES_PER_TASK // (n * WIDTH))
+    for task in numba.prange((n_items + items_per_task - 1) // items_per_task):
+        noise = lane_array(n + 1).reshape((n + 1, WIDTH))
+        for item in range(task * items_per_task, min(n_items, (task + 1) * items_per_task)):
+            sample, first = item // n_tiles, item % n_tiles * WIDTH
+            draw_tile(key, sample, 0, first, 1, 0, n, noise)
+            divide_by_sums(noise, n)
+            store_rows(noise, first, n_rows, n, out[sample])
