@@ -1,5 +1,6 @@
 """How do proposals and gradients of many variables scale with K and C, f excluded?"""
 
+import numba
 import numpy as np
 
 import arsm_fast
@@ -8,49 +9,49 @@ from .common import REGIMES, regime_logits, speedup_two_threads
 
 ESTIMATORS = {
     "joint": arsm_fast.ARSM(),
-    "plus": arsm_fast.ARSM(plus=True),
     "coordinate": arsm_fast.ARSM(swap="coordinate"),
     "loo": arsm_fast.LeaveOneOut(10),
 }
 
 
-class _Shapes:
+class Grid:
     """One sample of K variables of C categories."""
 
-    param_names = ("K, C", "estimator", "logits")
+    params = ([(3, 1_000), (4, 10_000), (20, 10), (1_000, 10)], list(ESTIMATORS))
+    param_names = ("K, C", "estimator")
 
-    def setup(self, shape, name, regime):
-        self.logits = regime_logits(regime, shape)
+    def setup(self, shape, name):
+        numba.set_num_threads(1)
+        self.logits = regime_logits("normal", shape)
         self.estimator = ESTIMATORS[name]
         self.proposal = arsm_fast.propose(self.logits, estimator=self.estimator, rng=1)
         self.values = np.random.default_rng(0).normal(size=len(self.proposal.actions))
         self.proposal.estimate(self.values)
 
-    def time_propose(self, shape, name, regime):
+    def time_propose(self, shape, name):
         arsm_fast.propose(self.logits, estimator=self.estimator, rng=1)
 
-    def time_estimate(self, shape, name, regime):
+    def time_estimate(self, shape, name):
         self.proposal.estimate(self.values)
 
-
-class Grid(_Shapes):
-    """Every estimator."""
-
-    params = ([(3, 1_000), (4, 10_000), (20, 10), (1_000, 10)], list(ESTIMATORS), ["normal"])
-
-    def peakmem_propose(self, shape, name, regime):
+    def peakmem_propose(self, shape, name):
         arsm_fast.propose(self.logits, estimator=self.estimator, rng=1)
 
-    def track_evaluations(self, shape, name, regime):
-        return len(self.values)
 
-    track_evaluations.unit = "distinct vectors"
+class Joint:
+    """One sample of the joint swap in every regime, for K < C and for K > C."""
 
+    params = ([(3, 1_000), (10, 200), (4, 10_000), (1_000, 50)], REGIMES)
+    param_names = ("K, C", "logits")
 
-class Joint(_Shapes):
-    """The joint swap in every regime, for K < C and for K > C."""
+    def setup(self, shape, regime):
+        numba.set_num_threads(1)
+        self.logits = regime_logits(regime, shape)
+        self.time_propose_and_estimate(shape, regime)
 
-    params = ([(3, 1_000), (10, 200), (4, 10_000), (1_000, 50)], ["joint"], REGIMES)
+    def time_propose_and_estimate(self, shape, regime):
+        proposal = arsm_fast.propose(self.logits, rng=1)
+        proposal.estimate(np.zeros(len(proposal.actions)))
 
 
 class Threads:

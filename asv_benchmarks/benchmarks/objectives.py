@@ -38,6 +38,7 @@ class Potts:
     param_names = ("estimator",)
 
     def setup(self, name):
+        numba.set_num_threads(1)
         self.logits = regime_logits("normal", (1_000, 5))
         self.estimator = arsm_fast.ARSM("coordinate") if name == "coordinate" else "loo"
         self.compiled()

@@ -3,6 +3,7 @@
 import functools
 import importlib.util
 
+import numba
 import numpy as np
 
 import arsm_fast
@@ -117,6 +118,7 @@ class Peers:
     def setup(self, name):
         if name in ("torch", "jax") and importlib.util.find_spec(name) is None:
             raise NotImplementedError(f"{name} is not installed")
+        numba.set_num_threads(1)
         logits = regime_logits("normal", (1_000,))
         noise = arsm_fast.dirichlet_noise(logits, rng=1)[0]
         self.arguments = np.cos(np.arange(1_000.0)), logits, noise

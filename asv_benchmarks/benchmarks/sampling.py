@@ -1,5 +1,6 @@
 """How fast are true actions drawn, beside NumPy's Gumbel-max?"""
 
+import numba
 import numpy as np
 
 import arsm_fast
@@ -14,6 +15,7 @@ class Sample:
     param_names = ("categories",)
 
     def setup(self, size):
+        numba.set_num_threads(1)
         self.logits = regime_logits("normal", (1_000_000 // size, size))
         arsm_fast.sample(self.logits, rng=1)
 
