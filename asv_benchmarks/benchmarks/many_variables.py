@@ -17,7 +17,7 @@ ESTIMATORS = {
 class Grid:
     """One sample of K variables of C categories."""
 
-    params = ([(3, 1_000), (4, 10_000), (20, 10), (1_000, 10)], list(ESTIMATORS))
+    params = ([(4, 10_000), (20, 10), (1_000, 10)], list(ESTIMATORS))
     param_names = ("K, C", "estimator")
 
     def setup(self, shape, name):
