@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import os
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numba
+from numba.core.compiler_lock import global_compiler_lock
 
 # Sums may be reordered and fused so that reductions vectorise. Never "nnan" or "ninf":
 # races against categories of weight zero are infinite, and values may be anything.
@@ -21,6 +23,7 @@ SOURCE_DIGEST = hashlib.sha256(
 ).hexdigest()
 
 _entry_lock = threading.RLock()
+_fork_damage = ""
 
 
 def _stamp(dispatcher: Any) -> bool:
@@ -96,8 +99,34 @@ def _guarded(function: Callable[..., Any], dispatcher: Callable[..., Any]) -> Ca
 
 def _parallel_entry() -> AbstractContextManager[Any]:
     """A lock where the threading layer aborts on concurrent entry, and until the layer is known."""
+    if _fork_damage:
+        raise RuntimeError(
+            f"this process was forked {_fork_damage}; start processes by spawn, forkserver or joblib's loky"
+        )
+    return _entry_lock if _threading_layer() in (None, "workqueue") else nullcontext()
+
+
+def _threading_layer() -> str | None:
     try:
-        layer = numba.threading_layer()
-    except ValueError:
-        return _entry_lock
-    return _entry_lock if layer == "workqueue" else nullcontext()
+        return str(numba.threading_layer())
+    except ValueError:  # there was no parallel call yet
+        return None
+
+
+def _after_fork_in_child() -> None:
+    """Note where a call would hang or end the process."""
+    global _fork_damage
+    if _threading_layer() == "omp":
+        from numba.np.ufunc import omppool
+
+        if omppool.openmp_vendor == "GNU":
+            _fork_damage = "after its parent had used the threading layer omp, whose threads do not survive that"
+    for lock in (_entry_lock, getattr(global_compiler_lock, "_lock", _entry_lock)):
+        if not lock.acquire(blocking=False):
+            _fork_damage = "while another thread of its parent was in a call, or compiling"
+            break
+        lock.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -9,6 +9,17 @@ import numba
 import numpy as np
 
 REGIMES = ("zero", "normal", "concentrated", "ramp")
+# Rows of one variable each, and their categories.
+ROWS = (
+    (100_000, 2),
+    (10_000, 10),
+    (10_000, 30),
+    (1_000, 100),
+    (100, 1_000),
+    (1, 10_000),
+    (1, 100_000),
+    (1, 1_000_000),
+)
 
 
 def regime_logits(regime: str, shape: tuple[int, ...]) -> np.ndarray:
@@ -19,6 +30,12 @@ def regime_logits(regime: str, shape: tuple[int, ...]) -> np.ndarray:
     if regime == "ramp":
         return np.broadcast_to(np.linspace(0, 8, shape[-1]), shape).copy()
     return {"normal": 1.0, "concentrated": 4.0}[regime] * rng.normal(size=shape)
+
+
+def numpy_noise(shape: tuple[int, int]) -> Callable[[], object]:
+    """What draws Dirichlet noise of that shape with NumPy."""
+    rng = np.random.default_rng(0)
+    return lambda: rng.dirichlet(np.ones(shape[1]), size=shape[0])
 
 
 def best_time(function: Callable[[], object], repeats: int = 5) -> float:
@@ -32,11 +49,16 @@ def best_time(function: Callable[[], object], repeats: int = 5) -> float:
     return min(times)
 
 
-def on_threads(n_threads: int, function: Callable[[], object]) -> float:
+def on_threads(n_threads: int, function: Callable[[], object], repeats: int = 5) -> float:
     """best_time with so many of Numba's threads, or as many as there are."""
     before = numba.get_num_threads()
     try:
         numba.set_num_threads(min(n_threads, numba.config.NUMBA_NUM_THREADS))
-        return best_time(function)
+        return best_time(function, repeats)
     finally:
         numba.set_num_threads(before)
+
+
+def speedup_two_threads(function: Callable[[], object]) -> float:
+    """How many times faster two threads are than one."""
+    return on_threads(1, function) / on_threads(2, function)

@@ -1,14 +1,14 @@
 """How do proposals and gradients of many variables scale with K and C, f excluded?"""
 
+import numba
 import numpy as np
 
 import arsm_fast
 
-from .common import regime_logits
+from .common import REGIMES, regime_logits, speedup_two_threads
 
 ESTIMATORS = {
     "joint": arsm_fast.ARSM(),
-    "plus": arsm_fast.ARSM(plus=True),
     "coordinate": arsm_fast.ARSM(swap="coordinate"),
     "loo": arsm_fast.LeaveOneOut(10),
 }
@@ -17,10 +17,11 @@ ESTIMATORS = {
 class Grid:
     """One sample of K variables of C categories."""
 
-    params = ([(3, 1_000), (4, 10_000), (20, 10), (1_000, 10)], list(ESTIMATORS))
+    params = ([(4, 10_000), (20, 10), (1_000, 10)], list(ESTIMATORS))
     param_names = ("K, C", "estimator")
 
     def setup(self, shape, name):
+        numba.set_num_threads(1)
         self.logits = regime_logits("normal", shape)
         self.estimator = ESTIMATORS[name]
         self.proposal = arsm_fast.propose(self.logits, estimator=self.estimator, rng=1)
@@ -36,7 +37,35 @@ class Grid:
     def peakmem_propose(self, shape, name):
         arsm_fast.propose(self.logits, estimator=self.estimator, rng=1)
 
-    def track_evaluations(self, shape, name):
-        return len(self.values)
 
-    track_evaluations.unit = "distinct vectors"
+class Joint:
+    """One sample of the joint swap in every regime, for K < C and for K > C."""
+
+    params = ([(3, 1_000), (10, 200), (4, 10_000), (1_000, 50)], REGIMES)
+    param_names = ("K, C", "logits")
+
+    def setup(self, shape, regime):
+        numba.set_num_threads(1)
+        self.logits = regime_logits(regime, shape)
+        self.time_propose_and_estimate(shape, regime)
+
+    def time_propose_and_estimate(self, shape, regime):
+        proposal = arsm_fast.propose(self.logits, rng=1)
+        proposal.estimate(np.zeros(len(proposal.actions)))
+
+
+class Threads:
+    """What a second thread brings to finding the vectors of many samples."""
+
+    params = ["joint", "coordinate", "loo"]
+    param_names = ("estimator",)
+
+    def setup(self, name):
+        self.logits = regime_logits("normal", (20, 10))
+
+    def track_speedup_two_threads(self, name):
+        return speedup_two_threads(
+            lambda: arsm_fast.propose(self.logits, estimator=ESTIMATORS[name], n_samples=1_000, rng=1)
+        )
+
+    track_speedup_two_threads.unit = "ratio"

@@ -5,7 +5,7 @@ import numpy as np
 
 import arsm_fast
 
-from .common import regime_logits
+from .common import REGIMES, on_threads, regime_logits, speedup_two_threads
 
 EDGES = np.random.default_rng(0).integers(1_000, size=(3_000, 2))
 
@@ -19,38 +19,72 @@ def potts(actions):
     return energy
 
 
+@numba.njit
+def potts_loop(actions, values):
+    """The same for each row, written by hand."""
+    for i in range(actions.shape[0]):
+        values[i] = potts(actions[i])
+
+
 def potts_batch(actions):
     """The same for a batch, in NumPy."""
     return (actions[:, EDGES[:, 0]] == actions[:, EDGES[:, 1]]).sum(axis=1)
 
 
 class Potts:
-    """Leave-one-out on a Potts model of 1,000 variables of 5 categories."""
+    """A Potts model of 1,000 variables of 5 categories and 3,000 edges."""
 
-    params = ("compiled", "python")
-    param_names = ("objective",)
+    params = ("loo", "coordinate")
+    param_names = ("estimator",)
 
-    def setup(self, kind):
+    def setup(self, name):
+        numba.set_num_threads(1)
         self.logits = regime_logits("normal", (1_000, 5))
-        self.objective = potts if kind == "compiled" else potts_batch
-        self.time_gradient(kind)
+        self.estimator = arsm_fast.ARSM("coordinate") if name == "coordinate" else "loo"
+        self.compiled()
 
-    def time_gradient(self, kind):
-        arsm_fast.gradient(self.objective, self.logits, estimator="loo", rng=1)
+    def compiled(self):
+        arsm_fast.gradient(potts, self.logits, estimator=self.estimator, rng=1)
+
+    def time_compiled(self, name):
+        self.compiled()
+
+    def time_python(self, name):
+        arsm_fast.gradient(potts_batch, self.logits, estimator=self.estimator, rng=1)
+
+    def track_ratio_to_a_plain_loop(self, name):
+        actions = arsm_fast.propose(self.logits, estimator=self.estimator, rng=1).actions.copy()
+        values = np.empty(len(actions))
+        return on_threads(1, self.compiled) / on_threads(1, lambda: potts_loop(actions, values))
+
+    track_ratio_to_a_plain_loop.unit = "ratio"
+
+    def track_speedup_two_threads(self, name):
+        return speedup_two_threads(self.compiled)
+
+    track_speedup_two_threads.unit = "ratio"
 
 
-class OneVariable:
-    """ARSM of 1,000 rows of 1,000 categories: fused, and in the two steps a black box needs."""
+class BlackBox:
+    """ARSM of many one-variable problems in the two steps a black box needs, over the same from a table."""
 
-    def setup(self):
-        self.logits = regime_logits("normal", (1_000, 1, 1_000))
-        self.table = np.cos(self.logits)
-        self.time_black_box()
-        self.time_table()
+    params = ([(10_000, 1, 10), (1_000, 1, 1_000), (1, 1, 100_000)], REGIMES)
+    param_names = ("problems, variables, categories", "logits")
 
-    def time_table(self):
+    def setup(self, shape, regime):
+        self.logits = regime_logits(regime, shape)
+        self.table = np.cos(np.arange(self.logits.size)).reshape(shape)
+
+    def from_table(self):
         arsm_fast.gradient(self.table, self.logits, rng=1)
 
-    def time_black_box(self):
+    def in_two_steps(self):
         proposal = arsm_fast.propose(self.logits, rng=1)
-        proposal.estimate(self.table[proposal.problem, 0, proposal.actions[:, 0]])
+        proposal.estimate(self.values)
+
+    def track_ratio_to_table(self, shape, regime):
+        proposal = arsm_fast.propose(self.logits, rng=1)
+        self.values = self.table[proposal.problem, 0, proposal.actions[:, 0]]  # not timed: f's own work
+        return on_threads(1, self.in_two_steps) / on_threads(1, self.from_table)
+
+    track_ratio_to_table.unit = "ratio"

@@ -4,79 +4,55 @@ import numpy as np
 
 import arsm_fast
 
-from .common import REGIMES, best_time, on_threads, regime_logits
-
-SIZES = [2, 10, 100, 1_000, 10_000, 100_000, 1_000_000]
-
-
-class ManySamples:
-    """Full ARSM gradients of one variable, from a table of values and with many samples."""
-
-    params = (SIZES, REGIMES)
-    param_names = ("categories", "logits")
-
-    def setup(self, size, regime):
-        self.size = size
-        self.n_samples = max(1, 1_000_000 // size)
-        self.logits = regime_logits(regime, (size,))
-        self.table = np.cos(np.arange(size))
-        self.gradient()
-
-    def gradient(self):
-        arsm_fast.gradient(self.table, self.logits, n_samples=self.n_samples, rng=1)
-
-    def track_ns_per_category(self, size, regime):
-        return on_threads(1, self.gradient) * 1e9 / (size * self.n_samples)
-
-    track_ns_per_category.unit = "ns"
-
-    def track_ratio_to_numpy_dirichlet(self, size, regime):
-        rng = np.random.default_rng(0)
-        numpy_time = best_time(lambda: rng.dirichlet(np.ones(size), size=self.n_samples))
-        return on_threads(1, self.gradient) / numpy_time
-
-    track_ratio_to_numpy_dirichlet.unit = "ratio"
-
-
-class Threads:
-    """What a second thread brings."""
-
-    params = (10, 1_000, 100_000)
-    param_names = ("categories",)
-
-    def setup(self, size):
-        self.logits = regime_logits("normal", (size,))
-        self.n_samples = 10_000_000 // size
-
-    def gradient(self):
-        arsm_fast.gradient(self.logits, self.logits, n_samples=self.n_samples, rng=1)
-
-    def track_speedup_two_threads(self, size):
-        return on_threads(1, self.gradient) / on_threads(2, self.gradient)
-
-    track_speedup_two_threads.unit = "ratio"
+from .common import REGIMES, ROWS, numpy_noise, on_threads, regime_logits, speedup_two_threads
 
 
 class Rows:
-    """One sample of each of many rows, with logits of their own."""
+    """One sample of each of many rows, with logits of their own, from a table of values."""
 
-    params = ([(100_000, 2), (10_000, 10), (10_000, 30), (1_000, 100), (100, 1_000)], REGIMES)
+    params = (ROWS, REGIMES)
     param_names = ("rows, categories", "logits")
+    n_samples = 1
 
     def setup(self, shape, regime):
         self.logits = regime_logits(regime, shape)
         self.table = np.cos(np.arange(self.logits.size)).reshape(shape)
-        self.gradient()
 
     def gradient(self):
-        arsm_fast.gradient(self.table, self.logits, rng=1)
+        arsm_fast.gradient(self.table, self.logits, n_samples=self.n_samples, rng=1)
 
     def track_ratio_to_numpy_dirichlet(self, shape, regime):
-        rng = np.random.default_rng(0)
-        numpy_time = best_time(lambda: rng.dirichlet(np.ones(shape[1]), size=shape[0]))
-        return on_threads(1, self.gradient) / numpy_time
+        return on_threads(1, self.gradient) / on_threads(1, numpy_noise((shape[0] * self.n_samples, shape[1])))
 
     track_ratio_to_numpy_dirichlet.unit = "ratio"
+
+
+class ManySamples(Rows):
+    """Many samples of one row."""
+
+    params = ([(1, 10), (1, 1_000), (1, 100_000)], ["normal", "concentrated"])
+
+    def setup(self, shape, regime):
+        self.n_samples = 1_000_000 // shape[1]
+        super().setup(shape, regime)
+
+
+class Threads:
+    """What a second thread brings, where there is work for it: 10 ms or more."""
+
+    params = ([(1_000_000, 2), (100_000, 30), (1_000, 1_000), (20, 100_000)],)
+    param_names = ("rows, categories",)
+
+    def setup(self, shape):
+        self.logits = regime_logits("normal", shape)
+
+    def gradient(self):
+        arsm_fast.gradient(self.logits, self.logits, rng=1)
+
+    def track_speedup_two_threads(self, shape):
+        return speedup_two_threads(self.gradient)
+
+    track_speedup_two_threads.unit = "ratio"
 
 
 class Memory:

@@ -1,5 +1,9 @@
 """How do others do the same work?"""
 
+import functools
+import importlib.util
+
+import numba
 import numpy as np
 
 import arsm_fast
@@ -46,49 +50,80 @@ def swap_matrix_gradient(table, logits, noise):
     return (values - values.mean(axis=0)) @ (1 / noise.size - noise)
 
 
+def torch_gradient(table, logits, noise):
+    """As the published code: all swapped noise in one array of C**3 entries, a row of swaps at a time."""
+    import torch
+
+    table, logits, noise = (torch.from_numpy(array) for array in (table, logits, noise))
+    size = logits.shape[0]
+    inverse_weights = torch.exp(logits.max() - logits)
+    every = torch.arange(size)
+    values = torch.empty((size, size), dtype=torch.float64)
+    for j in range(size):
+        swapped = noise.expand(size, size).clone()
+        swapped[:, j] = noise
+        swapped[every, every] = noise[j]
+        values[:, j] = table[(swapped * inverse_weights).argmin(dim=1)]
+    return ((values - values.mean(dim=0)) @ (1 / size - noise)).numpy()
+
+
+@functools.cache
+def jax_compiled():
+    """The same, a row of swaps at a time, compiled once."""
+    import jax
+    import jax.numpy as jnp
+
+    jax.config.update("jax_enable_x64", True)
+
+    def gradient(table, logits, noise):
+        every = jnp.arange(logits.size)
+        inverse_weights = jnp.exp(logits.max() - logits)
+
+        def swaps_with(j):
+            swapped = jnp.broadcast_to(noise, (noise.size, noise.size)).at[:, j].set(noise)
+            swapped = swapped.at[every, every].set(noise[j])
+            return table[(swapped * inverse_weights).argmin(axis=1)]
+
+        values = jax.lax.map(swaps_with, every)  # symmetric
+        return (values - values.mean(axis=0)) @ (1 / logits.size - noise)
+
+    return jax.jit(gradient)
+
+
+def jax_gradient(table, logits, noise):
+    """With XLA on CPUs."""
+    return np.asarray(jax_compiled()(table, logits, noise))
+
+
+def fast_gradient(table, logits, noise):
+    """By this package."""
+    return arsm_fast.gradient(table, logits, noise=noise[None]).gradient
+
+
+GRADIENTS = {
+    "arsm_fast": fast_gradient,
+    "broadcasting": swap_matrix_gradient,
+    "naive": naive_gradient,
+    "torch": torch_gradient,
+    "jax": jax_gradient,
+}
+
+
 class Peers:
     """One sample of one variable of 1,000 categories, noise given."""
 
-    params = ("arsm_fast", "broadcasting", "naive", "torch")
+    params = list(GRADIENTS)
     param_names = ("by",)
 
     def setup(self, name):
-        self.logits = regime_logits("normal", (1_000,))
-        self.table = np.cos(np.arange(1_000))
-        self.noise = arsm_fast.dirichlet_noise(self.logits, rng=1)[0]
-        if name == "torch":
-            try:
-                import torch
-            except ImportError as error:
-                raise NotImplementedError("PyTorch is not installed") from error
-            self.torch = torch
-            self.tensors = [torch.from_numpy(a) for a in (self.table, self.logits, self.noise)]
-        expected = naive_gradient(self.table, self.logits, self.noise)
-        np.testing.assert_allclose(self.gradient(name), expected, atol=1e-12)
-
-    def gradient(self, name):
-        if name == "arsm_fast":
-            return arsm_fast.gradient(self.table, self.logits, noise=self.noise[None]).gradient
-        if name == "broadcasting":
-            return swap_matrix_gradient(self.table, self.logits, self.noise)
-        if name == "naive":
-            return naive_gradient(self.table, self.logits, self.noise)
-        return self.torch_gradient().numpy()
-
-    def torch_gradient(self):
-        """As the published code: all swapped noise in one array of C**3 entries, a row of swaps at a time."""
-        torch = self.torch
-        table, logits, noise = self.tensors
-        size = logits.shape[0]
-        inverse_weights = torch.exp(logits.max() - logits)
-        every = torch.arange(size)
-        values = torch.empty((size, size), dtype=torch.float64)
-        for j in range(size):
-            swapped = noise.expand(size, size).clone()
-            swapped[:, j] = noise
-            swapped[every, every] = noise[j]
-            values[:, j] = table[(swapped * inverse_weights).argmin(dim=1)]
-        return (values - values.mean(dim=0)) @ (1 / size - noise)
+        if name in ("torch", "jax") and importlib.util.find_spec(name) is None:
+            raise NotImplementedError(f"{name} is not installed")
+        numba.set_num_threads(1)
+        logits = regime_logits("normal", (1_000,))
+        noise = arsm_fast.dirichlet_noise(logits, rng=1)[0]
+        self.arguments = np.cos(np.arange(1_000.0)), logits, noise
+        expected = fast_gradient(*self.arguments)
+        np.testing.assert_allclose(GRADIENTS[name](*self.arguments), expected, atol=1e-12)
 
     def time_gradient(self, name):
-        self.gradient(name)
+        GRADIENTS[name](*self.arguments)

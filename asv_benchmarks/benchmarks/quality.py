@@ -1,5 +1,6 @@
 """What variance does an estimator leave, for how many evaluations?"""
 
+import numba
 import numpy as np
 
 import arsm_fast
@@ -87,6 +88,7 @@ class Quality:
     timeout = 600
 
     def setup_cache(self):
+        numba.set_num_threads(1)
         return {
             (problem, name): self.measure(*make(), estimator)
             for problem, make in PROBLEMS.items()
