@@ -107,8 +107,8 @@ def _table_gradient(
         moments, seen = method.from_table(table)
         n_evaluations = int(np.count_nonzero(seen))
     else:
-        actions, row = method.propose()
-        moments = method.estimate(table[rows.offsets[row] + actions[:, 0]])
+        vectors, row = method.propose()
+        moments = method.estimate(table[rows.offsets[row] + vectors[:][:, 0]])
         n_evaluations = row.size
     if logits.single:
         value: Any = float(moments.value[0])
