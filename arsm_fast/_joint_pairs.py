@@ -30,8 +30,7 @@ class Entries(NamedTuple):
     pairs: IntArray
     hashes: HashArray
     starts: IntArray
-    variables: NDArray[np.int32]
-    actions: NDArray[np.int32]
+    changes: NDArray[np.int32]
 
 
 class JointPairs:
@@ -91,8 +90,7 @@ class JointPairs:
                 entries.true_actions,
                 entries.bounds,
                 entries.starts,
-                entries.variables,
-                entries.actions,
+                entries.changes,
                 vectors[done:end],
             )
             done = end

@@ -22,21 +22,6 @@ VARIABLES_PER_TASK = 32
 
 
 @kernel
-def entry_of(pair, pairs, table, last):
-    """The entry of a pair, which is last + 1 where the pair is new."""
-    slots = np.uint64(table.shape[0] - 1)
-    slot = ((np.uint64(pair) * PAIR_MULTIPLIER) >> np.uint64(24)) & slots
-    while table[slot] >= 0:
-        entry = table[slot]
-        if pairs[entry] == pair:
-            return entry
-        slot = (slot + np.uint64(1)) & slots
-    table[slot] = last + 1
-    pairs[last + 1] = pair
-    return last + 1
-
-
-@kernel
 def list_all_pairs(longest, pairs):
     """Entry 1 + j (j - 1) / 2 + c for each pair c < j."""
     entry = 0
@@ -44,6 +29,23 @@ def list_all_pairs(longest, pairs):
         for c in range(j):
             entry += 1
             pairs[entry] = pair_of(c, j)
+
+
+@kernel
+def enter_pairs(row_pairs, pairs, table, last, entries):
+    """Write the entry of each pair; new pairs get new ones, after the last. The result is the last one then."""
+    slots = np.uint64(table.shape[0] - 1)
+    for i in range(row_pairs.shape[0]):
+        pair = row_pairs[i]
+        slot = ((np.uint64(pair) * PAIR_MULTIPLIER) >> np.uint64(24)) & slots
+        while table[slot] > 0 and pairs[table[slot]] != pair:
+            slot = (slot + np.uint64(1)) & slots
+        if table[slot] == 0:
+            last += 1
+            table[slot] = last
+            pairs[last] = pair
+        entries[i] = table[slot]
+    return last
 
 
 @kernel
@@ -67,7 +69,7 @@ def find_changes(
     size = 1
     while size <= room and not all_pairs:
         size *= 2
-    table = np.full(size, -1, np.int32)
+    table = np.zeros(size, np.uint32)
     last = 0
     if all_pairs:
         last = longest * (longest - 1) // 2
@@ -88,24 +90,23 @@ def find_changes(
         if n_changes + count <= room:
             own_entries = entries[n_changes : n_changes + count]
             own_actions = actions[n_changes : n_changes + count]
+            if all_pairs:
+                for i in range(count):
+                    c, j = members_of(row_pairs[i])
+                    own_entries[i] = 1 + (j * (j - 1) >> 1) + c
+            else:
+                known = last
+                last = enter_pairs(row_pairs[:count], pairs, table, last, own_entries)
+                counts[known + 1 : last + 1] = 0
+                hashes[known + 1 : last + 1] = 0
             multiplier_0, multiplier_1 = multipliers[k, 0], multipliers[k, 1]
             for i in range(count):
-                if all_pairs:
-                    c, j = members_of(row_pairs[i])
-                    entry = 1 + (j * (j - 1) >> 1) + c
-                else:
-                    entry = entry_of(row_pairs[i], pairs, table, last)
-                    if entry > last:
-                        last = entry
-                        counts[entry] = 0
-                        hashes[entry, 0] = np.uint64(0)
-                        hashes[entry, 1] = np.uint64(0)
+                own_actions[i] = row_actions[i]
                 change = np.uint64(row_actions[i] - winner)  # modulo 2**64
+                entry = own_entries[i]
                 hashes[entry, 0] += multiplier_0 * change
                 hashes[entry, 1] += multiplier_1 * change
-                counts[entry] += 1
-                own_entries[i] = entry
-                own_actions[i] = row_actions[i]
+                counts[entry] += np.uint32(1)
         n_changes += count
         most = max(most, count)
         ends[k] = n_changes
@@ -113,20 +114,21 @@ def find_changes(
 
 
 @kernel
-def sort_changes(first, entries, actions, ends, counts, starts, out_variables, out_actions):
-    """Sort an item's changes by entry; those of entry e go to starts[e] on, the first to `first`."""
+def sort_changes(entries, actions, ends, counts, starts, changes):
+    """Sort an item's changes by entry, those of entry e from starts[e] on: variables and their actions."""
+    at = np.uint32(0)
     for entry in range(starts.shape[0]):
-        starts[entry] = first
-        first += counts[entry]
+        starts[entry] = at
+        at += counts[entry]
         counts[entry] = starts[entry]
-    i = 0
+    start = 0
     for k in range(ends.shape[0]):
-        while i < ends[k]:
-            at = counts[entries[i]]
-            counts[entries[i]] = at + 1
-            out_variables[at] = k
-            out_actions[at] = actions[i]
-            i += 1
+        for i in range(start, ends[k]):
+            place = counts[entries[i]]
+            counts[entries[i]] = place + np.uint32(1)
+            changes[place, 0] = k
+            changes[place, 1] = actions[i]
+        start = ends[k]
 
 
 @parallel
@@ -138,7 +140,7 @@ def joint_pair_entries(
 
     Results: the most changes of any one variable; the true actions, (items, variables); bounds: the entries
     of item i are bounds[i]..bounds[i + 1] - 1; the pair and the hash of each entry; and its changes, starts[e]
-    to starts[e + 1]: which variables take which actions.
+    to starts[e + 1]: a variable and its action.
     """
     n_pairs = longest * (longest - 1) // 2
     true_actions = np.empty((n_items, n_variables), np.int32)
@@ -148,10 +150,10 @@ def joint_pair_entries(
     while True:
         room = needed
         most_entries = 1 + (n_pairs if all_pairs else room)
-        item_entries = np.empty((n_items, room), np.int32)
+        item_entries = np.empty((n_items, room), np.uint32)
         item_actions = np.empty((n_items, room), np.int32)
         item_pairs = np.empty((n_items, most_entries), np.int64)
-        item_counts = np.empty((n_items, most_entries), np.int64)
+        item_counts = np.empty((n_items, most_entries), np.uint32)
         item_hashes = np.empty((n_items, most_entries, 2), np.uint64)
         for i in numba.prange(n_items):
             found[i, 0], found[i, 1], found[i, 2] = find_changes(
@@ -164,18 +166,17 @@ def joint_pair_entries(
         if needed == room:
             break
     bounds = np.zeros(n_items + 1, np.int64)
-    changes = np.zeros(n_items + 1, np.int64)
+    change_bounds = np.zeros(n_items + 1, np.int64)
     most = 0
     for i in range(n_items):
         bounds[i + 1] = bounds[i] + found[i, 1]
-        changes[i + 1] = changes[i] + found[i, 0]
+        change_bounds[i + 1] = change_bounds[i] + found[i, 0]
         most = max(most, found[i, 2])
     pairs = np.empty(bounds[n_items], np.int64)
     hashes = np.empty((bounds[n_items], 2), np.uint64)
     starts = np.empty(bounds[n_items] + 1, np.int64)
-    starts[bounds[n_items]] = changes[n_items]
-    variables = np.empty(changes[n_items], np.int32)
-    actions = np.empty(changes[n_items], np.int32)
+    starts[bounds[n_items]] = change_bounds[n_items]
+    changes = np.empty((change_bounds[n_items], 2), np.int32)
     for i in numba.prange(n_items):
         own = slice(bounds[i], bounds[i + 1])
         n_entries = bounds[i + 1] - bounds[i]
@@ -189,20 +190,24 @@ def joint_pair_entries(
             own_hashes[entry, 0] = item_hashes[i, entry, 0] + true_0
             own_hashes[entry, 1] = item_hashes[i, entry, 1] + true_1
         sort_changes(
-            changes[i], item_entries[i], item_actions[i], ends[i], item_counts[i], starts[own], variables, actions
-        )
-    return most, true_actions, bounds, pairs, hashes, starts, variables, actions
+            item_entries[i], item_actions[i], ends[i], item_counts[i], starts[own],
+            changes[change_bounds[i] : change_bounds[i + 1]],
+        )  # fmt: skip
+        own_starts = starts[own]
+        own_starts += change_bounds[i]
+    return most, true_actions, bounds, pairs, hashes, starts, changes
 
 
 @parallel
-def form_joint_vectors(entries, true_actions, bounds, starts, variables, actions, out):
+def form_joint_vectors(entries, true_actions, bounds, starts, changes, out):
     """The vectors of the given entries, from the results of joint_pair_entries."""
     for i in numba.prange(entries.shape[0]):
         entry = entries[i]
         vector = out[i]
         vector[:] = true_actions[np.searchsorted(bounds, entry, side="right") - 1]
-        for change in range(starts[entry], starts[entry + 1]):
-            vector[variables[change]] = actions[change]
+        own_changes = changes[starts[entry] : starts[entry + 1]]
+        for change in range(own_changes.shape[0]):
+            vector[own_changes[change, 0]] = own_changes[change, 1]
 
 
 @kernel

@@ -3,7 +3,7 @@
 The pair {c, j} is one number, with the larger category in its high half.
 """
 
-import numpy as np
+
 
 from ._jit import exact, kernel
 from .bits import as_bits, as_float
