@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -91,7 +91,10 @@ class Proposal:
 
     @cached_property
     def actions(self) -> NDArray[np.int32]:
-        """All vectors: int32 of shape (M, K), or (M,) for logits of shape (C,); categories from 0 on. Read-only."""
+        """All vectors, int32 of shape (M, K), or (M,) for logits of shape (C,): categories from 0 on. Read-only.
+
+        They are formed when first asked for, and kept.
+        """
         return self._actions(0, len(self.problem))
 
     def batches(self, max_batch: int | None = None) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int32]]]:
@@ -149,7 +152,7 @@ class Proposal:
         ValueError
             If there is not one for each row, or if any is nan or infinite.
         """
-        checked = check_values(values, _Rows(self))
+        checked = check_values(values, cast(NDArray[np.int32], _Rows(self)))
         moments = self._method.estimate(checked)
         value = moments.value if self._logits.batched else float(moments.value[0])
         return finish(self._logits, moments, value, self._n_samples, checked.size, exact=self._exact)
@@ -284,7 +287,7 @@ def _swap_method(logits: Logits, estimator: ARS | ARSM, n_samples: int, noise: A
     else:
         fixed = -1
         n_references = estimator.references or 0
-        if n_references >= logits.sizes.max():  # all of them: no need to draw any
+        if n_references > 0 and n_references >= logits.sizes.max():  # all of them: no need to draw any
             n_references = 0
     settings = Noise(philox_key(rng), n_samples, given, n_references, fixed)
     if logits.n_variables == 1:

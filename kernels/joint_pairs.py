@@ -9,6 +9,7 @@ import numba
 import numpy as np
 
 from ._jit import kernel, parallel
+from .lanes import WIDTH, lane_array, load, multiply_add, spread, store
 from .merge import row_scratch
 from .moments import add_sample
 from .noise import LANES, noise_row
@@ -212,13 +213,16 @@ def form_joint_vectors(entries, true_actions, bounds, starts, changes, out):
 
 @kernel
 def layer_bounds(sizes, bounds):
-    """Numbers by category and then variable, of variables by descending size: layer c is bounds[c] to bounds[c + 1]."""
-    width = sizes.shape[0]
+    """Where the layers are that hold one number of category c for each variable that has it.
+
+    Variables come by descending size; layer c is bounds[c] to bounds[c + 1], in units of WIDTH numbers.
+    """
+    n_wide = sizes.shape[0]
     bounds[0] = 0
     for c in range(bounds.shape[0] - 1):
-        while sizes[width - 1] <= c:
-            width -= 1
-        bounds[c + 1] = bounds[c] + width
+        while sizes[n_wide - 1] <= c:
+            n_wide -= 1
+        bounds[c + 1] = bounds[c] + (n_wide + WIDTH - 1) // WIDTH
 
 
 @kernel
@@ -232,11 +236,22 @@ def keep_references(pairs, count, kept):
 
 
 @kernel
-def add_pair(difference, c_weights, j_weights, c_gradient, j_gradient):
-    """One pair's share of the gradients of the variables that have both categories."""
-    for k in range(j_weights.shape[0]):
-        c_gradient[k] += difference * j_weights[k]
-        j_gradient[k] += difference * c_weights[k]
+def add_pairs(pairs, number, values, base, layers, weights, h):
+    """Add what the pairs give to the variables that have both categories; the sum of the differences."""
+    n_layers = layers.shape[0] - 1
+    difference_sum = 0.0
+    for entry in range(pairs.shape[0]):
+        difference = values[number[entry]] - base
+        difference_sum += difference
+        c, j = members_of(pairs[entry])
+        if difference != 0.0 and j < n_layers:
+            c_layer, j_layer = layers[c], layers[j]
+            shared = spread(difference)
+            for i in range(layers[j + 1] - j_layer):
+                c_weight, j_weight = load(weights, c_layer + i), load(weights, j_layer + i)
+                store(h, c_layer + i, multiply_add(shared, j_weight, load(h, c_layer + i)))
+                store(h, j_layer + i, multiply_add(shared, c_weight, load(h, j_layer + i)))
+    return difference_sum
 
 
 @parallel
@@ -257,8 +272,9 @@ def joint_pair_moments(
         sizes = offsets[first_row + variables + 1] - offsets[first_row + variables]
         layers = np.empty(sizes[0] + 1, np.int64)
         layer_bounds(sizes, layers)
-        h = np.empty(layers[sizes[0]])
-        weights = np.empty(layers[sizes[0]])
+        h = lane_array(layers[sizes[0]])
+        weights = lane_array(layers[sizes[0]])
+        weights[:] = 0.0
         gradient = np.empty(sizes[0])
         row_noise = np.empty(longest + LANES)
         minima = race_scratch(longest)
@@ -276,8 +292,9 @@ def joint_pair_moments(
                 start, stop = offsets[row], offsets[row + 1]
                 n = stop - start
                 total = noise_row(noise, key, sample, row, start, stop, row_noise)
+                inverse_n, inverse_total = 1.0 / n, 1.0 / total
                 for c in range(n):
-                    weights[layers[c] + at] = 1.0 / n - row_noise[c] / total
+                    weights[layers[c] * WIDTH + at] = inverse_n - row_noise[c] * inverse_total
                 if plus:
                     own_weights = inverse_weights[start:stop]
                     race = run_race(row_noise[:n], own_weights, minima)
@@ -285,28 +302,20 @@ def joint_pair_moments(
                     keep_references(row_pairs, count, kept)
                     for c in range(n):
                         if not kept[c]:
-                            weights[layers[c] + at] = 0.0
+                            weights[layers[c] * WIDTH + at] = 0.0
             h[:] = 0.0
             base = values[number[bounds[item]]]
-            difference_sum = 0.0
-            for entry in range(bounds[item] + 1, bounds[item + 1]):
-                difference = values[number[entry]] - base
-                difference_sum += difference
-                c, j = members_of(pairs[entry])
-                if difference != 0.0 and j < sizes[0]:
-                    c_layer = slice(layers[c], layers[c + 1])
-                    j_layer = slice(layers[j], layers[j + 1])
-                    add_pair(difference, weights[c_layer], weights[j_layer], h[c_layer], h[j_layer])
+            own = slice(bounds[item] + 1, bounds[item + 1])
+            difference_sum = add_pairs(pairs[own], number[own], values, base, layers, weights, h)
             for at in range(variables.shape[0]):
                 n = sizes[at]
                 h_sum = 0.0
                 for c in range(n):
-                    h_sum += h[layers[c] + at]
-                for c in range(n):
-                    gradient[c] = h[layers[c] + at] - h_sum / n
+                    gradient[c] = h[layers[c] * WIDTH + at]
+                    h_sum += gradient[c]
                 origin = starts[i] + offsets[first_row + variables[at]] - offsets[first_row]
                 out = slice(origin, origin + n)
-                add_sample(gradient[:n], 0.0, sample - first_sample + 1, mean[out], squares[out])
+                add_sample(gradient[:n], h_sum / n, sample - first_sample + 1, mean[out], squares[out])
             value_sum += base + 2.0 * difference_sum / (float(longest) * longest)
         if part == 0:
             value[i] = value_sum

@@ -3,8 +3,6 @@
 The pair {c, j} is one number, with the larger category in its high half.
 """
 
-
-
 from ._jit import exact, kernel
 from .bits import as_bits, as_float
 from .merge import EXCLUDED, append_below, heap_sort, limit_of
