@@ -22,11 +22,19 @@ Objective = Callable[..., Any] | ArrayLike
 """A table of values, a Python function of a batch of vectors, or a compiled function of one vector."""
 
 
+# Where no Python is called batches may be small, 1 MiB, so that the vectors are still in a cache when they are used.
+COMPILED_BATCH_ACTIONS = 2**18
+
+
 def evaluate_proposal(
     objective: Callable[..., Any], proposal: Proposal, logits: Logits, max_batch: int | None
 ) -> FloatArray:
     """The values of a proposal's vectors, up to the first batch in which some are not finite."""
-    evaluate_batch = _evaluate_compiled if is_jitted(objective) else _evaluate_python
+    evaluate_batch = _evaluate_python
+    if is_jitted(objective):
+        evaluate_batch = _evaluate_compiled
+        if max_batch is None:
+            max_batch = max(1, COMPILED_BATCH_ACTIONS // logits.n_variables)
     values = np.zeros(len(proposal.problem))
     start = 0
     for actions, problem in proposal.batches(max_batch):
@@ -56,8 +64,8 @@ def _evaluate_compiled(
     objective: Callable[..., Any], arguments: tuple[Any, ...], values: FloatArray, logits: Logits
 ) -> None:
     raised = np.zeros(values.size, np.bool_)
-    # Copies, since they are writeable: functions compiled for given types take no others.
-    arguments = tuple(argument.copy() for argument in arguments)
+    # Formed for this call alone; and functions compiled for given types take no read-only arrays.
+    arguments[0].flags.writeable = True
     try:
         if logits.batched:
             evaluate_with_problem(objective, *arguments, values, raised)

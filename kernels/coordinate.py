@@ -74,8 +74,9 @@ def coordinate_entries(
 def build_coordinate_vectors(entries, items, actions, variable, category, out):
     """The vector of each of the given entries, whose items are given too."""
     for i in numba.prange(entries.shape[0]):
-        out[i] = actions[items[i]]
-        out[i, variable[entries[i]]] = category[entries[i]]
+        vector = out[i]
+        vector[:] = actions[items[i]]
+        vector[variable[entries[i]]] = category[entries[i]]
 
 
 @parallel
