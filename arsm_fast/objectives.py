@@ -22,7 +22,7 @@ Objective = Callable[..., Any] | ArrayLike
 """A table of values, a Python function of a batch of vectors, or a compiled function of one vector."""
 
 
-# Where no Python is called batches may be small, 1 MiB, so that the vectors are still in a cache when they are used.
+# Where no Python is called batches may be small, 1 MiB: the vectors are still in a cache when they are used.
 COMPILED_BATCH_ACTIONS = 2**18
 
 
