@@ -43,6 +43,7 @@ def evaluate_proposal(
         if not np.isfinite(part).all():
             break
         start += len(actions)
+        del actions, problem  # before the next are formed
     return values
 
 

@@ -17,7 +17,7 @@ ESTIMATORS = {
 class Grid:
     """One sample of K variables of C categories."""
 
-    params = ([(3, 1_000), (4, 10_000), (20, 10), (1_000, 10)], list(ESTIMATORS))
+    params = ([(3, 1_000), (4, 10_000), (10, 200), (20, 10), (1_000, 10), (1_000, 50)], list(ESTIMATORS))
     param_names = ("K, C", "estimator")
 
     def setup(self, shape, name):
@@ -27,14 +27,17 @@ class Grid:
         self.values = np.random.default_rng(0).normal(size=len(self.proposal.actions))
         self.proposal.estimate(self.values)
 
+    def form_actions(self):
+        return arsm_fast.propose(self.logits, estimator=self.estimator, rng=1).actions
+
     def time_propose(self, shape, name):
-        arsm_fast.propose(self.logits, estimator=self.estimator, rng=1)
+        self.form_actions()
 
     def time_estimate(self, shape, name):
         self.proposal.estimate(self.values)
 
     def peakmem_propose(self, shape, name):
-        arsm_fast.propose(self.logits, estimator=self.estimator, rng=1)
+        self.form_actions()
 
     def track_evaluations(self, shape, name):
         return len(self.values)

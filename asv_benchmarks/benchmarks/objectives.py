@@ -5,7 +5,7 @@ import numpy as np
 
 import arsm_fast
 
-from .common import regime_logits
+from .common import on_threads, regime_logits
 
 EDGES = np.random.default_rng(0).integers(1_000, size=(3_000, 2))
 
@@ -37,6 +37,38 @@ class Potts:
 
     def time_gradient(self, kind):
         arsm_fast.gradient(self.objective, self.logits, estimator="loo", rng=1)
+
+
+@numba.njit
+def call_in_a_loop(vectors, values):
+    """What one writes by hand."""
+    for i in range(vectors.shape[0]):
+        values[i] = potts(vectors[i])
+
+
+class PottsOverhead:
+    """Coordinate ARSM on the same model, compiled, with everything that is not the objective."""
+
+    def setup(self):
+        self.logits = regime_logits("normal", (1_000, 5))
+        self.estimator = arsm_fast.ARSM(swap="coordinate")
+        self.vectors = arsm_fast.propose(self.logits, estimator=self.estimator, rng=1).actions.copy()
+        self.values = np.empty(len(self.vectors))
+        self.gradient()
+
+    def gradient(self):
+        arsm_fast.gradient(potts, self.logits, estimator=self.estimator, rng=1)
+
+    def track_ratio_to_loop(self):
+        by_hand = on_threads(1, lambda: call_in_a_loop(self.vectors, self.values))
+        return on_threads(1, self.gradient) / by_hand
+
+    track_ratio_to_loop.unit = "ratio"
+
+    def track_speedup_two_threads(self):
+        return on_threads(1, self.gradient) / on_threads(2, self.gradient)
+
+    track_speedup_two_threads.unit = "ratio"
 
 
 class OneVariable:
