@@ -234,7 +234,8 @@ def test_a_value_of_a_compiled_objective_that_is_not_finite():
 
     arguments = {"estimator": LeaveOneOut(200), "rng": 0}
     actions = propose(np.zeros((4, 20)), **arguments).actions
-    where = f"values[{np.argmax(actions[:, 0] == 7)}] = inf at [7"
+    i = np.argmax(actions[:, 0] == 7)
+    where = f"values[{i}] = inf at {actions[i]}"
     with pytest.raises(ValueError, match=re.escape(where)):
         gradient(infinite, np.zeros((4, 20)), max_batch=3, **arguments)
 
