@@ -28,28 +28,10 @@ class CoordinateSwaps:
     def propose(self) -> tuple[Vectors, NDArray[np.int32]]:
         """The distinct vectors, (M, K), and their problems."""
         logits, noise = self._logits, self._noise
-        n_items = logits.n_problems * noise.n_samples
         multipliers = hash_multipliers(logits.n_variables)
-        self._true_actions = np.empty((n_items, logits.n_variables), np.int32)
-        self._bounds = np.zeros(n_items + 1, np.int64)
-        n_entries = 0
-        for fill in (False, True):
-            self._variable = np.empty(n_entries, np.int32)
-            self._category = np.empty(n_entries, np.int32)
-            hashes = np.empty((n_entries, 2), np.uint64)
-            coordinate_entries(
-                fill,
-                *self._arguments,
-                multipliers,
-                self._true_actions,
-                self._bounds,
-                self._variable,
-                self._category,
-                hashes,
-            )
-            if not fill:
-                np.cumsum(self._bounds, out=self._bounds)
-                n_entries = int(self._bounds[-1])
+        self._true_actions, self._bounds, self._variable, self._category, hashes = coordinate_entries(
+            *self._arguments, multipliers
+        )
         distinct = find_distinct(hashes, np.ascontiguousarray(self._bounds[:: noise.n_samples]))
         self._number, self._first = distinct.number, distinct.first
         return FormedVectors(self._form, distinct.first.size), distinct.problem

@@ -102,11 +102,12 @@ def test_batches_have_a_bound_where_none_is_given(monkeypatch):
     assert max(len(actions) for actions, _ in propose(logits, rng=0).batches()) == 10
 
 
+@pytest.mark.parametrize("estimator", [ARSM(plus=True), ARSM("coordinate")], ids=str)
 @pytest.mark.parametrize("threads", [1, 2, 4])
-def test_joint_swaps_do_not_depend_on_waves_and_threads(monkeypatch, threads):
+def test_results_do_not_depend_on_waves_and_threads(monkeypatch, threads, estimator):
     # More variables than a task has, more items than a wave has.
     logits = np.random.default_rng(1).normal(size=(3, 70, 12))
-    arguments = {"estimator": ARSM(plus=True), "n_samples": 9, "rng": 2}
+    arguments = {"estimator": estimator, "n_samples": 9, "rng": 2}
     expected = gradient(Asked(), logits, **arguments)
     before = numba.get_num_threads()
     try:
