@@ -9,6 +9,7 @@ from ._distinct import find_distinct, hash_multipliers
 from ._logits import FloatArray, Logits
 from ._moments import Blocks, Moments, accumulate
 from ._noise import Noise, kernel_arguments
+from ._vectors import FormedVectors, VectorArray, Vectors
 from .kernels.coordinate import (
     build_coordinate_vectors,
     coordinate_entries,
@@ -24,37 +25,24 @@ class CoordinateSwaps:
         self._noise = noise
         self._arguments = (noise.fixed_reference, noise.n_references, *kernel_arguments(logits, noise))
 
-    def propose(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    def propose(self) -> tuple[Vectors, NDArray[np.int32]]:
         """The distinct vectors, (M, K), and their problems."""
         logits, noise = self._logits, self._noise
-        n_items = logits.n_problems * noise.n_samples
         multipliers = hash_multipliers(logits.n_variables)
-        true_actions = np.empty((n_items, logits.n_variables), np.int32)
-        self._bounds = np.zeros(n_items + 1, np.int64)
-        n_entries = 0
-        for fill in (False, True):
-            self._variable = np.empty(n_entries, np.int32)
-            self._category = np.empty(n_entries, np.int32)
-            hashes = np.empty((n_entries, 2), np.uint64)
-            coordinate_entries(
-                fill,
-                *self._arguments,
-                multipliers,
-                true_actions,
-                self._bounds,
-                self._variable,
-                self._category,
-                hashes,
-            )
-            if not fill:
-                np.cumsum(self._bounds, out=self._bounds)
-                n_entries = int(self._bounds[-1])
+        self._true_actions, self._bounds, self._variable, self._category, hashes = coordinate_entries(
+            *self._arguments, multipliers
+        )
         distinct = find_distinct(hashes, np.ascontiguousarray(self._bounds[:: noise.n_samples]))
-        self._number = distinct.number
-        items = np.searchsorted(self._bounds, distinct.first, side="right") - 1
-        actions = np.empty((distinct.first.size, logits.n_variables), np.int32)
-        build_coordinate_vectors(distinct.first, items, true_actions, self._variable, self._category, actions)
-        return actions, distinct.problem
+        self._number, self._first = distinct.number, distinct.first
+        return FormedVectors(self._form, distinct.first.size), distinct.problem
+
+    def _form(self, start: int, stop: int) -> VectorArray:
+        """The vectors from start to stop."""
+        wanted = self._first[start:stop]
+        items = np.searchsorted(self._bounds, wanted, side="right") - 1
+        vectors = np.empty((wanted.size, self._logits.n_variables), np.int32)
+        build_coordinate_vectors(wanted, items, self._true_actions, self._variable, self._category, vectors)
+        return vectors
 
     def estimate(self, values: FloatArray) -> Moments:
         """The gradient from the values of the distinct vectors."""

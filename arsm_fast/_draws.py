@@ -9,6 +9,7 @@ from ._distinct import find_distinct, hash_multipliers
 from ._logits import FloatArray, Logits
 from ._moments import Blocks, Moments, accumulate
 from ._noise import LONGEST_SHORT_ROW, Noise
+from ._vectors import FormedVectors, VectorArray, Vectors
 from .kernels.distinct import hash_rows
 from .kernels.draws import draw_actions, draw_actions_of_rows, draw_actions_of_samples, draw_moments
 from .kernels.lanes import WIDTH as TILE_WIDTH
@@ -42,7 +43,7 @@ class Draws:
         self._n_draws = n_draws
         self._baseline = baseline
 
-    def propose(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    def propose(self) -> tuple[Vectors, NDArray[np.int32]]:
         """The distinct vectors, (M, K), and their problems."""
         logits, n_draws = self._logits, self._noise.n_samples * self._n_draws
         self._actions = true_actions(logits, self._noise, n_draws)
@@ -51,12 +52,19 @@ class Draws:
         hashes = np.empty((vectors.shape[0], 2), np.uint64)
         hash_rows(vectors, hash_multipliers(logits.n_variables), hashes)
         distinct = find_distinct(hashes, np.arange(logits.n_problems + 1) * n_draws)
-        self._number = distinct.number
-        return vectors[distinct.first], distinct.problem
+        self._number, self._first = distinct.number, distinct.first
+        return FormedVectors(self._form, distinct.first.size), distinct.problem
+
+    def _form(self, start: int, stop: int) -> VectorArray:
+        """The vectors from start to stop."""
+        logits = self._logits
+        problem, draw = np.divmod(self._first[start:stop], len(self._actions))
+        return self._actions.reshape(-1, logits.n_problems, logits.n_variables)[draw, problem]
 
     def estimate(self, values: FloatArray) -> Moments:
         """The gradient from the values of the distinct vectors."""
         logits, noise = self._logits, self._noise
+        probabilities = logits.probabilities()
         draw_values = np.ascontiguousarray(values[self._number].reshape(logits.n_problems, -1).T)
 
         def run(blocks: Blocks) -> None:
@@ -70,7 +78,7 @@ class Draws:
                 self._actions,
                 draw_values,
                 self._baseline,
-                logits.probabilities,
+                probabilities,
                 logits.offsets,
                 int(logits.sizes.max()),
                 *blocks,

@@ -63,12 +63,13 @@ class Enumeration:
         logits = self._logits
         gradient = np.zeros(logits.inverse_weights.size)
         expectation = np.zeros(logits.n_problems)
+        probabilities = logits.probabilities()
         done = 0
         for problem in range(logits.n_problems):
             all_positions, all_digits = self._problem_positions(problem), self._digits(problem)
             weights = np.ones(all_digits[0].size)
             for positions, digits in zip(all_positions, all_digits, strict=True):
-                weights *= logits.probabilities[positions][digits]
+                weights *= probabilities[positions][digits]
             own_values = values[done : done + weights.size]
             done += weights.size
             expectation[problem] = own_values[0] + weights @ (own_values - own_values[0])

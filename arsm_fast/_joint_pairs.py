@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from ._distinct import find_distinct, hash_multipliers
-from ._logits import FloatArray, Logits
+from ._distinct import HashArray, find_distinct, hash_multipliers
+from ._logits import FloatArray, IntArray, Logits
 from ._moments import Blocks, Moments, accumulate
 from ._noise import Noise, kernel_arguments
-from .kernels.joint_pairs import BUILD, COUNT, HASH, joint_pair_entries, joint_pair_moments
+from ._vectors import FormedVectors, VectorArray, Vectors
+from .kernels.joint_pairs import form_joint_vectors, joint_pair_entries, joint_pair_moments
+
+# A variable of C categories has from 0.9 C to 2 C changes on average, few of them more than this many times C.
+CHANGES_PER_CATEGORY = 4
+# Items are taken in waves of so many changes at most, and only the changes of the last wave are kept.
+WAVE_CHANGES = 2**21
+
+
+class Entries(NamedTuple):
+    """What kernels.joint_pairs.joint_pair_entries finds out about a wave of items."""
+
+    most: int
+    true_actions: NDArray[np.int32]
+    bounds: IntArray
+    pairs: IntArray
+    hashes: HashArray
+    starts: IntArray
+    changes: NDArray[np.int32]
 
 
 class JointPairs:
@@ -20,67 +41,76 @@ class JointPairs:
         self._noise = noise
         self._plus = plus
         self._arguments = kernel_arguments(logits, noise)
+        self._n_items = logits.n_problems * noise.n_samples
+        self._room = CHANGES_PER_CATEGORY * int(logits.offsets[logits.n_variables])
+        self._wave_items = max(numba.get_num_threads(), WAVE_CHANGES // self._room)
+        self._held: tuple[int, Entries] | None = None
 
-    def propose(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    def _entries(self, first_item: int) -> Entries:
+        """The entries of the wave that begins with an item."""
+        if self._held is None or self._held[0] != first_item:
+            longest = self._arguments[-1]
+            n_items = min(self._wave_items, self._n_items - first_item)
+            all_pairs = longest * (longest - 1) // 2 <= self._room
+            multipliers = hash_multipliers(self._logits.n_variables)
+            found = joint_pair_entries(first_item, n_items, all_pairs, self._room, *self._arguments, multipliers)
+            self._held = first_item, Entries(*found)
+        return self._held[1]
+
+    def propose(self) -> tuple[Vectors, NDArray[np.int32]]:
         """The distinct vectors, (M, K), and their problems."""
-        logits, noise = self._logits, self._noise
-        n_items = logits.n_problems * noise.n_samples
-        multipliers = hash_multipliers(logits.n_variables)
-        true_actions = np.empty((n_items, logits.n_variables), np.int32)
-        self._n_changes = np.empty((n_items, 2), np.int64)
-        self._bounds = np.zeros(n_items + 1, np.int64)
-        self._first = np.empty(0, np.int32)
-        self._second = np.empty(0, np.int32)
-        hashes = np.empty((0, 2), np.uint64)
-        place = np.empty(0, np.int64)
-        vectors = np.empty((0, logits.n_variables), np.int32)
+        pairs, hashes = [], []
+        self._bounds = np.zeros(self._n_items + 1, np.int64)
+        self._most = 0
+        for first in range(0, self._n_items, self._wave_items):
+            entries = self._entries(first)
+            pairs.append(entries.pairs)
+            hashes.append(entries.hashes)
+            self._bounds[first + 1 : first + entries.bounds.size] = self._bounds[first] + entries.bounds[1:]
+            self._most = max(self._most, entries.most)
+        self._pairs = np.concatenate(pairs)
+        distinct = find_distinct(
+            np.concatenate(hashes), np.ascontiguousarray(self._bounds[:: self._noise.n_samples])
+        )
+        self._number, self._first = distinct.number, distinct.first
+        return FormedVectors(self._form, distinct.first.size), distinct.problem
 
-        def run(step: int) -> None:
-            joint_pair_entries(
-                step,
-                *self._arguments,
-                multipliers,
-                true_actions,
-                self._n_changes,
-                self._bounds,
-                self._first,
-                self._second,
-                hashes,
-                place,
-                vectors,
+    def _form(self, start: int, stop: int) -> VectorArray:
+        """The vectors from start to stop, wave by wave."""
+        wanted = self._first[start:stop]
+        vectors = np.empty((wanted.size, self._logits.n_variables), np.int32)
+        done = 0
+        while done < wanted.size:
+            item = int(np.searchsorted(self._bounds, wanted[done], side="right")) - 1
+            first = item - item % self._wave_items
+            entries = self._entries(first)
+            end = int(np.searchsorted(wanted, self._bounds[first + entries.bounds.size - 1]))
+            form_joint_vectors(
+                wanted[done:end] - self._bounds[first],
+                entries.true_actions,
+                entries.bounds,
+                entries.starts,
+                entries.changes,
+                vectors[done:end],
             )
-
-        run(COUNT)
-        widest = int(logits.sizes.max())
-        n_pairs = widest * (widest - 1) // 2
-        np.cumsum(1 + np.minimum(self._n_changes[:, 0], n_pairs), out=self._bounds[1:])
-        n_entries = int(self._bounds[-1])
-        self._first = np.empty(n_entries, np.int32)
-        self._second = np.empty(n_entries, np.int32)
-        hashes = np.empty((n_entries, 2), np.uint64)
-        run(HASH)
-        distinct = find_distinct(hashes, np.ascontiguousarray(self._bounds[:: noise.n_samples]))
-        self._number = distinct.number
-        place = np.full(n_entries, -1)
-        place[distinct.first] = np.arange(distinct.first.size)
-        vectors = np.empty((distinct.first.size, logits.n_variables), np.int32)
-        run(BUILD)
-        return vectors, distinct.problem
+            done = end
+        return vectors
 
     def estimate(self, values: FloatArray) -> Moments:
         """The gradient from the values of the distinct vectors."""
         logits, noise = self._logits, self._noise
-        entry_values = values[self._number]
+        order = np.argsort(-logits.sizes[: logits.n_variables], kind="stable")
 
         def run(blocks: Blocks) -> None:
             joint_pair_moments(
+                self._most,
                 self._plus,
                 *self._arguments,
-                self._n_changes,
+                order,
                 self._bounds,
-                self._first,
-                self._second,
-                entry_values,
+                self._pairs,
+                self._number,
+                values,
                 *blocks,
             )
 

@@ -9,6 +9,7 @@ from ._distinct import find_distinct, hash_multipliers
 from ._logits import FloatArray, Logits
 from ._moments import Blocks, Moments, accumulate
 from ._noise import Noise, kernel_arguments
+from ._vectors import FormedVectors, VectorArray, Vectors
 from .kernels.joint_references import build_joint_vectors, hash_joint_entries, joint_moments
 
 
@@ -22,7 +23,7 @@ class JointReferences:
         self._arguments = (noise.fixed_reference, noise.n_references, *kernel_arguments(logits, noise))
         self._entries_per_item = 1 + noise.n_references * int(logits.sizes.max())
 
-    def propose(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    def propose(self) -> tuple[Vectors, NDArray[np.int32]]:
         """The distinct vectors, (M, K), and their problems."""
         logits, noise = self._logits, self._noise
         n_items = logits.n_problems * noise.n_samples
@@ -30,11 +31,17 @@ class JointReferences:
         hash_joint_entries(*self._arguments, hash_multipliers(logits.n_variables), hashes)
         bounds = np.arange(logits.n_problems + 1) * (noise.n_samples * self._entries_per_item)
         distinct = find_distinct(hashes.reshape(-1, 2), bounds)
-        self._number = distinct.number
-        item_bounds = np.searchsorted(distinct.first, np.arange(n_items + 1) * self._entries_per_item)
-        actions = np.empty((distinct.first.size, logits.n_variables), np.int32)
-        build_joint_vectors(*self._arguments, self._entries_per_item, distinct.first, item_bounds, actions)
-        return actions, distinct.problem
+        self._number, self._first = distinct.number, distinct.first
+        return FormedVectors(self._form, distinct.first.size), distinct.problem
+
+    def _form(self, start: int, stop: int) -> VectorArray:
+        """The vectors from start to stop."""
+        wanted = self._first[start:stop]
+        n_items = self._logits.n_problems * self._noise.n_samples
+        bounds = np.searchsorted(wanted, np.arange(n_items + 1) * self._entries_per_item)
+        vectors = np.empty((wanted.size, self._logits.n_variables), np.int32)
+        build_joint_vectors(*self._arguments, self._entries_per_item, wanted, bounds, vectors)
+        return vectors
 
     def estimate(self, values: FloatArray) -> Moments:
         """The gradient from the values of the distinct vectors."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, NoReturn
 
 import numpy as np
@@ -52,7 +51,6 @@ class Logits:
         """Where each problem starts in a flat array."""
         return np.ascontiguousarray(self.offsets[:: self.n_variables])
 
-    @cached_property
     def probabilities(self) -> FloatArray:
         """Softmax by row."""
         weights: FloatArray = 1.0 / self.inverse_weights

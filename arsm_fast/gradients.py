@@ -10,7 +10,7 @@ from ._one_variable import OneVariable
 from ._random import SeedLike
 from .estimators import Estimator, Exact, resolve_estimator
 from .objectives import Objective, evaluate_proposal
-from .proposals import GradientEstimate, Proposal, finish, make_method
+from .proposals import GradientEstimate, Proposal, check_batch_size, finish, make_method
 
 __all__ = ["gradient"]
 
@@ -23,6 +23,7 @@ def gradient(
     n_samples: int = 1,
     noise: Any = None,
     rng: SeedLike = None,
+    max_batch: int | None = None,
 ) -> GradientEstimate:
     """Estimate the gradient of E[f(z)] with respect to the logits of categorical variables z.
 
@@ -53,6 +54,9 @@ def gradient(
         Its sums may be off by 1e-6. References are still drawn.
     rng : None, int, SeedSequence or Generator
         Source of the noise and of references. The same seed gives the same bits for any number of threads.
+    max_batch : int, optional
+        Vectors that a function is given at a time, and that are in memory together. By default as many as
+        fill 64 MiB, or 1 MiB for a compiled function. The result does not depend on it.
 
     Returns
     -------
@@ -83,12 +87,13 @@ def gradient(
     checked = check_logits(logits)
     resolved = resolve_estimator(estimator)
     count = check_count(n_samples, "n_samples")
+    check_batch_size(max_batch, checked.n_variables)
     if not callable(objective):
         table = check_table(objective, checked)
         return _table_gradient(table, checked, resolved, count, noise, rng)
     method = make_method(checked, resolved, count, noise, rng)
     proposal = Proposal(checked, method, count, exact=isinstance(resolved, Exact))
-    return proposal.estimate(evaluate_proposal(objective, proposal, checked))
+    return proposal.estimate(evaluate_proposal(objective, proposal, checked, max_batch))
 
 
 def _table_gradient(
@@ -104,8 +109,8 @@ def _table_gradient(
     if isinstance(method, OneVariable):
         moments, n_evaluations = method.from_table(table)
     else:
-        actions, row = method.propose()
-        moments = method.estimate(table[rows.offsets[row] + actions[:, 0]])
+        vectors, row = method.propose()
+        moments = method.estimate(table[rows.offsets[row] + vectors[:][:, 0]])
         n_evaluations = row.size
     if logits.single:
         value: Any = float(moments.value[0])

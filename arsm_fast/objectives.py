@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numba.core.errors import NumbaError
 from numba.extending import is_jitted
 from numpy.typing import ArrayLike
 
+from ._checks import check_values
 from ._logits import FloatArray, Logits
 from .kernels.evaluation import evaluate, evaluate_with_problem
 from .proposals import Proposal
@@ -20,21 +22,56 @@ Objective = Callable[..., Any] | ArrayLike
 """A table of values, a Python function of a batch of vectors, or a compiled function of one vector."""
 
 
-def evaluate_proposal(objective: Callable[..., Any], proposal: Proposal, logits: Logits) -> FloatArray | Any:
-    """The values of a proposal's vectors, not checked yet."""
-    if not is_jitted(objective):
-        if logits.batched:
-            return objective(proposal.actions, proposal.problem)
-        return objective(proposal.actions)
-    values = np.empty(proposal.problem.size)
+# Where no Python is called batches may be small, 1 MiB: the vectors are still in a cache when they are used.
+COMPILED_BATCH_ACTIONS = 2**18
+
+
+def evaluate_proposal(
+    objective: Callable[..., Any], proposal: Proposal, logits: Logits, max_batch: int | None
+) -> FloatArray:
+    """The values of a proposal's vectors, up to the first batch in which some are not finite."""
+    evaluate_batch = _evaluate_python
+    if is_jitted(objective):
+        evaluate_batch = _evaluate_compiled
+        if max_batch is None:
+            max_batch = max(1, COMPILED_BATCH_ACTIONS // logits.n_variables)
+    values = np.zeros(len(proposal.problem))
+    start = 0
+    for actions, problem in proposal.batches(max_batch):
+        part = values[start : start + len(actions)]
+        evaluate_batch(objective, (actions, problem) if logits.batched else (actions,), part, logits)
+        if not np.isfinite(part).all():
+            break
+        start += len(actions)
+        del actions, problem  # before the next are formed
+    return values
+
+
+def _evaluate_python(
+    objective: Callable[..., Any], arguments: tuple[Any, ...], values: FloatArray, logits: Logits
+) -> None:
+    answer = objective(*arguments)
+    try:
+        values[:] = check_values(answer, arguments[0])
+    except ValueError:
+        with suppress(ValueError):  # ragged
+            if np.shape(answer) == values.shape:  # not finite: for the check of all values, which can say where
+                values[:] = answer
+                return
+        raise
+
+
+def _evaluate_compiled(
+    objective: Callable[..., Any], arguments: tuple[Any, ...], values: FloatArray, logits: Logits
+) -> None:
     raised = np.zeros(values.size, np.bool_)
-    # Copies, since they are writeable: functions compiled for given types take no others.
-    actions, problem = proposal.actions.copy(), proposal.problem.copy()
+    # Formed for this call alone; and functions compiled for given types take no read-only arrays.
+    arguments[0].flags.writeable = True
     try:
         if logits.batched:
-            evaluate_with_problem(objective, actions, problem, values, raised)
+            evaluate_with_problem(objective, *arguments, values, raised)
         else:
-            evaluate(objective, actions, values, raised)
+            evaluate(objective, *arguments, values, raised)
     except (NumbaError, SystemError) as error:
         row = "one action" if logits.single else f"an int32 array of {logits.n_variables} actions"
         raise TypeError(
@@ -45,6 +82,4 @@ def evaluate_proposal(objective: Callable[..., Any], proposal: Proposal, logits:
     if raised.any():
         # Again, where its exception comes through.
         i = int(raised.argmax())
-        arguments = (actions[i], problem[i]) if logits.batched else (actions[i],)
-        objective(*arguments)
-    return values
+        objective(*(argument[i] for argument in arguments))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._checks import check_count, check_noise, check_values
+from ._checks import check_count, check_integer, check_noise, check_values
 from ._coordinate import CoordinateSwaps
 from ._draws import Draws
 from ._exact import Enumeration
@@ -19,10 +20,15 @@ from ._moments import Moments
 from ._noise import NOT_GIVEN, Noise
 from ._one_variable import OneVariable
 from ._random import SeedLike, philox_key
+from ._vectors import Vectors
 from .estimators import ARS, ARSM, Estimator, Exact, LeaveOneOut, Reinforce, resolve_estimator
 from .kernels import draws
 
 __all__ = ["GradientEstimate", "Proposal", "propose"]
+
+
+# The vectors of a batch have so many int32 actions, 64 MiB, unless the user says how many vectors.
+BATCH_ACTIONS = 2**24
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +57,7 @@ class GradientEstimate:
 class Method(Protocol):
     """What stands behind a proposal."""
 
-    def propose(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    def propose(self) -> tuple[Vectors, NDArray[np.int32]]:
         """Distinct vectors, (M, K), and their problems, (M,)."""
 
     def estimate(self, values: FloatArray) -> Moments:
@@ -62,14 +68,13 @@ class Proposal:
     """Action vectors to evaluate, from `propose`.
 
     The vectors of one problem are distinct, and follow each other. The noise is not kept but drawn again where
-    it is needed.
+    it is needed, and the vectors are formed when they are asked for: where they are too many to be in memory
+    together, use `batches` rather than `actions`.
 
     Attributes
     ----------
-    actions : ndarray of int32, shape (M, K), or (M,) for logits of shape (C,)
-        The vectors, categories from 0 on. Read-only.
     problem : ndarray of int32, shape (M,)
-        Which problem of the batch each of them belongs to; all zero where there is no batch. Read-only.
+        Which problem of the batch each vector belongs to; all zero where there is no batch. Read-only.
     """
 
     def __init__(self, logits: Logits, method: Method, n_samples: int, *, exact: bool) -> None:
@@ -77,14 +82,55 @@ class Proposal:
         self._method = method
         self._n_samples = n_samples
         self._exact = exact
-        actions, problem = method.propose()
-        self.actions: NDArray[np.int32] = actions[:, 0] if logits.single else actions
-        self.problem: NDArray[np.int32] = problem
-        self.actions.flags.writeable = False
+        self._vectors, self.problem = method.propose()
         self.problem.flags.writeable = False
+        self._formed: NDArray[np.int32] | None = None
 
     def __repr__(self) -> str:
         return f"<Proposal of {len(self.problem)} action vectors>"
+
+    @property
+    def actions(self) -> NDArray[np.int32]:
+        """All vectors, int32 of shape (M, K), or (M,) for logits of shape (C,): categories from 0 on. Read-only.
+
+        They are formed when first asked for, and kept.
+        """
+        if self._formed is None:
+            self._formed = self._actions(0, len(self.problem))
+        return self._formed
+
+    def batches(self, max_batch: int | None = None) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int32]]]:
+        """Go through `actions` and `problem` without having all vectors in memory together.
+
+        Parameters
+        ----------
+        max_batch : int, optional
+            Vectors in a batch, which the last may have fewer of. By default as many as fill 64 MiB.
+
+        Yields
+        ------
+        actions : ndarray of int32, shape (m, K), or (m,) for logits of shape (C,)
+            The next rows of `actions`. Read-only.
+        problem : ndarray of int32, shape (m,)
+            Their problems. Read-only.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If max_batch is not a whole number from 1 on.
+        """
+        size = check_batch_size(max_batch, self._logits.n_variables)
+        n = len(self.problem)
+        return (
+            (self._actions(start, min(n, start + size)), self.problem[start : start + size])
+            for start in range(0, n, size)
+        )
+
+    def _actions(self, start: int, stop: int) -> NDArray[np.int32]:
+        vectors = self._vectors[start:stop]
+        actions = vectors[:, 0] if self._logits.single else vectors
+        actions.flags.writeable = False
+        return actions
 
     def estimate(self, values: ArrayLike) -> GradientEstimate:
         """Turn the values of the action vectors into a gradient.
@@ -108,10 +154,30 @@ class Proposal:
         ValueError
             If there is not one for each row, or if any is nan or infinite.
         """
-        checked = check_values(values, self.actions)
+        checked = check_values(values, cast(NDArray[np.int32], _Rows(self)))
         moments = self._method.estimate(checked)
         value = moments.value if self._logits.batched else float(moments.value[0])
         return finish(self._logits, moments, value, self._n_samples, checked.size, exact=self._exact)
+
+
+class _Rows:
+    """The actions of a proposal one by one, for messages."""
+
+    def __init__(self, proposal: Proposal) -> None:
+        self._proposal = proposal
+
+    def __len__(self) -> int:
+        return len(self._proposal.problem)
+
+    def __getitem__(self, i: int) -> Any:
+        return self._proposal._actions(i, i + 1)[0]
+
+
+def check_batch_size(max_batch: Any, n_variables: int) -> int:
+    """The largest number of vectors in a batch."""
+    if max_batch is None:
+        return max(1, BATCH_ACTIONS // n_variables)
+    return check_integer(max_batch, "max_batch", 1)
 
 
 def finish(
@@ -223,7 +289,7 @@ def _swap_method(logits: Logits, estimator: ARS | ARSM, n_samples: int, noise: A
     else:
         fixed = -1
         n_references = estimator.references or 0
-        if n_references >= logits.sizes.max():  # all of them: no need to draw any
+        if n_references > 0 and n_references >= logits.sizes.max():  # all of them: no need to draw any
             n_references = 0
     settings = Noise(philox_key(rng), n_samples, given, n_references, fixed)
     if logits.n_variables == 1:

@@ -13,19 +13,27 @@ from .moments import add_sample
 from .noise import LANES, fill_references, noise_row
 from .race import race_scratch, run_race
 
+VARIABLES_PER_TASK = 64
+
 
 @parallel
 def coordinate_entries(
-    fill, fixed_reference, n_references, key, noise, n_samples, n_variables, inverse_weights, offsets,
-    longest, multipliers, actions, bounds, variable, category, hashes,
+    fixed_reference, n_references, key, noise, n_samples, n_variables, inverse_weights, offsets, longest,
+    multipliers,
 ):  # fmt: skip
-    """Count the entries of each item, or fill them in: two passes over the same noise.
+    """The true actions, (items, variables), and the entries bounds[item]..bounds[item + 1] - 1 of each item.
 
-    The first writes the true actions, (items, variables), and the number of each item's entries to
-    bounds[item + 1]. For the second bounds has become their sums: the entries bounds[item].. get what they
-    change in z, and their hashes.
+    Entries have the variable and the category that they change in z, and the hash of the vector.
     """
-    for item in numba.prange(bounds.shape[0] - 1):
+    n_items = (offsets.shape[0] - 1) // n_variables * n_samples
+    n_parts = (n_variables + VARIABLES_PER_TASK - 1) // VARIABLES_PER_TASK
+    true_actions = np.empty((n_items, n_variables), np.int32)
+    # Each variable has room for all of its categories, and each part leaves some at its end.
+    item_variables = np.empty((n_items, offsets[n_variables]), np.int32)
+    item_categories = np.empty((n_items, offsets[n_variables]), np.int32)
+    counts = np.empty((n_items, n_parts), np.int64)
+    for task in numba.prange(n_items * n_parts):
+        item, part = task // n_parts, task % n_parts
         problem, sample = item // n_samples, item % n_samples
         row_noise = np.empty(longest + LANES)
         zeros = np.zeros(longest)
@@ -34,17 +42,10 @@ def coordinate_entries(
         minima = race_scratch(longest)
         scratch = swap_scratch(longest)
         references = np.empty(n_references, np.int64)
-        hash_0, hash_1 = np.uint64(0), np.uint64(0)
-        entry = bounds[item] if fill else 0
-        if fill:
-            for k in range(n_variables):
-                hash_0 += multipliers[k, 0] * np.uint64(actions[item, k])
-                hash_1 += multipliers[k, 1] * np.uint64(actions[item, k])
-            variable[entry] = 0
-            category[entry] = actions[item, 0]
-            hashes[entry, 0] = hash_0
-            hashes[entry, 1] = hash_1
-        for k in range(n_variables):
+        own_variables = item_variables[item, offsets[part * VARIABLES_PER_TASK] :]
+        own_categories = item_categories[item, offsets[part * VARIABLES_PER_TASK] :]
+        count = 0
+        for k in range(part * VARIABLES_PER_TASK, min(n_variables, (part + 1) * VARIABLES_PER_TASK)):
             row = problem * n_variables + k
             start, stop = offsets[row], offsets[row + 1]
             n = stop - start
@@ -52,30 +53,55 @@ def coordinate_entries(
             weights = inverse_weights[start:stop]
             race = run_race(row_noise[:n], weights, minima)
             winner = race[0]
-            actions[item, k] = winner
+            true_actions[item, k] = winner
             fill_references(fixed_reference, key, sample, problem, n, references)
             seen[:n] = False
             # The gradient of nothing, for the categories that it looks up.
             swap_row(row_noise[:n], total, weights, zeros[:n], race, references, h[:n], seen[:n], scratch)
             for c in range(n):
                 if seen[c] and c != winner:
-                    entry += 1
-                    if fill:
-                        change = np.uint64(c - winner)  # modulo 2**64
-                        variable[entry] = k
-                        category[entry] = c
-                        hashes[entry, 0] = hash_0 + multipliers[k, 0] * change
-                        hashes[entry, 1] = hash_1 + multipliers[k, 1] * change
-        if not fill:
-            bounds[item + 1] = entry + 1
+                    own_variables[count] = k
+                    own_categories[count] = c
+                    count += 1
+        counts[item, part] = count
+    bounds = np.zeros(n_items + 1, np.int64)
+    for item in range(n_items):
+        bounds[item + 1] = bounds[item] + 1
+        for part in range(n_parts):
+            bounds[item + 1] += counts[item, part]
+    variables = np.empty(bounds[n_items], np.int32)
+    categories = np.empty(bounds[n_items], np.int32)
+    hashes = np.empty((bounds[n_items], 2), np.uint64)
+    for item in numba.prange(n_items):
+        hash_0, hash_1 = np.uint64(0), np.uint64(0)
+        for k in range(n_variables):
+            hash_0 += multipliers[k, 0] * np.uint64(true_actions[item, k])
+            hash_1 += multipliers[k, 1] * np.uint64(true_actions[item, k])
+        entry = bounds[item]
+        variables[entry] = 0
+        categories[entry] = true_actions[item, 0]
+        hashes[entry, 0] = hash_0
+        hashes[entry, 1] = hash_1
+        for part in range(n_parts):
+            origin = offsets[part * VARIABLES_PER_TASK]
+            for i in range(origin, origin + counts[item, part]):
+                k, c = item_variables[item, i], item_categories[item, i]
+                entry += 1
+                variables[entry] = k
+                categories[entry] = c
+                change = np.uint64(c - true_actions[item, k])  # modulo 2**64
+                hashes[entry, 0] = hash_0 + multipliers[k, 0] * change
+                hashes[entry, 1] = hash_1 + multipliers[k, 1] * change
+    return true_actions, bounds, variables, categories, hashes
 
 
 @parallel
 def build_coordinate_vectors(entries, items, actions, variable, category, out):
     """The vector of each of the given entries, whose items are given too."""
     for i in numba.prange(entries.shape[0]):
-        out[i] = actions[items[i]]
-        out[i, variable[entries[i]]] = category[entries[i]]
+        vector = out[i]
+        vector[:] = actions[items[i]]
+        vector[variable[entries[i]]] = category[entries[i]]
 
 
 @parallel

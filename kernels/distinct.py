@@ -46,33 +46,48 @@ def hash_rows(actions, multipliers, out):
 
 
 @parallel
-def number_distinct(bounds, hashes, index, n_distinct):
-    """Number the distinct hashes of entries bounds[b]..bounds[b+1]-1 of each problem b.
+def number_distinct(bounds, hashes):
+    """Number the distinct hashes among the entries bounds[b]..bounds[b + 1] - 1 of each problem b.
 
-    index becomes each entry's number within its problem, in order of first appearance.
+    Results: each entry's number, counted through all problems in order of first appearance; the entry that each
+    number first appears at; and its problem.
     """
-    for b in numba.prange(n_distinct.shape[0]):
+    n_problems = bounds.shape[0] - 1
+    number = np.empty(hashes.shape[0], np.int64)
+    first_entries = np.empty(hashes.shape[0], np.int64)
+    ends = np.zeros(n_problems + 1, np.int64)
+    for b in numba.prange(n_problems):
         start, stop = bounds[b], bounds[b + 1]
         size = 8
         while size < 2 * (stop - start):
             size *= 2
         table = np.full(size, -1, np.int64)
-        first_of = np.empty(stop - start, np.int64)
+        first_of = first_entries[start:stop]
         slots = np.uint64(size - 1)
         count = 0
         for entry in range(start, stop):
             slot = (hashes[entry, 0] ^ (hashes[entry, 0] >> WORD_BITS)) & slots
             while True:
-                number = table[slot]
-                if number < 0:
+                found = table[slot]
+                if found < 0:
                     table[slot] = count
                     first_of[count] = entry
-                    index[entry] = count
+                    number[entry] = count
                     count += 1
                     break
-                other = first_of[number]
+                other = first_of[found]
                 if hashes[other, 0] == hashes[entry, 0] and hashes[other, 1] == hashes[entry, 1]:
-                    index[entry] = number
+                    number[entry] = found
                     break
                 slot = (slot + np.uint64(1)) & slots
-        n_distinct[b] = count
+        ends[b + 1] = count
+    for b in range(n_problems):
+        ends[b + 1] += ends[b]
+    first = np.empty(ends[n_problems], np.int64)
+    problem = np.empty(ends[n_problems], np.int32)
+    for b in numba.prange(n_problems):
+        number[bounds[b] : bounds[b + 1]] += ends[b]
+        own = slice(ends[b], ends[b + 1])
+        first[own] = first_entries[bounds[b] : bounds[b] + ends[b + 1] - ends[b]]
+        problem[own] = b
+    return number, first, problem

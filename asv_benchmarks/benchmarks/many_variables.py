@@ -28,14 +28,17 @@ class Grid:
         self.values = np.random.default_rng(0).normal(size=len(self.proposal.actions))
         self.proposal.estimate(self.values)
 
+    def form_actions(self):
+        return arsm_fast.propose(self.logits, estimator=self.estimator, rng=1).actions
+
     def time_propose(self, shape, name):
-        arsm_fast.propose(self.logits, estimator=self.estimator, rng=1)
+        self.form_actions()
 
     def time_estimate(self, shape, name):
         self.proposal.estimate(self.values)
 
     def peakmem_propose(self, shape, name):
-        arsm_fast.propose(self.logits, estimator=self.estimator, rng=1)
+        self.form_actions()
 
 
 class Joint:
