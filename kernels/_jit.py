@@ -12,10 +12,6 @@ from typing import Any
 import numba
 from numba.core.compiler_lock import global_compiler_lock
 
-# Sums may be reordered and fused so that reductions vectorise. Never "nnan" or "ninf":
-# races against categories of weight zero are infinite, and values may be anything.
-SUM_FLAGS = {"reassoc", "nsz", "contract"}
-
 # The key of the compile cache must cover every file a kernel may call into, and Numba's covers only
 # the kernel's own file.
 SOURCE_DIGEST = hashlib.sha256(
@@ -43,35 +39,29 @@ def _compile(function: Callable[..., Any], *, cache: bool = True, **options: Any
     return numba.njit(**options)(function)
 
 
-# Helpers whose sums may be reordered are always inlined. Besides being faster, a kernel is then one piece of
-# code: a helper of its own, optimised by itself, may round sums otherwise than its copy in a kernel, and which of
-# the two a process runs depends on whether it compiled the helper or loaded the kernel from the cache. Only what
-# Python calls is cached on disk.
+# Arithmetic is IEEE's as written, nowhere reordered or fused by the compiler: a helper of its own and its copy in
+# a kernel then round alike, and which of the two a process runs depends on what it compiled and what it loaded.
+# Sums that are to be vectorised say so (see lanes.py). Only what Python calls is cached on disk.
 
 
-def exact(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a helper with IEEE arithmetic as written: for code whose rounding matters."""
+def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a short helper into what calls it."""
     return _compile(function, cache=False, forceinline=True)
 
 
-def exact_call(function: Callable[..., Any]) -> Callable[..., Any]:
-    """As `exact`, but called: for code so long that it does better in a function of its own."""
+def called(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a helper so long that a function of its own is compiled sooner, and is no slower."""
     return _compile(function, cache=False)
-
-
-def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a helper whose sums may be reordered."""
-    return _compile(function, cache=False, fastmath=SUM_FLAGS, forceinline=True)
 
 
 def serial(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a kernel without loops in parallel."""
-    return _compile(function, fastmath=SUM_FLAGS)
+    return _compile(function)
 
 
 def parallel(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a kernel with prange loops and make it safe to enter from several Python threads."""
-    return _guarded(function, _compile(function, fastmath=SUM_FLAGS, parallel=True))
+    return _guarded(function, _compile(function, parallel=True))
 
 
 def serial_uncached(function: Callable[..., Any]) -> Callable[..., Any]:

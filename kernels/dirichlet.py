@@ -2,25 +2,22 @@
 
 import numba
 
-from ._jit import exact, kernel, parallel
+from ._jit import inlined, parallel
 from .exponential import NOISE_STREAM, fill_exponentials
-from .lanes import WIDTH, lane_array, load, spread, store
+from .lanes import WIDTH, lane_array, load, spread, store, sum_of
 from .tile import draw_tile, store_rows
 
 CATEGORIES_PER_TASK = 16384
 
 
-@kernel
+@inlined
 def divide_by_sum(noise):
-    total = 0.0
-    for c in range(noise.shape[0]):
-        total += noise[c]
-    inverse_total = 1.0 / total
+    inverse_total = 1.0 / sum_of(noise)
     for c in range(noise.shape[0]):
         noise[c] *= inverse_total
 
 
-@exact
+@inlined
 def divide_by_sums(noise, n):
     total = spread(0.0)
     for c in range(n):

@@ -8,14 +8,14 @@ probability of at most 2**-80 for up to 2**24 categories.
 import numba
 import numpy as np
 
-from ._jit import exact, parallel, serial
+from ._jit import inlined, parallel, serial
 from .philox import LOW_WORD, WORD_BITS, philox
 
 HASH_KEY_0 = np.uint64(0x8E6F1B3D)
 HASH_KEY_1 = np.uint64(0x5C2A97E4)
 
 
-@exact
+@inlined
 def multiplier(variable, which):
     """The multiplier of one variable in hash 0 or 1."""
     x0, x1, _, _ = philox(

@@ -3,7 +3,7 @@
 import numba
 import numpy as np
 
-from ._jit import kernel, parallel
+from ._jit import inlined, parallel
 from .lanes import WIDTH, lane_array, lane_index, spread
 from .moments import add_sample
 from .noise import LANES, noise_row
@@ -71,7 +71,7 @@ def draw_actions_of_rows(key, inverse_weights, n, out):
                     out[draw, first + lane] = lane_index(race[1], lane)
 
 
-@kernel
+@inlined
 def reinforce_sample(action, excess, probabilities, gradient):
     """(f - b) (1[z = c] - p_c), Williams 1992."""
     for c in range(gradient.shape[0]):
@@ -79,7 +79,7 @@ def reinforce_sample(action, excess, probabilities, gradient):
     gradient[action] += excess
 
 
-@kernel
+@inlined
 def ar_sample(noise, total, value, gradient):
     """f(z) (1 - C pi_c), eq. 5 of Yin, Yue and Zhou 2019."""
     n = gradient.shape[0]

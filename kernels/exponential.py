@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._jit import exact, exact_call
+from ._jit import called, inlined
 from .bits import as_bits, as_float, fma
 from .philox import LOW_WORD, WORD_BITS, philox
 
@@ -31,13 +31,13 @@ L1, L2, L3, L4, L5, L6, L7 = (
 )
 
 
-@exact
+@inlined
 def _to_float(word):
     # Exact for word < 2**52, and vectorises on every x86 (integer conversions do not).
     return as_float(word | TWO_52_BITS) - TWO_52
 
 
-@exact
+@inlined
 def exponential(high, low):
     """-log(1 - u) for the 64-bit uniform u = (high, low): relative precision at both ends."""
     # Only the low 32 bits of each word count.
@@ -61,7 +61,7 @@ def exponential(high, low):
     return fma(exponent, -LN2_HIGH, fma(exponent, -LN2_LOW, remainder) - f)
 
 
-@exact_call
+@called
 def fill_exponentials(key, stream, sample, variable, first, out):
     """Write the noise of categories first.. (first even) of one variable and sample to out."""
     key_0 = key & LOW_WORD

@@ -8,7 +8,7 @@ category. Where there are no more pairs than changes, each pair has an entry: so
 import numba
 import numpy as np
 
-from ._jit import kernel, parallel
+from ._jit import called, inlined, parallel
 from .lanes import WIDTH, lane_array, load, multiply_add, spread, store
 from .merge import row_scratch
 from .moments import add_sample
@@ -22,7 +22,7 @@ PAIR_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 VARIABLES_PER_TASK = 32
 
 
-@kernel
+@inlined
 def list_all_pairs(longest, pairs):
     """Entry 1 + j (j - 1) / 2 + c for each pair c < j."""
     entry = 0
@@ -32,7 +32,7 @@ def list_all_pairs(longest, pairs):
             pairs[entry] = pair_of(c, j)
 
 
-@kernel
+@called
 def enter_pairs(row_pairs, pairs, table, last, entries):
     """Write the entry of each pair; new pairs get new ones, after the last. The result is the last one then."""
     slots = np.uint64(table.shape[0] - 1)
@@ -49,7 +49,7 @@ def enter_pairs(row_pairs, pairs, table, last, entries):
     return last
 
 
-@kernel
+@called
 def find_changes(
     all_pairs, key, noise, n_samples, n_variables, inverse_weights, offsets, longest, multipliers,
     item, true_actions, entries, actions, ends, pairs, counts, hashes,
@@ -114,7 +114,7 @@ def find_changes(
     return n_changes, last + 1, most
 
 
-@kernel
+@called
 def sort_changes(entries, actions, ends, counts, starts, changes):
     """Sort an item's changes by entry, those of entry e from starts[e] on: variables and their actions."""
     at = np.uint32(0)
@@ -211,7 +211,7 @@ def form_joint_vectors(entries, true_actions, bounds, starts, changes, out):
             vector[own_changes[change, 0]] = own_changes[change, 1]
 
 
-@kernel
+@inlined
 def layer_bounds(sizes, bounds):
     """Where the layers are that hold one number of category c for each variable that has it.
 
@@ -225,7 +225,7 @@ def layer_bounds(sizes, bounds):
         bounds[c + 1] = bounds[c] + (n_wide + WIDTH - 1) // WIDTH
 
 
-@kernel
+@called
 def keep_references(pairs, count, kept):
     """ARSM+: mark the references under which some swap changes the variable."""
     kept[:] = False
@@ -235,7 +235,7 @@ def keep_references(pairs, count, kept):
         kept[j] = True
 
 
-@kernel
+@called
 def add_pairs(pairs, number, values, base, layers, weights, h):
     """Add what the pairs give to the variables that have both categories; the sum of the differences."""
     n_layers = layers.shape[0] - 1

@@ -10,13 +10,13 @@ one and then the swaps in order of group and c; duplicates among them are found 
 import numba
 import numpy as np
 
-from ._jit import kernel, parallel
+from ._jit import called, inlined, parallel
 from .moments import add_sample
 from .noise import LANES, noise_row, reference, reference_position
 from .race import race_scratch, run_race, swap_winner
 
 
-@kernel
+@called
 def problem_noise(
     key, noise, sample, problem, n_variables, inverse_weights, offsets, row_noise, minima,
     problem_row, totals, places, race_values,
@@ -34,7 +34,7 @@ def problem_noise(
         )
 
 
-@kernel
+@inlined
 def joint_winner(c, j, k, noise, inverse_weights, places, race_values):
     """Variable k's action under the swap (c, j), given its own noise and weights."""
     n = noise.shape[0]
@@ -129,7 +129,7 @@ def build_joint_vectors(
                         at += 1
 
 
-@kernel
+@called
 def drop_constant_references(
     k, n, n_references, fixed_reference, position, noise, inverse_weights, places, race_values, weights
 ):  # fmt: skip
@@ -145,7 +145,7 @@ def drop_constant_references(
             weights[group] = 0.0
 
 
-@kernel
+@called
 def add_reference_gradient(values, group, longest, first_row, n_variables, offsets, weights, gradient):
     """Add the ARS of one reference; weights holds one number a variable. The result is the sum of d."""
     first = offsets[first_row]

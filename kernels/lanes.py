@@ -15,7 +15,7 @@ from numba.core.imputils import lower_builtin
 from numba.core.typing.templates import ConcreteTemplate, infer_global, signature
 from numba.extending import intrinsic, models, register_model
 
-from ._jit import exact
+from ._jit import inlined
 
 WIDTH = 8
 _VECTOR = ir.VectorType(ir.DoubleType(), WIDTH)
@@ -223,6 +223,32 @@ def store(typing_context, array, index, value):
     return types.void(array, types.int64, lanes), codegen
 
 
+@intrinsic
+def lane_numbers(typing_context):
+    """0 to 7."""
+
+    def codegen(context, builder, sig, arguments):
+        return ir.Constant(_VECTOR, [float(lane) for lane in range(WIDTH)])
+
+    return lanes(), codegen
+
+
+@intrinsic
+def mark(typing_context, array, index, condition):
+    """Set the index-th eight entries of an array of booleans where the condition holds."""
+
+    def codegen(context, builder, sig, arguments):
+        kind = ir.VectorType(ir.IntType(8), WIDTH)
+        data = context.make_array(sig.args[0])(context, builder, arguments[0]).data
+        offset = builder.mul(arguments[1], ir.IntType(64)(WIDTH))
+        pointer = builder.bitcast(builder.gep(data, [offset]), kind.as_pointer())
+        marks = builder.or_(builder.load(pointer, align=1), builder.zext(arguments[2], kind))
+        builder.store(marks, pointer, align=1)
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, mask), codegen
+
+
 # A category's weight or value is a number where eight samples of one row lie side by side, and eight numbers
 # where eight rows do. Arrays of the latter have two axes: categories and lanes.
 
@@ -301,7 +327,21 @@ def transpose_block(typing_context, source, source_start, source_step, out, out_
     return types.void(source, *numbers, out, *numbers), codegen
 
 
-@exact
+@inlined
+def sum_of(row):
+    """The sum of a row: of every eighth entry first."""
+    total, other_total = spread(0.0), spread(0.0)
+    n_pairs = row.shape[0] // (2 * WIDTH)
+    for i in range(n_pairs):
+        total = total + load(row, 2 * i)
+        other_total = other_total + load(row, 2 * i + 1)
+    result = sum_of_lanes(total + other_total)
+    for c in range(n_pairs * 2 * WIDTH, row.shape[0]):
+        result += row[c]
+    return result
+
+
+@inlined
 def lane_array(n):
     """Uninitialised room for n times eight numbers, each eight in one cache line."""
     room = np.empty((n + 1) * WIDTH)

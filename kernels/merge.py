@@ -12,9 +12,9 @@ The row of noise is used up.
 
 import numpy as np
 
-from ._jit import kernel
+from ._jit import called, inlined
 from .bits import MASK_WIDTH, as_bits, as_float, below_mask, bit_count, lowest_bit
-from .lanes import WIDTH, load, mask_bits, select, spread, store
+from .lanes import WIDTH, lane_numbers, load, mark, mask_bits, multiply_add, select, spread, store, sum_of_lanes
 from .race import swap_winner
 from .sorting import sort_by_key
 
@@ -25,7 +25,7 @@ EXCLUDED = 1e300
 SHORT_ROOM = 1024
 
 
-@kernel
+@called
 def ars_row(noise, total, inverse_weights, values, race, references, gradient, seen):
     """Mean of ARS (eq. 8) over the given references."""
     n = noise.shape[0]
@@ -49,7 +49,7 @@ def ars_row(noise, total, inverse_weights, values, race, references, gradient, s
     return base + swapped_sum / (n * references.shape[0])
 
 
-@kernel
+@called
 def row_of_winner(noise, inverse_total, inverse_weights, values, race, h, seen):
     """Set h to the swaps of z with every j.
 
@@ -58,35 +58,42 @@ def row_of_winner(noise, inverse_total, inverse_weights, values, race, h, seen):
     winner, second, _, second_value = race
     n = noise.shape[0]
     base = values[winner]
-    second_difference = values[second] - base
     winner_noise = noise[winner]
     winner_inverse_weight = inverse_weights[winner]
     inverse_n = 1.0 / n
     winner_weight = inverse_n - winner_noise * inverse_total
-    difference_sum = 0.0
-    h_winner = 0.0
-    n_level = 0
-    n_second = 0
-    for j in range(n):
-        z_value = noise[j] * winner_inverse_weight
-        j_value = winner_noise * inverse_weights[j]
-        other = (j != winner) & (j != second)
-        j_wins = other & (j_value < min(z_value, second_value))
-        second_wins = other & (second_value < min(z_value, j_value))
-        n_level += other & ((z_value == min(j_value, second_value)) | (j_value == second_value))
-        n_second += second_wins
-        difference = values[j] - base if j_wins else (second_difference if second_wins else 0.0)
-        seen[j] |= j_wins
-        h[j] = difference * winner_weight
-        difference_sum += difference
-        h_winner += difference * (inverse_n - noise[j] * inverse_total)
-    if n_level:  # the loop above left out ties, which go by the category's number
-        start, stop = 0, n
-        difference_sum = 0.0
-        h_winner = 0.0
-    else:
-        start, stop = second, second + 1
-    for j in range(start, stop):
+    zero = spread(0.0)
+    second_difference = spread(values[second] - base)
+    rest_value = spread(second_value)
+    difference_lanes, h_lanes = zero, zero
+    level, second_wins_ever = zero < zero, zero < zero
+    n_blocks = n // WIDTH
+    for block in range(n_blocks):
+        numbers = lane_numbers() + np.float64(block * WIDTH)
+        other = (numbers != np.float64(winner)) & (numbers != np.float64(second))
+        noise_j = load(noise, block)
+        z_value = noise_j * winner_inverse_weight
+        j_value = load(inverse_weights, block) * winner_noise
+        least = select(z_value < j_value, z_value, j_value)
+        j_wins = other & (j_value < z_value) & (j_value < rest_value)
+        second_wins = other & (rest_value < least)
+        level = level | (other & ((z_value == j_value) | (rest_value == least)))
+        second_wins_ever = second_wins_ever | second_wins
+        difference = select(second_wins, second_difference, zero)
+        difference = select(j_wins, load(values, block) - base, difference)
+        mark(seen, block, j_wins)
+        store(h, block, difference * winner_weight)
+        difference_lanes = difference_lanes + difference
+        weight = multiply_add(noise_j, spread(-inverse_total), spread(inverse_n))
+        h_lanes = multiply_add(difference, weight, h_lanes)
+    difference_sum, h_winner = sum_of_lanes(difference_lanes), sum_of_lanes(h_lanes)
+    done = n_blocks * WIDTH
+    if mask_bits(level):  # the loop above left out ties, which go by the category's number
+        done = 0
+        difference_sum, h_winner = 0.0, 0.0
+    # What is left: the last categories, and the swap with the second.
+    for i in range(done, n + (second < done)):
+        j = i if i < n else second
         pseudo_action = swap_winner(winner, j, noise, inverse_weights, race)
         difference = values[pseudo_action] - base
         seen[pseudo_action] = True
@@ -94,13 +101,13 @@ def row_of_winner(noise, inverse_total, inverse_weights, values, race, h, seen):
         difference_sum += difference
         h_winner += difference * (inverse_n - noise[j] * inverse_total)
     seen[winner] = True
-    seen[second] |= n_second > 0
+    seen[second] |= mask_bits(second_wins_ever) != 0
     h[winner] = h_winner
     h_sum = difference_sum * winner_weight + h_winner
     return difference_sum, h_sum
 
 
-@kernel
+@called
 def append_below(row, factor, limit, members):
     """List each c with row[c] * factor < limit in members; their number."""
     n = row.shape[0]
@@ -119,13 +126,13 @@ def append_below(row, factor, limit, members):
     return n_members
 
 
-@kernel
+@inlined
 def limit_of(c, winner, winner_value):
     """The race value below which c beats the winner: on level terms it does so from in front."""
     return as_float(as_bits(winner_value) + np.uint64(c < winner))
 
 
-@kernel
+@called
 def away_from_winner(noise, inverse_total, inverse_weights, values, winner, winner_value, h, seen, scratch):
     """Add the swaps of two losers to h. Results: the sums of d_cj over their unordered pairs, and of h.
 
@@ -208,7 +215,7 @@ def away_from_winner(noise, inverse_total, inverse_weights, values, winner, winn
     return difference_sum, h_sum
 
 
-@kernel
+@inlined
 def arsm_row(noise, total, inverse_weights, values, race, h, seen, scratch):
     """ARSM (eq. 9), exactly, in expected O(C)."""
     winner, winner_value = race[0], race[2]
@@ -228,7 +235,7 @@ def arsm_row(noise, total, inverse_weights, values, race, h, seen, scratch):
     return base + 2.0 * difference_sum / (float(n) * n), h_sum / n
 
 
-@kernel
+@called
 def swap_row(noise, total, inverse_weights, values, race, references, h, seen, scratch):
     """ARS over the references or, where there are none, ARSM.
 
@@ -241,13 +248,13 @@ def swap_row(noise, total, inverse_weights, values, race, references, h, seen, s
     return arsm_row(noise, total, inverse_weights, values, race, h, seen, scratch)
 
 
-@kernel
+@inlined
 def row_scratch(n):
     """Two lists of categories and keys to sort one by, for rows of up to n categories."""
     return np.empty(n, np.int32), np.empty(n, np.int32), np.empty(n)
 
 
-@kernel
+@inlined
 def swap_scratch(n):
     """Scratch of swap_row for rows of up to n categories."""
     return np.empty(n, np.int32), np.empty(n, np.int32), np.empty((5, min(n, SHORT_ROOM) + WIDTH))

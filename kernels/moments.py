@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from ._jit import kernel, serial
+from ._jit import called, inlined, serial
 
 
-@kernel
+@called
 def add_sample(sample, shift, count, mean, squares):
     """Welford's update with sample - shift, the count-th of its block; the first sets both arrays.
 
@@ -23,7 +23,7 @@ def add_sample(sample, shift, count, mean, squares):
             squares[c] += deviation * deviation * (1.0 - inverse_count)
 
 
-@kernel
+@inlined
 def merge_block(block_count, block_mean, block_squares, count, mean, squares):
     """Add a block to the moments of the `count` samples before it (Chan, Golub and LeVeque)."""
     share = block_count / (count + block_count)

@@ -6,15 +6,16 @@ division. Row numbers count the variables of all problems.
 
 import numpy as np
 
-from ._jit import exact, kernel
+from ._jit import called, inlined
 from .exponential import NOISE_STREAM, REFERENCE_STREAM, fill_exponentials
+from .lanes import sum_of
 from .philox import LOW_WORD, WORD_BITS, philox
 
 # Rows are drawn in whole vectors: out must have room for LANES more than the row.
 LANES = 16
 
 
-@kernel
+@called
 def noise_row(noise, key, sample, row, start, stop, out):
     """Put one row into out, from the array where there is one, and return its sum."""
     n = stop - start
@@ -23,13 +24,10 @@ def noise_row(noise, key, sample, row, start, stop, out):
             out[c] = noise[sample, start + c]
     else:
         fill_exponentials(key, NOISE_STREAM, sample, row, 0, out[: (n + LANES - 1) // LANES * LANES])
-    total = 0.0
-    for c in range(n):
-        total += out[c]
-    return total
+    return sum_of(out[:n])
 
 
-@exact
+@inlined
 def reference_position(key, sample, problem):
     """A uniform number in [0, 1) that places the references of one problem and sample."""
     x0, x1, _, _ = philox(
@@ -44,7 +42,7 @@ def reference_position(key, sample, problem):
     return (bits >> np.uint64(11)) * 2.0**-53
 
 
-@exact
+@inlined
 def reference(fixed, position, i, n_references, n_categories):
     """The i-th reference: each alone is uniform, and together they differ (systematic sampling)."""
     if fixed >= 0:
@@ -55,7 +53,7 @@ def reference(fixed, position, i, n_references, n_categories):
     return min(int(place * n_categories), n_categories - 1)
 
 
-@kernel
+@called
 def fill_references(fixed, key, sample, problem, n_categories, out):
     """The references of one sample for a variable of n_categories; all of one problem share a place."""
     if out.shape[0] == 0:

@@ -3,7 +3,7 @@
 The pair {c, j} is one number, with the larger category in its high half.
 """
 
-from ._jit import exact, kernel
+from ._jit import called, inlined
 from .bits import as_bits, as_float
 from .merge import EXCLUDED, append_below, limit_of
 from .race import INFINITY_BITS
@@ -13,19 +13,19 @@ HALF = 32
 LOW_HALF = 0xFFFFFFFF
 
 
-@exact
+@inlined
 def pair_of(c, j):
     """The number of a pair."""
     return max(c, j) << HALF | min(c, j)
 
 
-@exact
+@inlined
 def members_of(pair):
     """The categories of a pair, the lower one first."""
     return pair & LOW_HALF, pair >> HALF
 
 
-@kernel
+@inlined
 def swaps_of_winner(winner_noise, noise, inverse_weights, race, winners):
     """Write the winner of the swap of z with each j; the result is the smallest noise of another than z.
 
@@ -46,7 +46,7 @@ def swaps_of_winner(winner_noise, noise, inverse_weights, race, winners):
     return as_float(lightest)
 
 
-@kernel
+@called
 def changed_pairs(noise, inverse_weights, race, scratch, pairs, winners):
     """Write the changed pairs and their winners, as far as there is room; the result is how many there are.
 

@@ -5,7 +5,7 @@ Words are 32-bit values held in uint64, so that LLVM multiplies them in vector l
 
 import numpy as np
 
-from ._jit import exact
+from ._jit import inlined
 
 MULTIPLIER_0 = np.uint64(0xD2511F53)
 MULTIPLIER_1 = np.uint64(0xCD9E8D57)
@@ -15,7 +15,7 @@ LOW_WORD = np.uint64(0xFFFFFFFF)
 WORD_BITS = np.uint64(32)
 
 
-@exact
+@inlined
 def _round(x0, x1, x2, x3, key_0, key_1, number):
     product_0 = MULTIPLIER_0 * (x0 & LOW_WORD)
     product_1 = MULTIPLIER_1 * (x2 & LOW_WORD)
@@ -29,7 +29,7 @@ def _round(x0, x1, x2, x3, key_0, key_1, number):
     )
 
 
-@exact
+@inlined
 def philox(x0, x1, x2, x3, key_0, key_1):
     """Four output words, each in the low half of its result, for the counter x0..x3 and the key."""
     # Written out: LLVM does not vectorise a loop round this one if it has a loop of its own.

@@ -7,7 +7,7 @@ wins; of equal values the first, as in `np.argmin`.
 
 import numpy as np
 
-from ._jit import exact, kernel
+from ._jit import called, inlined
 from .bits import as_bits, as_float
 
 SHORT_BLOCK, LONG_BLOCK = 16, 64
@@ -15,13 +15,13 @@ LONG_ROW = 1024
 INFINITY_BITS = np.uint64(0x7FF0000000000000)
 
 
-@exact
+@inlined
 def beats(value, category, other_value, other_category):
     """Whether a category comes before another one in the race."""
     return value < other_value or (value == other_value and category < other_category)
 
 
-@kernel
+@inlined
 def smallest_race_value(noise, inverse_weights):
     """Compared by bits, so that the loop vectorises."""
     smallest = INFINITY_BITS
@@ -30,19 +30,19 @@ def smallest_race_value(noise, inverse_weights):
     return as_float(smallest)
 
 
-@kernel
+@inlined
 def block_length(n):
     """Long rows want few reductions, short ones few categories to look through one by one."""
     return SHORT_BLOCK if n < LONG_ROW else LONG_BLOCK
 
 
-@kernel
+@inlined
 def race_scratch(n):
     """Room for the minima of the blocks of a row of up to n categories."""
     return np.empty(max(n, LONG_ROW) // SHORT_BLOCK + 1)
 
 
-@kernel
+@inlined
 def block_minima(noise, inverse_weights, length, minima):
     """Write the smallest race value of each block; the result is the second smallest of those."""
     n = noise.shape[0]
@@ -56,7 +56,7 @@ def block_minima(noise, inverse_weights, length, minima):
     return second
 
 
-@kernel
+@called
 def run_race(noise, inverse_weights, minima):
     """The two first categories and their race values (-1 and infinity where there is no second).
 
@@ -83,7 +83,7 @@ def run_race(noise, inverse_weights, minima):
     return winner, second, first_value, second_value
 
 
-@kernel
+@called
 def winner_of(noise, inverse_weights, minima):
     """The winner alone."""
     n = noise.shape[0]
@@ -99,7 +99,7 @@ def winner_of(noise, inverse_weights, minima):
     return 0
 
 
-@exact
+@inlined
 def swap_winner(c, j, noise, inverse_weights, race):
     """The winner after noise[c] and noise[j] are exchanged, in O(1): a pseudo action.
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._jit import kernel
+from ._jit import called, inlined
 from .bits import as_bits
 from .race import beats
 
@@ -10,7 +10,7 @@ LONGEST_INSERTION = 24
 MOST_IN_BUCKET = 64
 
 
-@kernel
+@inlined
 def heap_sort(keys, items):
     """Sort both arrays by key, level keys by item, in place."""
     n = keys.shape[0]
@@ -37,7 +37,7 @@ def heap_sort(keys, items):
         keys[parent], items[parent] = key, item
 
 
-@kernel
+@inlined
 def sort_by_buckets(keys, items):
     """Sort both arrays by the leading bits of the keys; False, and nothing done, where those hardly differ."""
     n = keys.shape[0]
@@ -63,7 +63,7 @@ def sort_by_buckets(keys, items):
     return True
 
 
-@kernel
+@called
 def sort_by_key(keys, items):
     """Sort both arrays by key, level keys by item, in place."""
     n = keys.shape[0]

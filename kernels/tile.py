@@ -9,7 +9,7 @@ has as good as never, are not told apart here by number.
 
 import numpy as np
 
-from ._jit import exact, exact_call
+from ._jit import called, inlined
 from .bits import bit_count
 from .exponential import NOISE_STREAM, exponential
 from .lanes import (
@@ -33,7 +33,7 @@ from .philox import LOW_WORD, WORD_BITS, philox
 LANES_PER_PAGE = 4096 // (8 * WIDTH)
 
 
-@exact_call
+@called
 def draw_tile(key, first_sample, sample_step, first_row, row_step, first, n, out):
     """The noise of n categories from the first (even) one, for eight samples or rows.
 
@@ -53,7 +53,7 @@ def draw_tile(key, first_sample, sample_step, first_row, row_step, first, n, out
             pair[WIDTH + lane] = exponential(x2, x3)
 
 
-@exact
+@inlined
 def race_tile(noise, inverse_weights):
     """The sum of the noise, and the numbers and race values of the two first."""
     total = spread(0.0)
@@ -74,7 +74,7 @@ def race_tile(noise, inverse_weights):
     return total, first_at, second_at, first, second
 
 
-@exact
+@inlined
 def race_on(noise, inverse_weights, start, first, first_at):
     """The race value and the number of the first in each lane, after categories start and on have joined."""
     for c in range(inverse_weights.shape[0]):
@@ -85,7 +85,7 @@ def race_on(noise, inverse_weights, start, first, first_at):
     return first, first_at
 
 
-@exact
+@inlined
 def row_of_winner_tile(noise, inverse_weights, values, inverse_total, race, h, seen):
     """Set h to the swaps of z with every j, but for its entry z, and that noise to infinity.
 
@@ -130,7 +130,7 @@ def row_of_winner_tile(noise, inverse_weights, values, inverse_total, race, h, s
     return h_winner, h_sum, base, difference_sum, lightest
 
 
-@exact
+@inlined
 def heavy_in_place(place, heavy, noise, inverse_weights, values, inverse_total, base, limit, lightest, seen):
     """Number, inverse weight, D a and D of a heavy category; past the last one, of one that never wins."""
     n_heavy = heavy.shape[0]
@@ -146,7 +146,7 @@ def heavy_in_place(place, heavy, noise, inverse_weights, values, inverse_total, 
     return c, inverse_weight, weighted, difference
 
 
-@exact
+@inlined
 def swap_with_heavy(noise_j, weight, limit, category, given, received, differences):
     """Add the swap of light j with one heavy category, in the lanes where that one wins."""
     _, inverse_weight, weighted_difference, difference = category
@@ -157,7 +157,7 @@ def swap_with_heavy(noise_j, weight, limit, category, given, received, differenc
     return given + select(wins, weight, zero), received, differences, mask_bits(wins)
 
 
-@exact
+@inlined
 def take(category, given, h):
     """Add to h what a heavy category's swaps give it, and return that."""
     c, _, _, difference = category
@@ -166,7 +166,7 @@ def take(category, given, h):
     return total
 
 
-@exact
+@inlined
 def list_contenders(noise, inverse_weights, lightest, limit, heavy, light):
     """List the heavy and the light categories of any lane; their numbers."""
     n_heavy, n_light = 0, 0
@@ -178,7 +178,7 @@ def list_contenders(noise, inverse_weights, lightest, limit, heavy, light):
     return n_heavy, n_light
 
 
-@exact
+@inlined
 def away_from_winner_tile(
     noise, inverse_weights, values, heavy, by_weight, light, inverse_total, base, limit, lightest, h, seen
 ):  # fmt: skip
@@ -233,7 +233,7 @@ def away_from_winner_tile(
     return difference_sum, h_sum
 
 
-@exact
+@inlined
 def arsm_tile(noise, inverse_weights, values, order, h, seen, heavy, light):
     """Write h but for the winner's, and return what it takes to finish it and the mean of f over the swaps.
 
@@ -265,14 +265,14 @@ def arsm_tile(noise, inverse_weights, values, order, h, seen, heavy, light):
     return (first_at, h_winner, h_sum * (1.0 / n)), base + difference_sum * scale
 
 
-@exact
+@inlined
 def gradient_entry(h, c, rest):
     """One category's gradient, where rest is what arsm_tile left to finish."""
     first_at, h_winner, shift = rest
     return select(first_at == np.float64(c), h_winner, load(h, c)) - shift
 
 
-@exact
+@inlined
 def add_tile(h, rest, count, mean, squares):
     """Welford's update of eight streams of samples; the count-th tile, the first sets both arrays."""
     inverse_count = 1.0 / count
@@ -289,7 +289,7 @@ def add_tile(h, rest, count, mean, squares):
             store(squares, c, multiply_add(deviation * share, deviation, load(squares, c)))
 
 
-@exact
+@inlined
 def merge_streams(count, stream_mean, stream_squares, mean, squares):
     """The moments of all samples from those of eight streams of count samples each."""
     for c in range(mean.shape[0]):
@@ -305,7 +305,7 @@ def merge_streams(count, stream_mean, stream_squares, mean, squares):
         squares[c] = spread_sum
 
 
-@exact
+@inlined
 def tile_room(n):
     """Room for rows of up to n categories: noise, h and two moments; two lists; and what is seen.
 
@@ -327,7 +327,7 @@ def tile_room(n):
     )
 
 
-@exact_call
+@called
 def tile_moments(
     key, first_sample, n_tiles, row, inverse_weights, values, order, mean, squares, seen, room
 ):  # fmt: skip
@@ -347,7 +347,7 @@ def tile_moments(
     return value_sum
 
 
-@exact
+@inlined
 def load_rows(rows, first, n_rows, n, tile):
     """Put eight rows of n categories each into the lanes of a tile; lanes beyond the last row repeat it."""
     if n >= WIDTH and first + WIDTH <= n_rows:
@@ -360,7 +360,7 @@ def load_rows(rows, first, n_rows, n, tile):
                 tile[c, lane] = rows[min(first + lane, n_rows - 1) * n + c]
 
 
-@exact
+@inlined
 def store_rows(tile, first, n_rows, n, rows):
     """Write the lanes of a tile to eight rows, or to those of them that there are."""
     if n >= WIDTH and first + WIDTH <= n_rows:
@@ -374,7 +374,7 @@ def store_rows(tile, first, n_rows, n, rows):
                 rows[start + c] = tile[c, lane]
 
 
-@exact
+@inlined
 def store_seen(lanes_seen, first, n_own, n, seen):
     """Write what the lanes have seen to n_own rows."""
     for lane in range(n_own):
@@ -383,7 +383,7 @@ def store_seen(lanes_seen, first, n_own, n, seen):
             row_seen[c] = (lanes_seen[c] >> np.uint64(lane)) & np.uint64(1)
 
 
-@exact_call
+@called
 def rows_moments(
     key, n_samples, first_tile, stop_tile, n, inverse_weights, values, mean, squares, value, seen
 ):  # fmt: skip

@@ -3,7 +3,7 @@
 import numba
 import numpy as np
 
-from ._jit import exact, parallel
+from ._jit import inlined, parallel
 from .bits import as_bits, as_float, fma
 from .exponential import LN2_HIGH, LN2_LOW, MANTISSA_WIDTH
 from .lanes import WIDTH, entry, largest_lane, load, select, spread
@@ -30,7 +30,7 @@ E2, E3, E4, E5, E6, E7, E8, E9, E10, E11 = (
 )
 
 
-@exact
+@inlined
 def exponential_of(x):
     """exp(x) for x >= 0, within two units in the last place."""
     rounded = fma(x, LOG2_E, ROUNDER)
@@ -50,7 +50,7 @@ def exponential_of(x):
     return value if x <= LARGEST_EXPONENT else np.inf
 
 
-@exact
+@inlined
 def largest(row):
     """The largest entry that is not nan, or -inf."""
     n = row.shape[0]
