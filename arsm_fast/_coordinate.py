@@ -11,7 +11,6 @@ from ._moments import Blocks, Moments, accumulate
 from ._noise import Noise, kernel_arguments
 from ._vectors import FormedVectors, VectorArray, Vectors
 from .kernels.coordinate import (
-    build_coordinate_vectors,
     coordinate_entries,
     coordinate_moments,
 )
@@ -40,8 +39,8 @@ class CoordinateSwaps:
         """The vectors from start to stop."""
         wanted = self._first[start:stop]
         items = np.searchsorted(self._bounds, wanted, side="right") - 1
-        vectors = np.empty((wanted.size, self._logits.n_variables), np.int32)
-        build_coordinate_vectors(wanted, items, self._true_actions, self._variable, self._category, vectors)
+        vectors: VectorArray = self._true_actions[items]
+        vectors[np.arange(wanted.size), self._variable[wanted]] = self._category[wanted]
         return vectors
 
     def estimate(self, values: FloatArray) -> Moments:

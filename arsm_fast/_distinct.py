@@ -9,9 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._logits import IntArray
-from .kernels.distinct import fill_multipliers, number_distinct
+from .kernels.distinct import number_distinct
 
 HashArray = NDArray[np.uint64]
+
+
+HASH_KEY = 0x8E6F1B3D5C2A97E4
 
 
 class Distinct(NamedTuple):
@@ -25,9 +28,7 @@ class Distinct(NamedTuple):
 @lru_cache(maxsize=4)
 def hash_multipliers(n_variables: int) -> HashArray:
     """The multipliers of the hashes of vectors of n variables, (variables, 2)."""
-    multipliers = np.empty((n_variables, 2), np.uint64)
-    fill_multipliers(multipliers)
-    return multipliers
+    return np.random.Philox(key=HASH_KEY).random_raw((n_variables, 2)) | np.uint64(1)
 
 
 def find_distinct(hashes: HashArray, bounds: IntArray) -> Distinct:

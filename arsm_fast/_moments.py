@@ -12,8 +12,10 @@ import numpy as np
 from ._logits import FloatArray, IntArray
 from .kernels.moments import merge_blocks
 
-# A block is so many samples that it is worth a task, and that merging it costs little beside it.
+# A block is so many samples that it is worth a task, and that merging it costs little beside it; fewer samples of
+# many categories are.
 LEAST_BLOCK, LARGEST_BLOCK, BLOCK_CATEGORIES = 64, 1024, 2**17
+MANY_CATEGORIES, LEAST_LONG_BLOCK = 2**14, 8
 # Blocks are computed in waves, so that memory is in proportion to threads, not to samples.
 WAVE_CATEGORIES = 2**18
 
@@ -52,8 +54,10 @@ def accumulate(run: Callable[[Blocks], None], offsets: IntArray, n_samples: int)
     n_groups = offsets.size - 1
     sizes = np.diff(offsets)
     largest = int(sizes.max())
-    # A multiple of eight, for kernels that take eight samples at a time.
-    samples = min(LARGEST_BLOCK, max(LEAST_BLOCK, BLOCK_CATEGORIES // largest // 8 * 8))
+    least = LEAST_BLOCK if largest <= MANY_CATEGORIES else LEAST_LONG_BLOCK
+    most = min(LARGEST_BLOCK, max(least, BLOCK_CATEGORIES // largest))
+    # Even blocks, multiples of eight for kernels that take eight samples at a time.
+    samples = -(-n_samples // -(-n_samples // most) // 8) * 8
     n_blocks = -(-n_samples // samples)
     if n_blocks == 1:
         mean = np.empty(offsets[-1])

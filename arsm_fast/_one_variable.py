@@ -12,7 +12,7 @@ from ._noise import LONGEST_SHORT_ROW, LONGEST_TILE, Noise
 from .kernels.lanes import WIDTH as TILE_WIDTH
 from .kernels.moments import merge_seen
 from .kernels.noise import LANES
-from .kernels.one_variable import list_seen, one_variable_moments, short_row_moments
+from .kernels.one_variable import list_seen, many_sample_moments, one_variable_moments, short_row_moments
 
 # More samples than these are worth a sorted order for each row.
 MOST_SAMPLES_OF_ROWS = 64
@@ -52,25 +52,26 @@ class OneVariable:
         logits, noise = self._logits, self._noise
         if seen.size == 0:
             seen = np.empty(table.size, np.bool_)
-        order = self._order()
+        tiled = self._samples_side_by_side()
+        order = self._order() if tiled else np.empty(0, np.int64)
         noise_room = np.empty((numba.get_num_threads(), int(logits.sizes.max()) + LANES))
 
         def run(blocks: Blocks) -> None:
             block_seen = seen if blocks.n_blocks == 1 else np.empty(blocks.mean.size, np.bool_)
-            one_variable_moments(
-                noise.fixed_reference,
-                noise.n_references,
-                noise.key,
-                noise.given,
-                noise.n_samples,
-                logits.inverse_weights,
-                table,
-                logits.offsets,
-                order,
-                noise_room,
-                *blocks,
-                block_seen,
-            )
+            rows = (noise.n_samples, logits.inverse_weights, table, logits.offsets)
+            if tiled:
+                many_sample_moments(noise.key, *rows, order, *blocks, block_seen)
+            else:
+                one_variable_moments(
+                    noise.fixed_reference,
+                    noise.n_references,
+                    noise.key,
+                    noise.given,
+                    *rows,
+                    noise_room,
+                    *blocks,
+                    block_seen,
+                )
             if blocks.n_blocks > 1:
                 merge_seen(blocks.first, blocks.n_blocks, blocks.starts, block_seen, logits.offsets, seen)
 
@@ -108,16 +109,19 @@ class OneVariable:
         )
         return Moments(mean, squares, value / noise.n_samples), int(n_seen)
 
+    def _samples_side_by_side(self) -> bool:
+        """Whether eight samples of a row at a time are possible and worth it."""
+        noise = self._noise
+        return (
+            noise.n_samples >= TILE_WIDTH
+            and noise.n_references == 0
+            and noise.given.size == 0
+            and int(self._logits.sizes.max()) <= LONGEST_TILE
+        )
+
     def _order(self) -> IntArray:
-        """The categories of each row by weight, where eight samples at a time are worth it."""
-        logits, noise = self._logits, self._noise
-        if (
-            noise.n_samples < TILE_WIDTH
-            or noise.n_references > 0
-            or noise.given.size > 0
-            or logits.sizes.max() > LONGEST_TILE
-        ):
-            return np.empty(0, np.int64)
+        """The categories of each row by descending weight."""
+        logits = self._logits
         if logits.shape is not None:
             return logits.inverse_weights.reshape(-1, logits.shape[-1]).argsort(axis=1).ravel()
         rows = np.split(logits.inverse_weights, logits.offsets[1:-1])

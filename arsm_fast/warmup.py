@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from ._moments import LARGEST_BLOCK
+from ._noise import LONGEST_SHORT_ROW
 from .estimators import AR, ARS, ARSM, LeaveOneOut, Reinforce
 from .gradients import gradient
+from .proposals import propose
 from .sampling import dirichlet_noise, pseudo_action_matrix, sample
 
 __all__ = ["warmup"]
@@ -18,10 +20,17 @@ def warmup() -> None:
     Kernels are otherwise compiled when first needed. Does not cover the objective: a compiled one is
     compiled into its evaluation loop at its first use.
     """
+    # Each of these takes the one path that the others do not.
     logits = np.zeros((2, 3))
+    many_rows, long_rows = np.zeros((8, 1)), np.zeros((1, LONGEST_SHORT_ROW + 1))
     sample(logits, rng=0)
+    sample(logits, 8, rng=0)
+    sample(many_rows, rng=0)
+    dirichlet_noise(long_rows, rng=0)
     pseudo_action_matrix(dirichlet_noise(logits, rng=0)[0], logits)
     gradient(logits, logits, rng=0)
+    gradient(long_rows, long_rows, rng=0)
+    gradient(logits, logits, n_samples=2 * LARGEST_BLOCK, rng=0)  # blocks are merged
     for estimator in (AR(), ARS(), ARSM(), ARSM(swap="coordinate"), Reinforce(), LeaveOneOut(2)):
         gradient(lambda actions: actions.sum(axis=1), logits, estimator=estimator, rng=0)
-    gradient(logits, logits, n_samples=2 * LARGEST_BLOCK, rng=0)  # blocks are merged
+    propose(logits[:, None, :], rng=0)

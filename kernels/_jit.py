@@ -41,17 +41,23 @@ def _compile(function: Callable[..., Any], *, cache: bool = True, **options: Any
 
 # Arithmetic is IEEE's as written, nowhere reordered or fused by the compiler: a helper of its own and its copy in
 # a kernel then round alike, and which of the two a process runs depends on what it compiled and what it loaded.
-# Sums that are to be vectorised say so (see lanes.py). Only what Python calls is cached on disk.
+# Sums that are to be vectorised say so (see lanes.py). Only what Python calls is cached on disk, and helpers must
+# not be called from Python: entries for them would take a tenth of the time to compile.
 
 
 def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a short helper into what calls it."""
-    return _compile(function, cache=False, forceinline=True)
+    return _compile(function, cache=False, forceinline=True, no_cpython_wrapper=True)
+
+
+def folded(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a helper as a part of the one place that uses it."""
+    return _compile(function, cache=False, inline="always")
 
 
 def called(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a helper so long that a function of its own is compiled sooner, and is no slower."""
-    return _compile(function, cache=False)
+    return _compile(function, cache=False, no_cpython_wrapper=True)
 
 
 def serial(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -11,6 +11,7 @@ from ._jit import parallel
 from .merge import swap_row, swap_scratch
 from .moments import add_sample
 from .noise import LANES, fill_references, noise_row
+from .pairs import mark_pseudo_actions
 from .race import race_scratch, run_race
 
 VARIABLES_PER_TASK = 64
@@ -36,11 +37,9 @@ def coordinate_entries(
         item, part = task // n_parts, task % n_parts
         problem, sample = item // n_samples, item % n_samples
         row_noise = np.empty(longest + LANES)
-        zeros = np.zeros(longest)
-        h = np.empty(longest)
+        winners = np.empty(longest, np.int32)
         seen = np.empty(longest, np.bool_)
         minima = race_scratch(longest)
-        scratch = swap_scratch(longest)
         references = np.empty(n_references, np.int64)
         own_variables = item_variables[item, offsets[part * VARIABLES_PER_TASK] :]
         own_categories = item_categories[item, offsets[part * VARIABLES_PER_TASK] :]
@@ -49,15 +48,14 @@ def coordinate_entries(
             row = problem * n_variables + k
             start, stop = offsets[row], offsets[row + 1]
             n = stop - start
-            total = noise_row(noise, key, sample, row, start, stop, row_noise)
+            noise_row(noise, key, sample, row, start, stop, row_noise)
             weights = inverse_weights[start:stop]
             race = run_race(row_noise[:n], weights, minima)
             winner = race[0]
             true_actions[item, k] = winner
             fill_references(fixed_reference, key, sample, problem, n, references)
             seen[:n] = False
-            # The gradient of nothing, for the categories that it looks up.
-            swap_row(row_noise[:n], total, weights, zeros[:n], race, references, h[:n], seen[:n], scratch)
+            mark_pseudo_actions(row_noise[:n], weights, race, references, winners[:n], seen[:n])
             for c in range(n):
                 if seen[c] and c != winner:
                     own_variables[count] = k
@@ -72,7 +70,7 @@ def coordinate_entries(
     variables = np.empty(bounds[n_items], np.int32)
     categories = np.empty(bounds[n_items], np.int32)
     hashes = np.empty((bounds[n_items], 2), np.uint64)
-    for item in numba.prange(n_items):
+    for item in range(n_items):
         hash_0, hash_1 = np.uint64(0), np.uint64(0)
         for k in range(n_variables):
             hash_0 += multipliers[k, 0] * np.uint64(true_actions[item, k])
@@ -93,15 +91,6 @@ def coordinate_entries(
                 hashes[entry, 0] = hash_0 + multipliers[k, 0] * change
                 hashes[entry, 1] = hash_1 + multipliers[k, 1] * change
     return true_actions, bounds, variables, categories, hashes
-
-
-@parallel
-def build_coordinate_vectors(entries, items, actions, variable, category, out):
-    """The vector of each of the given entries, whose items are given too."""
-    for i in numba.prange(entries.shape[0]):
-        vector = out[i]
-        vector[:] = actions[items[i]]
-        vector[variable[entries[i]]] = category[entries[i]]
 
 
 @parallel

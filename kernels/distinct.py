@@ -8,28 +8,8 @@ probability of at most 2**-80 for up to 2**24 categories.
 import numba
 import numpy as np
 
-from ._jit import inlined, parallel, serial
-from .philox import LOW_WORD, WORD_BITS, philox
-
-HASH_KEY_0 = np.uint64(0x8E6F1B3D)
-HASH_KEY_1 = np.uint64(0x5C2A97E4)
-
-
-@inlined
-def multiplier(variable, which):
-    """The multiplier of one variable in hash 0 or 1."""
-    x0, x1, _, _ = philox(
-        np.uint64(variable), np.uint64(which), np.uint64(0), np.uint64(0), HASH_KEY_0, HASH_KEY_1
-    )
-    return ((x0 & LOW_WORD) << WORD_BITS) | (x1 & LOW_WORD) | np.uint64(1)
-
-
-@serial
-def fill_multipliers(out):
-    """out is (variables, 2)."""
-    for k in range(out.shape[0]):
-        out[k, 0] = multiplier(k, 0)
-        out[k, 1] = multiplier(k, 1)
+from ._jit import called, parallel
+from .philox import WORD_BITS
 
 
 @parallel
@@ -45,6 +25,34 @@ def hash_rows(actions, multipliers, out):
         out[i, 1] = hash_1
 
 
+@called
+def number_of_one(hashes, number, first):
+    """Number the distinct hashes in order of first appearance, and list those; how many there are."""
+    n = hashes.shape[0]
+    size = 8
+    while size < 2 * n:
+        size *= 2
+    table = np.full(size, -1, np.int64)
+    slots = np.uint64(size - 1)
+    count = 0
+    for entry in range(n):
+        slot = (hashes[entry, 0] ^ (hashes[entry, 0] >> WORD_BITS)) & slots
+        while True:
+            found = table[slot]
+            if found < 0:
+                table[slot] = count
+                first[count] = entry
+                number[entry] = count
+                count += 1
+                break
+            other = first[found]
+            if hashes[other, 0] == hashes[entry, 0] and hashes[other, 1] == hashes[entry, 1]:
+                number[entry] = found
+                break
+            slot = (slot + np.uint64(1)) & slots
+    return count
+
+
 @parallel
 def number_distinct(bounds, hashes):
     """Number the distinct hashes among the entries bounds[b]..bounds[b + 1] - 1 of each problem b.
@@ -55,39 +63,21 @@ def number_distinct(bounds, hashes):
     n_problems = bounds.shape[0] - 1
     number = np.empty(hashes.shape[0], np.int64)
     first_entries = np.empty(hashes.shape[0], np.int64)
-    ends = np.zeros(n_problems + 1, np.int64)
+    counts = np.empty(n_problems, np.int64)
     for b in numba.prange(n_problems):
-        start, stop = bounds[b], bounds[b + 1]
-        size = 8
-        while size < 2 * (stop - start):
-            size *= 2
-        table = np.full(size, -1, np.int64)
-        first_of = first_entries[start:stop]
-        slots = np.uint64(size - 1)
-        count = 0
-        for entry in range(start, stop):
-            slot = (hashes[entry, 0] ^ (hashes[entry, 0] >> WORD_BITS)) & slots
-            while True:
-                found = table[slot]
-                if found < 0:
-                    table[slot] = count
-                    first_of[count] = entry
-                    number[entry] = count
-                    count += 1
-                    break
-                other = first_of[found]
-                if hashes[other, 0] == hashes[entry, 0] and hashes[other, 1] == hashes[entry, 1]:
-                    number[entry] = found
-                    break
-                slot = (slot + np.uint64(1)) & slots
-        ends[b + 1] = count
+        own = slice(bounds[b], bounds[b + 1])
+        counts[b] = number_of_one(hashes[own], number[own], first_entries[own])
+    n_distinct = 0
     for b in range(n_problems):
-        ends[b + 1] += ends[b]
-    first = np.empty(ends[n_problems], np.int64)
-    problem = np.empty(ends[n_problems], np.int32)
-    for b in numba.prange(n_problems):
-        number[bounds[b] : bounds[b + 1]] += ends[b]
-        own = slice(ends[b], ends[b + 1])
-        first[own] = first_entries[bounds[b] : bounds[b] + ends[b + 1] - ends[b]]
-        problem[own] = b
+        n_distinct += counts[b]
+    first = np.empty(n_distinct, np.int64)
+    problem = np.empty(n_distinct, np.int32)
+    done = 0
+    for b in range(n_problems):
+        for entry in range(bounds[b], bounds[b + 1]):
+            number[entry] += done
+        for i in range(counts[b]):
+            first[done + i] = bounds[b] + first_entries[bounds[b] + i]
+            problem[done + i] = b
+        done += counts[b]
     return number, first, problem

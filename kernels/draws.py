@@ -83,9 +83,8 @@ def reinforce_sample(action, excess, probabilities, gradient):
 def ar_sample(noise, total, value, gradient):
     """f(z) (1 - C pi_c), eq. 5 of Yin, Yue and Zhou 2019."""
     n = gradient.shape[0]
-    scale = n / total
     for c in range(n):
-        gradient[c] = value * (1.0 - scale * noise[c])
+        gradient[c] = value * (1.0 - n * (noise[c] / total))
 
 
 @parallel

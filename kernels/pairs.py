@@ -6,7 +6,7 @@ The pair {c, j} is one number, with the larger category in its high half.
 from ._jit import called, inlined
 from .bits import as_bits, as_float
 from .merge import EXCLUDED, append_below, limit_of
-from .race import INFINITY_BITS
+from .race import INFINITY_BITS, swap_winner
 from .sorting import sort_by_key
 
 HALF = 32
@@ -44,6 +44,30 @@ def swaps_of_winner(winner_noise, noise, inverse_weights, race, winners):
         second_first = (second_value < best_value) | ((second_value == best_value) & (second < best))
         winners[j] = second if second_first & (j != second) else best
     return as_float(lightest)
+
+
+@called
+def mark_pseudo_actions(noise, inverse_weights, race, references, winners, seen):
+    """Mark what wins a swap of each category with each reference or, where there are none, any swap.
+
+    winners is room. The row of noise is used up.
+    """
+    winner, _, winner_value, _ = race
+    n = noise.shape[0]
+    for reference in references:
+        for c in range(n):
+            seen[swap_winner(c, reference, noise, inverse_weights, race)] = True
+    seen[winner] = True
+    if references.shape[0] > 0 or n == 1:
+        return
+    winner_noise = noise[winner]
+    noise[winner] = EXCLUDED
+    lightest = swaps_of_winner(winner_noise, noise, inverse_weights, race, winners)
+    for j in range(n):
+        seen[winners[j]] = True
+    if lightest <= winner_value:
+        for c in range(n):
+            seen[c] |= lightest * inverse_weights[c] < limit_of(c, winner, winner_value)
 
 
 @called

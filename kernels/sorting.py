@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._jit import called, inlined
+from ._jit import called, folded
 from .bits import as_bits
 from .race import beats
 
@@ -10,7 +10,7 @@ LONGEST_INSERTION = 24
 MOST_IN_BUCKET = 64
 
 
-@inlined
+@folded
 def heap_sort(keys, items):
     """Sort both arrays by key, level keys by item, in place."""
     n = keys.shape[0]
@@ -37,7 +37,7 @@ def heap_sort(keys, items):
         keys[parent], items[parent] = key, item
 
 
-@inlined
+@folded
 def sort_by_buckets(keys, items):
     """Sort both arrays by the leading bits of the keys; False, and nothing done, where those hardly differ."""
     n = keys.shape[0]
@@ -49,9 +49,12 @@ def sort_by_buckets(keys, items):
     while (high - low) >> shift >= np.uint64(2 * n):
         shift += np.uint64(1)
     starts = np.zeros(np.int64((high - low) >> shift) + 2, np.int32)
+    most = 0
     for i in range(n):
-        starts[np.int64((as_bits(keys[i]) - low) >> shift) + 1] += 1
-    if starts.max() > MOST_IN_BUCKET:
+        bucket = np.int64((as_bits(keys[i]) - low) >> shift) + 1
+        starts[bucket] += 1
+        most = max(most, starts[bucket])
+    if most > MOST_IN_BUCKET:
         return False
     for bucket in range(1, starts.shape[0]):
         starts[bucket] += starts[bucket - 1]

@@ -25,9 +25,9 @@ from .lanes import (
     select,
     spread,
     store,
-    sum_of_lanes,
     transpose_block,
 )
+from .moments import merge_block
 from .philox import LOW_WORD, WORD_BITS, philox
 
 LANES_PER_PAGE = 4096 // (8 * WIDTH)
@@ -290,15 +290,15 @@ def add_tile(h, rest, count, mean, squares):
 
 
 @inlined
-def merge_streams(count, stream_mean, stream_squares, mean, squares):
-    """The moments of all samples from those of eight streams of count samples each."""
+def merge_streams(n_streams, count, stream_mean, stream_squares, mean, squares):
+    """The moments of all samples from those of the first streams, of count samples each."""
     for c in range(mean.shape[0]):
         total = 0.0
-        for lane in range(WIDTH):
+        for lane in range(n_streams):
             total += stream_mean[c, lane]
-        center = total / WIDTH
+        center = total / n_streams
         spread_sum = 0.0
-        for lane in range(WIDTH):
+        for lane in range(n_streams):
             deviation = stream_mean[c, lane] - center
             spread_sum += stream_squares[c, lane] + count * deviation * deviation
         mean[c] = center
@@ -327,23 +327,46 @@ def tile_room(n):
     )
 
 
+@inlined
+def lanes_up_to(n):
+    """The mask of the first n lanes."""
+    return (np.uint64(1) << np.uint64(n)) - np.uint64(1)
+
+
 @called
 def tile_moments(
-    key, first_sample, n_tiles, row, inverse_weights, values, order, mean, squares, seen, room
+    key, first_sample, n_samples, row, inverse_weights, values, order, mean, squares, seen, room
 ):  # fmt: skip
-    """Moments of the gradient of 8 n_tiles samples of a row; the sum of their values."""
+    """Moments of the gradient of samples of a row; the sum of their values."""
     noise, h, stream_mean, stream_squares, heavy, light, lanes_seen = room
     n = inverse_weights.shape[0]
+    n_tiles = n_samples // WIDTH
+    n_left = n_samples - n_tiles * WIDTH
+    seen[:] = False
     lanes_seen[:n] = 0
     value_sum = 0.0
-    for tile in range(n_tiles):
+    for tile in range(n_tiles + (n_left > 0)):
+        if 0 < n_tiles == tile:
+            merge_streams(WIDTH, n_tiles, stream_mean, stream_squares, mean, squares)
+            for c in range(n):
+                seen[c] |= lanes_seen[c] != 0
+                lanes_seen[c] = 0
         draw_tile(key, first_sample + tile * WIDTH, 1, row, 0, 0, n, noise)
         rest, value = arsm_tile(noise, inverse_weights, values, order, h, lanes_seen, heavy, light)
-        add_tile(h, rest, tile + 1, stream_mean[:n], stream_squares)
-        value_sum += sum_of_lanes(value)
-    merge_streams(np.float64(n_tiles), stream_mean, stream_squares, mean, squares)
+        add_tile(h, rest, tile + 1 if tile < n_tiles else 1, stream_mean[:n], stream_squares)
+        for lane in range(WIDTH if tile < n_tiles else n_left):
+            value_sum += lane_of(value, lane)
+    if n_left == 0:
+        merge_streams(WIDTH, n_tiles, stream_mean, stream_squares, mean, squares)
+    elif n_tiles == 0:
+        merge_streams(n_left, 1, stream_mean, stream_squares, mean, squares)
+    else:
+        left_mean, left_squares = np.empty(n), np.empty(n)
+        merge_streams(n_left, 1, stream_mean, stream_squares, left_mean, left_squares)
+        merge_block(np.float64(n_left), left_mean, left_squares, np.float64(n_tiles * WIDTH), mean, squares)
+    own_lanes = lanes_up_to(n_left if n_left > 0 else WIDTH)
     for c in range(n):
-        seen[c] |= lanes_seen[c] != 0
+        seen[c] |= (lanes_seen[c] & own_lanes) != 0
     return value_sum
 
 
@@ -417,7 +440,7 @@ def rows_moments(
             store_rows(lane_squares, first_row, n_rows, n, squares)
         for lane in range(n_own):
             value[first_row + lane] = lane_of(value_sum, lane)
-        own_lanes = (np.uint64(1) << np.uint64(n_own)) - np.uint64(1)
+        own_lanes = lanes_up_to(n_own)
         for c in range(n):
             n_seen += bit_count(lanes_seen[c] & own_lanes)
         if seen.shape[0] > 0:

@@ -1,5 +1,6 @@
 """What several test modules share."""
 
+import numba
 import numpy as np
 
 
@@ -48,3 +49,8 @@ def assert_close(gradient, expected):
     """Equal to 1e-12 relative to the largest entry; where f of size 1 all but cancels, to its last digits."""
     gradient, expected = np.concatenate(as_list(gradient)), np.concatenate(as_list(expected))
     np.testing.assert_allclose(gradient, expected, rtol=0, atol=max(1e-15, 1e-12 * abs(expected).max()))
+
+
+def from_python(helper):
+    """A helper of the kernels, which have no entry from Python, with one."""
+    return numba.njit(lambda *arguments: helper(*arguments))

@@ -3,8 +3,8 @@
 import naive
 import numpy as np
 import pytest
-from arsm_fast.kernels.noise import fill_references
-from helpers import RandomFunction, assert_close, random_logits, random_noise
+from arsm_fast.kernels import noise as noise_kernels
+from helpers import RandomFunction, assert_close, from_python, random_logits, random_noise
 
 from arsm_fast import AR, ARS, ARSM, LeaveOneOut, Reinforce, _moments, gradient, propose, pseudo_action_matrix
 from arsm_fast._random import philox_key
@@ -146,6 +146,7 @@ def test_several_variables_ars(ragged):
 @pytest.mark.parametrize("plus", [False, True])
 @pytest.mark.parametrize("swap", ["joint", "coordinate"])
 def test_several_variables_with_drawn_references(swap, plus, ragged):
+    fill = from_python(noise_kernels.fill_references)
     for seed, (rng, noise, logits, f) in enumerate(several_variables_cases(8, 120, ragged)):
         widest = max(len(phi) for phi in logits)
         n_references = int(rng.integers(1, widest + 1))
@@ -153,7 +154,7 @@ def test_several_variables_with_drawn_references(swap, plus, ragged):
             continue
         references = np.empty((len(logits), n_references), np.int64)
         for k, phi in enumerate(logits):
-            fill_references(-1, philox_key(seed), 0, 0, len(phi), references[k])
+            fill(-1, philox_key(seed), 0, 0, len(phi), references[k])
         if swap == "joint":
             expected, value = naive.ars_joint(f, noise, logits, references.T, plus)
         else:

@@ -1,7 +1,9 @@
 """The same rng gives the same bits: for any number of threads, in a new process, after an edit of a kernel."""
 
 import hashlib
+import importlib
 import os
+import pkgutil
 import shutil
 import subprocess
 import sys
@@ -10,17 +12,9 @@ from pathlib import Path
 import numba
 import numpy as np
 import pytest
-from arsm_fast.kernels import (
-    coordinate,
-    distinct,
-    draws,
-    joint_pairs,
-    joint_references,
-    moments,
-    noise,
-    one_variable,
-    swaps,
-)
+from arsm_fast.kernels import one_variable
+from numba.core.caching import FunctionCache
+from numba.extending import is_jitted
 
 import arsm_fast
 from arsm_fast import ARSM, gradient, propose, sample
@@ -147,9 +141,15 @@ print("same")
 
 
 def test_each_kernel_compiles_once():
-    kernel = one_variable.one_variable_moments.dispatcher
-    gradient(np.zeros(4), np.zeros(4), n_samples=2, rng=0)
-    before = len(kernel.signatures)
+    kernels = [
+        kernel.dispatcher
+        for kernel in (
+            one_variable.one_variable_moments,
+            one_variable.many_sample_moments,
+            one_variable.short_row_moments,
+        )
+    ]
+    arsm_fast.warmup()
     for logits in (
         np.zeros(4, np.float32),
         np.zeros((3, 4)).T[:, 0][:3],
@@ -165,27 +165,19 @@ def test_each_kernel_compiles_once():
     proposal = propose(np.zeros(4), rng=0)
     proposal.estimate(np.zeros(len(proposal.actions), np.float32))
     gradient(frozen, frozen, noise=np.full((1, 4), 0.25))
-    assert len(kernel.signatures) == before
+    assert [len(kernel.signatures) for kernel in kernels] == [1, 1, 1]
 
 
 def test_warmup_compiles_everything():
-    kernels = {
-        name: function.dispatcher
-        for module in (
-            coordinate,
-            distinct,
-            draws,
-            joint_pairs,
-            joint_references,
-            moments,
-            noise,
-            one_variable,
-            swaps,
-        )
-        for name, function in vars(module).items()
-        if hasattr(function, "dispatcher") and function.__module__ == module.__name__
-    }
-    kernels |= {"merge_blocks": moments.merge_blocks, "merge_seen": moments.merge_seen}
+    kernels = {}
+    for found in pkgutil.iter_modules(arsm_fast.kernels.__path__):
+        module = importlib.import_module(f"arsm_fast.kernels.{found.name}")
+        for name, function in vars(module).items():
+            dispatcher = getattr(function, "dispatcher", function)
+            cached = is_jitted(dispatcher) and isinstance(dispatcher._cache, FunctionCache)
+            if cached and dispatcher.py_func.__module__ == module.__name__:
+                kernels[name] = dispatcher
+    assert len(kernels) > 15
     arsm_fast.warmup()
     before = {name: len(kernel.signatures) for name, kernel in kernels.items()}
     assert set(before.values()) == {1}
@@ -199,6 +191,7 @@ def test_warmup_compiles_everything():
             for n_samples in (1, 2, 1500):
                 gradient(f, logits, estimator=estimator, n_samples=n_samples, rng=0)
     sample(rng.normal(size=(3, 4)), 5)
+    sample(rng.normal(size=(9, 4)), 5)
     weights = rng.normal(size=(2, 4))
     arsm_fast.pseudo_action_matrix(np.full((2, 4), 0.25), weights)
     arsm_fast.pseudo_action_matrix(np.full((2, 4), 0.25), weights[0])

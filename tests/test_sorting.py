@@ -2,7 +2,10 @@
 
 import numpy as np
 import pytest
-from arsm_fast.kernels.sorting import sort_by_key
+from arsm_fast.kernels import sorting
+from helpers import from_python
+
+sort_by_key = from_python(sorting.sort_by_key)
 
 
 def keys_of(kind, n, rng):
