@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numba
 import numpy as np
-from benchmarks.common import REGIMES, ROWS, numpy_noise, on_threads, regime_logits
+from benchmarks.common import REGIMES, ROWS, numpy_noise, on_threads, regime_logits, warm_allocator
 from benchmarks.peers import naive_gradient
 
 from arsm_fast import ARSM, dirichlet_noise, gradient, propose
@@ -28,6 +28,7 @@ TITLES = {
     "floor": "own noise alone",
     "numpy": "NumPy's noise alone",
 }
+SAMPLES = ((100_000, 10), (10_000, 100), (1_000, 1_000), (100, 10_000), (16, 100_000))
 NAIVE_SIZES = (2, 10, 100, 1_000)
 VARIABLES = (1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000)
 # The coordinate swap asks for about C K vectors of K actions.
@@ -51,6 +52,20 @@ def measure_rows(shape, n_threads, repeats):
     return gradients | measure_noise(shape, n_threads, repeats)
 
 
+def measure_samples(shape, n_threads, repeats):
+    """Seconds of the gradient of many samples of one row in each regime."""
+    n_samples, size = shape
+    table = np.cos(np.arange(size))
+    return {
+        regime: on_threads(
+            n_threads,
+            partial(gradient, table, regime_logits(regime, (size,)), n_samples=n_samples, rng=1),
+            min(10, repeats),
+        )
+        for regime in REGIMES
+    }
+
+
 def measure_naive(size, repeats):
     """Seconds of one sample by the naive route."""
     logits = regime_logits("normal", (size,))
@@ -60,7 +75,13 @@ def measure_naive(size, repeats):
 
 def measure_variables(shape, estimator, repeats):
     """Seconds of one sample of K variables, f excluded: of finding vectors, and of the gradient."""
-    asking = partial(propose, regime_logits("normal", shape), estimator=estimator, rng=1)
+    logits = regime_logits("normal", shape)
+
+    def asking():
+        proposal = propose(logits, estimator=estimator, rng=1)
+        proposal.actions  # noqa: B018 (forms them)
+        return proposal
+
     proposal = asking()
     telling = partial(proposal.estimate, np.cos(np.arange(len(proposal.actions))))
     return {"propose": on_threads(1, asking, repeats), "estimate": on_threads(1, telling, repeats)}
@@ -68,11 +89,17 @@ def measure_variables(shape, estimator, repeats):
 
 def measure(n_threads, *, quick):
     """Everything that is drawn and printed, as JSON holds it."""
+    warm_allocator()
     repeats, first = (1, 3) if quick else (30, None)
     points = [
         {"of": "rows", "shape": shape, "threads": threads, "s": measure_rows(shape, threads, repeats)}
         for threads in range(1, n_threads + 1)
         for shape in ROWS[:first]
+    ]
+    points += [
+        {"of": "samples", "shape": shape, "threads": threads, "s": measure_samples(shape, threads, repeats)}
+        for threads in range(1, n_threads + 1)
+        for shape in SAMPLES[:first]
     ]
     points += [{"of": "naive", "shape": (1, c), "s": measure_naive(c, repeats)} for c in NAIVE_SIZES[:first]]
     shapes = [(k, 10) for k in VARIABLES[:first]]
@@ -105,6 +132,14 @@ def print_tables(points):
             rows, size = point["shape"]
             cells = [f"{point['s'][name] * 1e9 / (rows * size):.1f}" for name in TITLES]
             print(f"| {size:,} ({rows:,}) | {' | '.join(cells)} |")
+        print()
+        print("many samples of one row:\n")
+        print(f"| C (samples) | {' | '.join(TITLES[regime] for regime in REGIMES)} |")
+        print("|---" * (1 + len(REGIMES)) + "|")
+        for point in select(points, "samples", threads):
+            samples, size = point["shape"]
+            cells = [f"{point['s'][name] * 1e9 / (samples * size):.1f}" for name in REGIMES]
+            print(f"| {size:,} ({samples:,}) | {' | '.join(cells)} |")
         print()
     ours = {point["shape"][1]: point["s"]["normal"] / point["shape"][0] for point in select(points, "rows")}
     for point in select(points, "naive"):
