@@ -21,12 +21,16 @@ def true_actions(logits: Logits, noise: Noise, n_draws: int) -> NDArray[np.int32
     actions = np.empty((n_draws, n_rows), np.int32)
     weights, longest = logits.inverse_weights, int(logits.sizes.max())
     drawn = noise.given.size == 0
+    done = 0
     if drawn and n_draws >= TILE_WIDTH:
-        draw_actions_of_samples(noise.key, weights, logits.offsets, longest, actions)
+        # The last few draws of long rows are not worth eight.
+        done = n_draws - n_draws % TILE_WIDTH if longest > LONGEST_SHORT_ROW else n_draws
+        draw_actions_of_samples(noise.key, weights, logits.offsets, longest, actions[:done])
     elif drawn and n_rows >= TILE_WIDTH and longest <= LONGEST_SHORT_ROW and logits.shape is not None:
+        done = n_draws
         draw_actions_of_rows(noise.key, weights, longest, actions)
-    else:
-        draw_actions(noise.key, noise.given, weights, logits.offsets, longest, actions)
+    if done < n_draws:
+        draw_actions(noise.key, noise.given, done, weights, logits.offsets, longest, actions[done:])
     return actions
 
 

@@ -30,9 +30,10 @@ class OneVariable:
         n_categories = self._logits.inverse_weights.size
         seen = np.empty(n_categories, np.bool_)
         _, n_wanted = self._moments(np.zeros(n_categories), seen)
+        positions = np.empty(n_wanted + 1, np.int64)
         actions, row = np.empty(n_wanted + 1, np.int32), np.empty(n_wanted + 1, np.int32)
-        list_seen(seen, self._logits.offsets, actions, row)
-        self._wanted = self._logits.offsets[row[:-1]] + actions[:-1]
+        list_seen(seen, self._logits.offsets, positions, actions, row)
+        self._wanted = positions[:-1]
         return actions[:-1, None], row[:-1]
 
     def estimate(self, values: FloatArray) -> Moments:

@@ -17,8 +17,8 @@ BLOCK = 256
 
 
 @parallel
-def draw_actions(key, noise, inverse_weights, offsets, longest, out):
-    """out[sample, row] is the winner of the race of that row and sample."""
+def draw_actions(key, noise, first, inverse_weights, offsets, longest, out):
+    """out[i, row] is the winner of the race of that row and sample first + i."""
     n_rows = offsets.shape[0] - 1
     n_items = out.shape[0] * n_rows
     items_per_task = max(1, CATEGORIES_PER_TASK // longest)
@@ -28,7 +28,7 @@ def draw_actions(key, noise, inverse_weights, offsets, longest, out):
         for item in range(task * items_per_task, min(n_items, (task + 1) * items_per_task)):
             sample, row = item // n_rows, item % n_rows
             start, stop = offsets[row], offsets[row + 1]
-            noise_row(noise, key, sample, row, start, stop, row_noise)
+            noise_row(noise, key, first + sample, row, start, stop, row_noise)
             out[sample, row] = winner_of(row_noise[: stop - start], inverse_weights[start:stop], minima)
 
 

@@ -110,11 +110,12 @@ def short_row_moments(
 
 
 @serial
-def list_seen(seen, offsets, actions, rows):
-    """Write each category that is marked, and its row; there must be room for one more than are."""
+def list_seen(seen, offsets, positions, actions, rows):
+    """List what is marked: positions, categories and rows. There must be room for one more than are."""
     at = 0
     for row in range(offsets.shape[0] - 1):
         for i in range(offsets[row], offsets[row + 1]):
+            positions[at] = i
             actions[at] = i - offsets[row]
             rows[at] = row
             at += seen[i]
