@@ -1,9 +1,10 @@
 """Gradients of expectations over categorical variables, on CPUs: ARSM and the estimators around it."""
 
-from .estimators import AR, ARS, ARSM, Exact, LeaveOneOut, Reinforce
+from .estimators import AR, ARS, ARSM, ControlVariate, Exact, LeaveOneOut, Reinforce
 from .gradients import gradient
 from .proposals import GradientEstimate, Proposal, propose
 from .sampling import dirichlet_noise, pseudo_action_matrix, sample
+from .surrogates import Additive, Hamming, Surrogate
 from .warmup import warmup
 
 __version__ = "0.1.0"
@@ -12,11 +13,15 @@ __all__ = [
     "AR",
     "ARS",
     "ARSM",
+    "Additive",
+    "ControlVariate",
     "Exact",
     "GradientEstimate",
+    "Hamming",
     "LeaveOneOut",
     "Proposal",
     "Reinforce",
+    "Surrogate",
     "dirichlet_noise",
     "gradient",
     "propose",

@@ -9,8 +9,19 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._checks import check_integer
+from .surrogates import Surrogate
 
-__all__ = ["AR", "ARS", "ARSM", "Estimator", "Exact", "LeaveOneOut", "Reinforce", "resolve_estimator"]
+__all__ = [
+    "AR",
+    "ARS",
+    "ARSM",
+    "ControlVariate",
+    "Estimator",
+    "Exact",
+    "LeaveOneOut",
+    "Reinforce",
+    "resolve_estimator",
+]
 
 
 @dataclass(frozen=True)
@@ -173,9 +184,36 @@ class Exact:
         check_integer(self.limit, "limit", 1)
 
 
-Estimator = AR | ARS | ARSM | Reinforce | LeaveOneOut | Exact
+@dataclass(frozen=True)
+class ControlVariate:
+    """Any other estimator of ``f - beta h``, and the exact gradient of ``beta E[h]``.
 
-_BY_NAME: dict[str, type[Estimator]] = {
+    h is a surrogate that learns the objective from past evaluations, beta how far to trust it, from how well it
+    predicted past batches before they were evaluated. Unbiased, as neither has seen the evaluations that it is
+    used for: for this each call needs noise of its own, so never the same seed twice. The evaluations are those
+    of the other estimator. For one problem, not for a batch of them.
+
+    Parameters
+    ----------
+    estimator : Estimator
+        Where f is expensive, `LeaveOneOut`.
+    surrogate : Surrogate
+        `Additive`, `Hamming` or one of your own. It keeps what it has learnt: a new one for each objective.
+    """
+
+    estimator: AR | ARS | ARSM | Reinforce | LeaveOneOut
+    surrogate: Surrogate
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.estimator, AR | ARS | ARSM | Reinforce | LeaveOneOut):
+            raise TypeError(f"estimator must be one that samples, such as LeaveOneOut(); got {self.estimator!r}")
+        if not isinstance(self.surrogate, Surrogate):
+            raise TypeError(f"surrogate must be a Surrogate, such as Additive(); got {self.surrogate!r}")
+
+
+Estimator = AR | ARS | ARSM | Reinforce | LeaveOneOut | Exact | ControlVariate
+
+_BY_NAME: dict[str, type[AR | ARS | ARSM | Reinforce | LeaveOneOut | Exact]] = {
     "ar": AR,
     "ars": ARS,
     "arsm": ARSM,
@@ -193,4 +231,6 @@ def resolve_estimator(estimator: Estimator | str) -> Estimator:
         return estimator
     known = ", ".join(repr(name) for name in _BY_NAME)
     classes = ", ".join(f"{cls.__name__}()" for cls in _BY_NAME.values())
-    raise ValueError(f"estimator must be one of {known}, or one of {classes}; got {estimator!r}")
+    raise ValueError(
+        f"estimator must be one of {known}, or one of {classes}, ControlVariate(...); got {estimator!r}"
+    )

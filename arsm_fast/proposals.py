@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._checks import check_count, check_integer, check_noise, check_values
+from ._control_variate import WithSurrogate
 from ._coordinate import CoordinateSwaps
 from ._draws import Draws
 from ._exact import Enumeration
@@ -21,7 +22,7 @@ from ._noise import NOT_GIVEN, Noise
 from ._one_variable import OneVariable
 from ._random import SeedLike, philox_key
 from ._vectors import Vectors
-from .estimators import ARS, ARSM, Estimator, Exact, LeaveOneOut, Reinforce, resolve_estimator
+from .estimators import ARS, ARSM, ControlVariate, Estimator, Exact, LeaveOneOut, Reinforce, resolve_estimator
 from .kernels import draws
 
 __all__ = ["GradientEstimate", "Proposal", "propose"]
@@ -261,6 +262,9 @@ def make_method(logits: Logits, estimator: Estimator, n_samples: int, noise: Any
         if noise is not None:
             raise ValueError("noise must be None for the estimator Exact, which uses none")
         return Enumeration(logits, estimator.limit)
+    if isinstance(estimator, ControlVariate):
+        inner = make_method(logits, estimator.estimator, n_samples, noise, rng)
+        return WithSurrogate(logits, inner, estimator.surrogate)
     if isinstance(estimator, ARS | ARSM):
         return _swap_method(logits, estimator, n_samples, noise, rng)
     leading: tuple[int, ...] = (n_samples,)
