@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from ._logits import FloatArray, IntArray, Logits
 from ._moments import Blocks, Moments, accumulate
 from ._noise import LONGEST_SHORT_ROW, LONGEST_TILE, Noise
+from .kernels.binary import binary_moments
 from .kernels.lanes import WIDTH as TILE_WIDTH
 from .kernels.moments import merge_seen
 from .kernels.noise import LANES
@@ -94,20 +95,17 @@ class OneVariable:
 
     def _short_rows(self, table: FloatArray, seen: NDArray[np.bool_]) -> tuple[Moments, int]:
         logits, noise = self._logits, self._noise
+        n_categories = int(logits.sizes[0])
         mean = np.empty(table.size)
         squares = np.empty(table.size if noise.n_samples > 1 else 0)
         value = np.empty(logits.offsets.size - 1)
-        n_seen = short_row_moments(
-            noise.key,
-            noise.n_samples,
-            int(logits.sizes[0]),
-            logits.inverse_weights,
-            table,
-            mean,
-            squares,
-            value,
-            seen,
-        )
+        rows = (logits.inverse_weights, table)
+        if n_categories == 2 and noise.n_samples == 1:
+            n_seen = binary_moments(noise.key, *rows, mean, value, seen)
+        else:
+            n_seen = short_row_moments(
+                noise.key, noise.n_samples, n_categories, *rows, mean, squares, value, seen
+            )
         return Moments(mean, squares, value / noise.n_samples), int(n_seen)
 
     def _samples_side_by_side(self) -> bool:

@@ -30,6 +30,7 @@ def warmup() -> None:
     pseudo_action_matrix(dirichlet_noise(logits, rng=0)[0], logits)
     gradient(logits, logits, rng=0)
     gradient(long_rows, long_rows, rng=0)
+    gradient(np.zeros(2), np.zeros(2), rng=0)
     gradient(logits, logits, n_samples=2 * LARGEST_BLOCK, rng=0)  # blocks are merged
     for estimator in (AR(), ARS(), ARSM(), ARSM(swap="coordinate"), Reinforce(), LeaveOneOut(2)):
         gradient(lambda actions: actions.sum(axis=1), logits, estimator=estimator, rng=0)

@@ -8,7 +8,7 @@ from arsm_fast import dirichlet_noise, gradient, propose, sample
 
 SHAPES = [
     (1,), (2,), (3,), (7,), (8,), (30,), (100,), (257,), (1000,), (3, 40), (400, 30),
-    (8, 1), (9, 2), (17, 10), (7, 16), (13, 64), (12, 128), (11, 129),
+    (8, 1), (9, 2), (10_000, 2), (17, 10), (7, 16), (13, 64), (12, 128), (11, 129),
 ]  # fmt: skip
 
 
@@ -35,7 +35,7 @@ def test_tiles_agree_with_single_samples(shape, scale, n_samples):
     assert drawn.n_evaluations == handed_in.n_evaluations
 
 
-@pytest.mark.parametrize("shape", [(1, 1, 5), (9, 1, 2), (30, 1, 10), (5, 1, 200)], ids=str)
+@pytest.mark.parametrize("shape", [(1, 1, 5), (9, 1, 2), (9_000, 1, 2), (30, 1, 10), (5, 1, 200)], ids=str)
 @pytest.mark.parametrize("n_samples", [1, 70])
 def test_proposals_of_rows_side_by_side_ask_for_what_they_need(shape, n_samples):
     rng = np.random.default_rng(shape[-1])

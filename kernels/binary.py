@@ -1,0 +1,65 @@
+"""One sample of rows of two categories: the swap of the two is the only one, and ARS, ARSM and ARM are the same.
+
+Written for one row, in a loop that LLVM vectorises.
+"""
+
+import numba
+import numpy as np
+
+from ._jit import called, parallel
+from .exponential import NOISE_STREAM, exponential
+from .philox import LOW_WORD, WORD_BITS, philox
+
+ROWS_PER_TASK = 8192
+
+
+@called
+def binary_gradients(key, first, inverse_weights, values, gradient, value, seen_first, seen_second):
+    """The gradients of rows first, first + 1, ..., the means of f, and whether each value was needed."""
+    key_0 = key & LOW_WORD
+    key_1 = key >> WORD_BITS
+    n_seen = 0
+    for i in range(value.shape[0]):
+        row = np.uint64(first + i)
+        x0, x1, x2, x3 = philox(np.uint64(0), row, np.uint64(0), NOISE_STREAM, key_0, key_1)
+        noise_0, noise_1 = exponential(x0, x1), exponential(x2, x3)
+        weight_0, weight_1 = inverse_weights[2 * i], inverse_weights[2 * i + 1]
+        value_0, value_1 = values[2 * i], values[2 * i + 1]
+        action = noise_1 * weight_1 < noise_0 * weight_0
+        swapped = noise_0 * weight_1 < noise_1 * weight_0
+        base = value_1 if action else value_0
+        other = value_1 if swapped else value_0
+        # Equation 9: the weights of the two references are a and -a.
+        part = (other - base) * (0.5 - noise_0 / (noise_0 + noise_1))
+        gradient[2 * i] = -part
+        gradient[2 * i + 1] = part
+        value[i] = 0.5 * (base + other)
+        seen_first[i] = not (action and swapped)
+        seen_second[i] = action or swapped
+        n_seen += 1 + (action != swapped)
+    return n_seen
+
+
+@parallel
+def binary_moments(key, inverse_weights, values, gradient, value, seen):
+    """Gradients and values of one sample of each row; seen may be empty.
+
+    The result is how many values were needed.
+    """
+    n_rows = value.shape[0]
+    n_seen = 0
+    for task in numba.prange((n_rows + ROWS_PER_TASK - 1) // ROWS_PER_TASK):
+        first, stop = task * ROWS_PER_TASK, min(n_rows, (task + 1) * ROWS_PER_TASK)
+        both = slice(2 * first, 2 * stop)
+        seen_first = np.empty(stop - first, np.bool_)
+        seen_second = np.empty(stop - first, np.bool_)
+        n_seen += binary_gradients(
+            key, first, inverse_weights[both], values[both], gradient[both], value[first:stop],
+            seen_first, seen_second,
+        )  # fmt: skip
+        if seen.shape[0] > 0:
+            own = seen[both]
+            for i in range(stop - first):
+                own[2 * i] = seen_first[i]
+                own[2 * i + 1] = seen_second[i]
+    return n_seen
