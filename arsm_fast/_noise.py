@@ -11,8 +11,8 @@ from ._logits import FloatArray, Logits
 
 # Rows that are longer fall out of the second-level cache where eight samples of one lie side by side.
 LONGEST_TILE = 16384
-# Eight rows side by side, each with weights of its own, compare all pairs that any of them needs.
-LONGEST_SHORT_ROW = 128
+# Longer rows are drawn one at a time as fast as eight side by side.
+LONGEST_SHORT_ROW = 256
 NOT_GIVEN = np.empty((0, 0))
 
 

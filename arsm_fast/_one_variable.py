@@ -13,8 +13,16 @@ from .kernels.binary import binary_moments
 from .kernels.lanes import WIDTH as TILE_WIDTH
 from .kernels.moments import merge_seen
 from .kernels.noise import LANES
-from .kernels.one_variable import list_seen, many_sample_moments, one_variable_moments, short_row_moments
+from .kernels.one_variable import (
+    list_seen,
+    many_sample_moments,
+    medium_row_moments,
+    one_variable_moments,
+    short_row_moments,
+)
 
+# Of longer rows side by side not all pairs are compared.
+LONGEST_ALL_PAIRS = 40
 # More samples than these are worth a sorted order for each row.
 MOST_SAMPLES_OF_ROWS = 64
 
@@ -103,9 +111,8 @@ class OneVariable:
         if n_categories == 2 and noise.n_samples == 1:
             n_seen = binary_moments(noise.key, *rows, mean, value, seen)
         else:
-            n_seen = short_row_moments(
-                noise.key, noise.n_samples, n_categories, *rows, mean, squares, value, seen
-            )
+            run = short_row_moments if n_categories <= LONGEST_ALL_PAIRS else medium_row_moments
+            n_seen = run(noise.key, noise.n_samples, n_categories, *rows, mean, squares, value, seen)
         return Moments(mean, squares, value / noise.n_samples), int(n_seen)
 
     def _samples_side_by_side(self) -> bool:

@@ -6,6 +6,7 @@ import numpy as np
 
 from ._moments import LARGEST_BLOCK
 from ._noise import LONGEST_SHORT_ROW
+from ._one_variable import LONGEST_ALL_PAIRS
 from .estimators import AR, ARS, ARSM, LeaveOneOut, Reinforce
 from .gradients import gradient
 from .proposals import propose
@@ -30,7 +31,8 @@ def warmup() -> None:
     pseudo_action_matrix(dirichlet_noise(logits, rng=0)[0], logits)
     gradient(logits, logits, rng=0)
     gradient(long_rows, long_rows, rng=0)
-    gradient(np.zeros(2), np.zeros(2), rng=0)
+    for size in (2, LONGEST_ALL_PAIRS + 1):
+        gradient(np.zeros(size), np.zeros(size), rng=0)
     gradient(logits, logits, n_samples=2 * LARGEST_BLOCK, rng=0)  # blocks are merged
     for estimator in (AR(), ARS(), ARSM(), ARSM(swap="coordinate"), Reinforce(), LeaveOneOut(2)):
         gradient(lambda actions: actions.sum(axis=1), logits, estimator=estimator, rng=0)

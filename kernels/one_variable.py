@@ -5,6 +5,7 @@ import numpy as np
 
 from ._jit import parallel, serial
 from .lanes import WIDTH
+from .medium_rows import medium_rows_moments
 from .merge import swap_row, swap_scratch
 from .moments import add_sample
 from .noise import fill_references, noise_row
@@ -119,3 +120,20 @@ def list_seen(seen, offsets, positions, actions, rows):
             actions[at] = i - offsets[row]
             rows[at] = row
             at += seen[i]
+
+
+@parallel
+def medium_row_moments(
+    key, n_samples, n, inverse_weights, values, mean, squares, value, seen
+):  # fmt: skip
+    """As short_row_moments, for rows of which not all pairs are to be compared."""
+    n_tiles = (value.shape[0] + WIDTH - 1) // WIDTH
+    tiles_per_task = max(1, CATEGORIES_PER_TASK // (n * n_samples * WIDTH))
+    n_seen = 0
+    for task in numba.prange((n_tiles + tiles_per_task - 1) // tiles_per_task):
+        first = task * tiles_per_task
+        n_seen += medium_rows_moments(
+            key, n_samples, first, min(n_tiles, first + tiles_per_task), n,
+            inverse_weights, values, mean, squares, value, seen,
+        )  # fmt: skip
+    return n_seen

@@ -1,0 +1,172 @@
+"""ARSM of eight rows side by side, each with weights and values of its own and too long for tile.rows_moments.
+
+Noise, race and the swaps of the winner are tile.py's, a row a lane. The swaps of two losers differ too much from
+row to row, and are done one row at a time, eight categories side by side.
+"""
+
+import numpy as np
+
+from ._jit import called, inlined
+from .bits import bit_count, lowest_bit
+from .lanes import (
+    WIDTH,
+    lane_array,
+    load,
+    mask_bits,
+    multiply_add,
+    select,
+    spread,
+    store,
+    sum_of_lanes,
+    transpose_block,
+)
+from .merge import EXCLUDED
+from .moments import add_sample
+from .tile import draw_tile, lanes_up_to, load_rows, race_tile, row_of_winner_tile, store_seen
+
+
+@inlined
+def padded_length(n):
+    """The number of categories made whole blocks of eight."""
+    return (n + WIDTH - 1) // WIDTH * WIDTH
+
+
+@inlined
+def spread_rows(tile, rows):
+    """Write the lanes of a tile of whole blocks to rows one after the other."""
+    n = tile.shape[0]
+    for block in range(n // WIDTH):
+        transpose_block(tile, block * WIDTH * WIDTH, WIDTH, rows, block * WIDTH, n)
+
+
+@inlined
+def count_below(row, factor, limit):
+    """The number of entries of a row with row[i] * factor < limit."""
+    count = 0
+    for block in range(row.shape[0] // WIDTH):
+        count += bit_count(mask_bits(load(row, block) * factor < limit))
+    return count
+
+
+@inlined
+def list_below(row, factor, limit, members):
+    """List the entries of a row with row[i] * factor < limit."""
+    n = 0
+    for block in range(row.shape[0] // WIDTH):
+        bits = mask_bits(load(row, block) * factor < limit)
+        while bits:
+            members[n] = block * WIDTH + lowest_bit(bits)
+            n += 1
+            bits &= bits - np.uint64(1)
+
+
+@called
+def away_from_winner_of_row(
+    noise, inverse_weights, values, share, inverse_total, base, limit, lightest, h, members
+):  # fmt: skip
+    """Add the swaps of two losers to h. Results: the sums of d_cj over their unordered pairs, and of h.
+
+    From one light category to the next or, where those are fewer, from one heavy one to the next, each against
+    all categories of the other kind.
+    """
+    zero, one = spread(0.0), spread(1.0)
+    n_light = count_below(noise, 1.0, limit)
+    n_heavy = count_below(inverse_weights, lightest, limit)
+    by_light = n_light <= n_heavy
+    if by_light:
+        own_keys, keys = noise, inverse_weights
+        list_below(noise, 1.0, limit, members)
+    else:
+        own_keys, keys = inverse_weights, noise
+        list_below(inverse_weights, lightest, limit, members)
+    difference_sum, h_sum = 0.0, 0.0
+    for i in range(min(n_light, n_heavy)):
+        member = members[i]
+        key = own_keys[member]
+        own_difference = 1.0 if by_light else values[member] - base
+        given = own_difference * (share - noise[member] * inverse_total)
+        differences, received = zero, zero
+        for block in range(noise.shape[0] // WIDTH):
+            difference = load(values, block) - base if by_light else one
+            difference = select(load(keys, block) * key < limit, difference, zero)
+            weight = share - load(noise, block) * inverse_total
+            store(h, block, multiply_add(difference, spread(given), load(h, block)))
+            differences = differences + difference
+            received = multiply_add(difference, weight, received)
+        total = sum_of_lanes(received) * own_difference
+        difference_total = sum_of_lanes(differences)
+        h[member] += total
+        h_sum += total + given * difference_total
+        difference_sum += own_difference * difference_total
+    return difference_sum, h_sum
+
+
+@called
+def medium_rows_moments(
+    key, n_samples, first_tile, stop_tile, n, inverse_weights, values, mean, squares, value, seen
+):  # fmt: skip
+    """As tile.rows_moments."""
+    n_padded = padded_length(n)
+    shape = (n_padded, WIDTH)
+    noise = lane_array(n_padded + 1).reshape((n_padded + 1, WIDTH))
+    own_weights, own_values = lane_array(n_padded).reshape(shape), lane_array(n_padded).reshape(shape)
+    lane_h = lane_array(n_padded).reshape(shape)
+    noise_rows, weight_rows = lane_array(n_padded), lane_array(n_padded)
+    value_rows, h_rows = lane_array(n_padded), lane_array(n_padded)
+    rest = lane_array(8).reshape((8, WIDTH))
+    members = np.empty(n_padded, np.int64)
+    lanes_seen = np.empty(n, np.uint64)
+    for c in range(n, n_padded):  # padding, that never wins
+        store(own_weights, c, spread(np.inf))
+        store(own_values, c, spread(0.0))
+        store(lane_h, c, spread(0.0))
+    n_rows = value.shape[0]
+    n_seen = 0
+    for tile in range(first_tile, stop_tile):
+        first_row = tile * WIDTH
+        n_own = min(WIDTH, n_rows - first_row)
+        load_rows(inverse_weights, first_row, n_rows, n, own_weights)
+        load_rows(values, first_row, n_rows, n, own_values)
+        spread_rows(own_weights, weight_rows)
+        spread_rows(own_values, value_rows)
+        lanes_seen[:] = 0
+        value[first_row : first_row + n_own] = 0.0
+        for sample in range(n_samples):
+            draw_tile(key, sample, 0, first_row, 1, 0, n, noise)
+            total, first_at, second_at, limit, second_value = race_tile(noise, own_weights[:n])
+            race = first_at, second_at, limit, second_value
+            h_winner, h_sum, base, difference_sum, lightest = row_of_winner_tile(
+                noise, own_weights[:n], own_values, -1.0 / total, race, lane_h, lanes_seen
+            )
+            for c in range(n):
+                lanes_seen[c] |= mask_bits(lightest * load(own_weights, c) < limit)
+            for c in range(n, n_padded):
+                store(noise, c, spread(EXCLUDED))
+            for i, lanes in enumerate((base, h_sum, difference_sum, first_at, h_winner, total, limit, lightest)):
+                store(rest, i, lanes)
+            spread_rows(lane_h, h_rows)
+            spread_rows(noise[:n_padded], noise_rows)
+            for lane in range(n_own):
+                row = first_row + lane
+                padded = slice(lane * n_padded, (lane + 1) * n_padded)
+                own_noise, h = noise_rows[padded], h_rows[padded]
+                row_h_sum, row_difference_sum = rest[1, lane], rest[2, lane]
+                winner = int(rest[3, lane])
+                h[winner] = rest[4, lane]
+                own_noise[winner] = EXCLUDED
+                if rest[7, lane] <= rest[6, lane]:
+                    away_difference, away_h = away_from_winner_of_row(
+                        own_noise, weight_rows[padded], value_rows[padded], 1.0 / n, 1.0 / rest[5, lane],
+                        rest[0, lane], rest[6, lane], rest[7, lane], h, members,
+                    )  # fmt: skip
+                    row_h_sum += away_h
+                    row_difference_sum += away_difference
+                value[row] += rest[0, lane] + 2.0 * row_difference_sum / (float(n) * n)
+                own = slice(row * n, (row + 1) * n)
+                add_sample(h[:n], row_h_sum / n, sample + 1, mean[own], squares[own])
+        own_lanes = lanes_up_to(n_own)
+        for c in range(n):
+            n_seen += bit_count(lanes_seen[c] & own_lanes)
+        if seen.shape[0] > 0:
+            store_seen(lanes_seen, first_row, n_own, n, seen)
+    return n_seen
