@@ -1,6 +1,18 @@
 """Gradients of expectations over categorical variables, on CPUs: ARSM and the estimators around it."""
 
-from .estimators import AR, ARS, ARSM, Exact, LeaveOneOut, Reinforce
+from .estimators import (
+    AR,
+    ARM,
+    ARS,
+    ARSM,
+    DisARM,
+    Exact,
+    LeaveOneOut,
+    LocalExpectation,
+    LocalPair,
+    RaoBlackwellTop,
+    Reinforce,
+)
 from .gradients import gradient
 from .proposals import GradientEstimate, Proposal, propose
 from .sampling import dirichlet_noise, pseudo_action_matrix, sample
@@ -10,12 +22,17 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AR",
+    "ARM",
     "ARS",
     "ARSM",
+    "DisARM",
     "Exact",
     "GradientEstimate",
     "LeaveOneOut",
+    "LocalExpectation",
+    "LocalPair",
     "Proposal",
+    "RaoBlackwellTop",
     "Reinforce",
     "dirichlet_noise",
     "gradient",

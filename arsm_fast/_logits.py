@@ -61,6 +61,22 @@ class Logits:
         weights /= np.repeat(np.add.reduceat(weights, self.offsets[:-1]), self.sizes)
         return weights
 
+    def complements(self, probabilities: FloatArray) -> FloatArray:
+        """1 - p, by a sum for the likeliest of each row, so that it keeps its precision."""
+        likeliest = self.offsets[:-1] + self.order()[self.offsets[:-1]]
+        others = probabilities.copy()
+        others[likeliest] = 0.0
+        complements: FloatArray = 1.0 - probabilities
+        complements[likeliest] = np.add.reduceat(others, self.offsets[:-1])
+        return complements
+
+    def order(self) -> IntArray:
+        """The categories of each row from the likeliest on."""
+        if self.shape is not None:
+            return self.inverse_weights.reshape(-1, self.shape[-1]).argsort(axis=1).ravel()
+        rows = np.split(self.inverse_weights, self.offsets[1:-1])
+        return np.concatenate([row.argsort() for row in rows])
+
     def as_rows(self) -> Logits:
         """Every variable as a problem of its own."""
         return Logits(self.inverse_weights, self.offsets, self.n_problems * self.n_variables, 1, self.shape)
