@@ -80,9 +80,9 @@ class LocalSums(Local):
         super().__init__(logits, noise)
         self._certain = logits.inverse_weights < np.inf
         if m < logits.sizes.max():
-            starts = np.repeat(logits.offsets[:-1], logits.sizes)
-            rank = np.arange(starts.size) - starts
-            self._certain[(starts + logits.order())[rank >= m]] = False
+            top = np.zeros(self._certain.size, np.bool_)
+            top[logits.likeliest(m)] = True
+            self._certain &= top
         self._n_chosen = min(n_chosen, logits.n_variables)
         self.scale = logits.n_variables / self._n_chosen
 

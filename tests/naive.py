@@ -152,7 +152,7 @@ def inverse_weights(logits):
 def top(m, logits):
     """The m likeliest categories of each variable, without those that are not available."""
     weights = [inverse_weights(phi) for phi in logits]
-    return [[c for c in np.argsort(w)[:m] if w[c] < np.inf] for w in weights]
+    return [[c for c in np.argpartition(w, min(m, len(w)) - 1)[:m] if w[c] < np.inf] for w in weights]
 
 
 def rao_blackwell(f, noise, logits, tops):
