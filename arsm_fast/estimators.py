@@ -271,6 +271,7 @@ class DisARM:
     categories of a variable are in ascending order of probability, so that any two of them can be a pair. The
     importance weight is ``w_k = prod_{i < m} (1 - q_i)^2 / (1 - 2 q_i) max(q_m, 1 - q_m)``, m being the first of
     z_k and z'_k. Unbiased; the gradient of each variable sums to zero. One or two distinct evaluations a sample.
+    The categories are sorted once for all samples.
 
     References
     ----------
