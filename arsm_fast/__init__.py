@@ -1,6 +1,19 @@
 """Gradients of expectations over categorical variables, on CPUs: ARSM and the estimators around it."""
 
-from .estimators import AR, ARS, ARSM, ControlVariate, Exact, LeaveOneOut, Reinforce
+from .estimators import (
+    AR,
+    ARM,
+    ARS,
+    ARSM,
+    ControlVariate,
+    DisARM,
+    Exact,
+    LeaveOneOut,
+    LocalExpectation,
+    LocalPair,
+    RaoBlackwellTop,
+    Reinforce,
+)
 from .gradients import gradient
 from .proposals import GradientEstimate, Proposal, propose
 from .sampling import dirichlet_noise, pseudo_action_matrix, sample
@@ -11,15 +24,20 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AR",
+    "ARM",
     "ARS",
     "ARSM",
     "Additive",
     "ControlVariate",
+    "DisARM",
     "Exact",
     "GradientEstimate",
     "Hamming",
     "LeaveOneOut",
+    "LocalExpectation",
+    "LocalPair",
     "Proposal",
+    "RaoBlackwellTop",
     "Reinforce",
     "Surrogate",
     "dirichlet_noise",

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ._distinct import find_distinct, hash_multipliers
+from ._changes import Changes
+from ._distinct import hash_multipliers
 from ._logits import FloatArray, Logits
 from ._moments import Blocks, Moments, accumulate
 from ._noise import Noise, kernel_arguments
-from ._vectors import FormedVectors, VectorArray, Vectors
+from ._vectors import Vectors
 from .kernels.coordinate import (
     coordinate_entries,
     coordinate_moments,
@@ -26,36 +27,15 @@ class CoordinateSwaps:
 
     def propose(self) -> tuple[Vectors, NDArray[np.int32]]:
         """The distinct vectors, (M, K), and their problems."""
-        logits, noise = self._logits, self._noise
-        multipliers = hash_multipliers(logits.n_variables)
-        self._true_actions, self._bounds, self._variable, self._category, hashes = coordinate_entries(
-            *self._arguments, multipliers
-        )
-        distinct = find_distinct(hashes, np.ascontiguousarray(self._bounds[:: noise.n_samples]))
-        self._number, self._first = distinct.number, distinct.first
-        return FormedVectors(self._form, distinct.first.size), distinct.problem
-
-    def _form(self, start: int, stop: int) -> VectorArray:
-        """The vectors from start to stop."""
-        wanted = self._first[start:stop]
-        items = np.searchsorted(self._bounds, wanted, side="right") - 1
-        vectors: VectorArray = self._true_actions[items]
-        vectors[np.arange(wanted.size), self._variable[wanted]] = self._category[wanted]
-        return vectors
+        changes = Changes(*coordinate_entries(*self._arguments, hash_multipliers(self._logits.n_variables)))
+        self._distinct = changes.find_distinct(self._noise.n_samples)
+        return self._distinct.vectors, self._distinct.problem
 
     def estimate(self, values: FloatArray) -> Moments:
         """The gradient from the values of the distinct vectors."""
-        logits, noise = self._logits, self._noise
-        entry_values = values[self._number]
+        entries = self._distinct.arguments(values)
 
         def run(blocks: Blocks) -> None:
-            coordinate_moments(
-                *self._arguments,
-                self._bounds,
-                self._variable,
-                self._category,
-                entry_values,
-                *blocks,
-            )
+            coordinate_moments(*self._arguments, *entries, *blocks)
 
-        return accumulate(run, logits.problem_offsets, noise.n_samples)
+        return accumulate(run, self._logits.problem_offsets, self._noise.n_samples)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ._distinct import find_distinct, hash_multipliers
 from ._logits import FloatArray, Logits
 from ._moments import Blocks, Moments, accumulate
-from ._noise import LONGEST_SHORT_ROW, Noise
+from ._noise import LONGEST_SHORT_ROW, NOT_GIVEN, Noise
 from ._vectors import FormedVectors, VectorArray, Vectors
 from .kernels.distinct import hash_rows
 from .kernels.draws import draw_actions, draw_actions_of_rows, draw_actions_of_samples, draw_moments
@@ -50,7 +50,7 @@ class Draws:
     def propose(self) -> tuple[Vectors, NDArray[np.int32]]:
         """The distinct vectors, (M, K), and their problems."""
         logits, n_draws = self._logits, self._noise.n_samples * self._n_draws
-        self._actions = true_actions(logits, self._noise, n_draws)
+        self._actions, self._weights = self._draw()
         by_problem = self._actions.reshape(n_draws, logits.n_problems, logits.n_variables)
         vectors = np.ascontiguousarray(by_problem.transpose(1, 0, 2)).reshape(-1, logits.n_variables)
         hashes = np.empty((vectors.shape[0], 2), np.uint64)
@@ -58,6 +58,10 @@ class Draws:
         distinct = find_distinct(hashes, np.arange(logits.n_problems + 1) * n_draws)
         self._number, self._first = distinct.number, distinct.first
         return FormedVectors(self._form, distinct.first.size), distinct.problem
+
+    def _draw(self) -> tuple[VectorArray, FloatArray]:
+        """One action for each draw and row, (draws, rows), and the weights of pairs where they are antithetic."""
+        return true_actions(self._logits, self._noise, self._noise.n_samples * self._n_draws), NOT_GIVEN
 
     def _form(self, start: int, stop: int) -> VectorArray:
         """The vectors from start to stop."""
@@ -80,6 +84,7 @@ class Draws:
                 noise.n_samples,
                 logits.n_variables,
                 self._actions,
+                self._weights,
                 draw_values,
                 self._baseline,
                 probabilities,

@@ -61,6 +61,28 @@ class Logits:
         weights /= np.repeat(np.add.reduceat(weights, self.offsets[:-1]), self.sizes)
         return weights
 
+    def complements(self, probabilities: FloatArray) -> FloatArray:
+        """1 - p, by a sum where p > 1/2, so that it keeps its precision."""
+        likely = probabilities > 0.5
+        others = np.add.reduceat(np.where(likely, 0.0, probabilities), self.offsets[:-1])
+        return np.where(likely, np.repeat(others, self.sizes), 1.0 - probabilities)
+
+    def likeliest(self, m: int) -> IntArray:
+        """Flat positions of the m likeliest categories of each row, or of all where there are no more."""
+        starts = self.offsets[:-1]
+        if self.shape is not None:
+            rows = self.inverse_weights.reshape(-1, self.shape[-1])
+            return (starts[:, None] + rows.argpartition(m - 1, axis=1)[:, :m]).ravel()
+        ragged = zip(starts, np.split(self.inverse_weights, self.offsets[1:-1]), strict=True)
+        return np.concatenate([start + row.argpartition(min(m, row.size) - 1)[:m] for start, row in ragged])
+
+    def order(self) -> IntArray:
+        """The categories of each row from the likeliest on."""
+        if self.shape is not None:
+            return self.inverse_weights.reshape(-1, self.shape[-1]).argsort(axis=1).ravel()
+        rows = np.split(self.inverse_weights, self.offsets[1:-1])
+        return np.concatenate([row.argsort() for row in rows])
+
     def as_rows(self) -> Logits:
         """Every variable as a problem of its own."""
         return Logits(self.inverse_weights, self.offsets, self.n_problems * self.n_variables, 1, self.shape)

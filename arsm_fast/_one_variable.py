@@ -6,7 +6,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from ._logits import FloatArray, IntArray, Logits
+from ._logits import FloatArray, Logits
 from ._moments import Blocks, Moments, accumulate
 from ._noise import LONGEST_SHORT_ROW, LONGEST_TILE, Noise
 from .kernels.binary import binary_moments
@@ -63,7 +63,7 @@ class OneVariable:
         if seen.size == 0:
             seen = np.empty(table.size, np.bool_)
         tiled = self._samples_side_by_side()
-        order = self._order() if tiled else np.empty(0, np.int64)
+        order = self._logits.order() if tiled else np.empty(0, np.int64)
         noise_room = np.empty((numba.get_num_threads(), int(logits.sizes.max()) + LANES))
 
         def run(blocks: Blocks) -> None:
@@ -124,11 +124,3 @@ class OneVariable:
             and noise.given.size == 0
             and int(self._logits.sizes.max()) <= LONGEST_TILE
         )
-
-    def _order(self) -> IntArray:
-        """The categories of each row by descending weight."""
-        logits = self._logits
-        if logits.shape is not None:
-            return logits.inverse_weights.reshape(-1, logits.shape[-1]).argsort(axis=1).ravel()
-        rows = np.split(logits.inverse_weights, logits.offsets[1:-1])
-        return np.concatenate([row.argsort() for row in rows])

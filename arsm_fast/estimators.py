@@ -13,12 +13,17 @@ from .surrogates import Surrogate
 
 __all__ = [
     "AR",
+    "ARM",
     "ARS",
     "ARSM",
     "ControlVariate",
+    "DisARM",
     "Estimator",
     "Exact",
     "LeaveOneOut",
+    "LocalExpectation",
+    "LocalPair",
+    "RaoBlackwellTop",
     "Reinforce",
     "resolve_estimator",
 ]
@@ -166,6 +171,118 @@ class LeaveOneOut:
 
 
 @dataclass(frozen=True)
+class LocalExpectation:
+    """The exact expectation over each variable, with the others at their true action.
+
+    ``p_c (f(z_-k, c) - sum_b p_b f(z_-k, b))`` for variable k. Unbiased; the gradient of each variable sums
+    to zero. For one variable it is the gradient itself, without noise. ``1 + sum_k (C_k - 1)`` distinct
+    evaluations a sample, C_k being the available categories of variable k.
+
+    Parameters
+    ----------
+    variables : int, optional
+        Only so many variables a sample, at even distances from a random one, and their gradient times
+        ``K / variables``: fewer evaluations, more variance. By default, and from K on, all.
+
+    References
+    ----------
+    Titsias and Lázaro-Gredilla, NeurIPS 2015, equation 8; De Smet, Sansone and Zuidberg Dos Martires, NeurIPS
+    2023 (IndeCateR), with one sample of the other variables for all categories.
+    """
+
+    variables: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.variables is not None:
+            check_integer(self.variables, "variables", 1)
+
+
+@dataclass(frozen=True)
+class RaoBlackwellTop:
+    """The exact sum over the m likeliest categories of each variable; one draw stands for all others.
+
+    ``sum_{c in top} p_c (f_c - b) (1_c - p) + P (f_t - b) (1_t - p)`` with ``f_c = f(z_-k, c)`` for variable
+    k and the others at their true action. t is drawn from the categories outside the top, in proportion to
+    their probabilities, whose sum is P; b is the mean of f over the top, weighted by probability. Unbiased;
+    the gradient of each variable sums to zero. With m = C it is `LocalExpectation`. At most ``1 + K m``
+    distinct evaluations a sample. Best where few categories have most of the probability.
+
+    Parameters
+    ----------
+    m : int
+        Categories of each variable that are summed over, at least 1.
+
+    References
+    ----------
+    Liu, Regier, Tripuraneni, Jordan and McAuliffe, ICML 2019, equation 8, for each variable; with a baseline.
+    """
+
+    m: int = 3
+
+    def __post_init__(self) -> None:
+        check_integer(self.m, "m", 1)
+
+
+@dataclass(frozen=True)
+class LocalPair:
+    """The difference of two categories of each variable, with the others at their true action.
+
+    ``w (f_a - f_b) (1_a - 1_b)`` with ``f_c = f(z_-k, c)`` for variable k, a its true action and b a second draw.
+    Unbiased, as the gradient is ``sum_{a < b} p_a p_b (f_a - f_b) (1_a - 1_b)`` where the others are fixed; the
+    gradient of each variable sums to zero. At most ``K + 1`` distinct evaluations a sample, whatever C is.
+
+    Parameters
+    ----------
+    replacement : bool
+        Draw b independently of a, with w = 1/2; by default b differs from a, and
+        ``w = (1 - p_a) (1 - p_b) / (2 - p_a - p_b)``.
+
+    References
+    ----------
+    For each variable the leave-one-out of two draws: Kool, van Hoof and Welling, 2019 (with replacement),
+    and ICLR 2020 (without).
+    """
+
+    replacement: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.replacement, bool):
+            raise TypeError(f"replacement must be True or False; got {self.replacement!r}")
+
+
+@dataclass(frozen=True)
+class ARM:
+    """Augment-REINFORCE-merge, for variables of two categories.
+
+    ``1/2 (f(z) - f(z')) (1 - 2 pi_1)`` and its negative, z' being z with the noise of both categories exchanged,
+    in all variables at once. Unbiased. One or two distinct evaluations a sample. It is `ARSM` for two categories;
+    `DisARM` has less variance for the same evaluations.
+
+    References
+    ----------
+    Yin and Zhou, ICLR 2019, Theorem 1.
+    """
+
+
+@dataclass(frozen=True)
+class DisARM:
+    """Leave-one-out of two antithetic draws of all variables at once.
+
+    ``1/2 (f(z) - f(z')) w_k (1[z_k = c] - 1[z'_k = c])``. z_k is the first category i with ``u_i < q_i``, z'_k
+    that with ``1 - u_i < q_i``, with u_i uniform and q_i the probability of i given that it is none before i. The
+    categories of a variable are in ascending order of probability, so that any two of them can be a pair. The
+    importance weight is ``w_k = prod_{i < m} (1 - q_i)^2 / (1 - 2 q_i) max(q_m, 1 - q_m)``, m being the first of
+    z_k and z'_k. Unbiased; the gradient of each variable sums to zero. One or two distinct evaluations a sample.
+    The categories are sorted once for all samples.
+
+    References
+    ----------
+    Dong, Mnih and Tucker, NeurIPS 2020, equation 5 (two categories, also known as U2G: Yin, Ho, Yan, Qian and
+    Zhou, 2020); NeurIPS 2021 (DisARM-IW).
+    """
+
+
+@dataclass(frozen=True)
 class Exact:
     """The gradient itself, by enumeration of all vectors of available categories.
 
@@ -184,6 +301,11 @@ class Exact:
         check_integer(self.limit, "limit", 1)
 
 
+Sampling = (
+    AR | ARS | ARSM | Reinforce | LeaveOneOut | LocalExpectation | RaoBlackwellTop | LocalPair | ARM | DisARM
+)
+
+
 @dataclass(frozen=True)
 class ControlVariate:
     """Any other estimator of ``f - beta h``, and the exact gradient of ``beta E[h]``.
@@ -196,29 +318,34 @@ class ControlVariate:
     Parameters
     ----------
     estimator : Estimator
-        Where f is expensive, `LeaveOneOut`.
+        Any but `Exact`; where f is expensive, `LeaveOneOut`.
     surrogate : Surrogate
         `Additive`, `Hamming` or one of your own. It keeps what it has learnt: a new one for each objective.
     """
 
-    estimator: AR | ARS | ARSM | Reinforce | LeaveOneOut
+    estimator: Sampling
     surrogate: Surrogate
 
     def __post_init__(self) -> None:
-        if not isinstance(self.estimator, AR | ARS | ARSM | Reinforce | LeaveOneOut):
+        if not isinstance(self.estimator, Sampling):
             raise TypeError(f"estimator must be one that samples, such as LeaveOneOut(); got {self.estimator!r}")
         if not isinstance(self.surrogate, Surrogate):
             raise TypeError(f"surrogate must be a Surrogate, such as Additive(); got {self.surrogate!r}")
 
 
-Estimator = AR | ARS | ARSM | Reinforce | LeaveOneOut | Exact | ControlVariate
+Estimator = Sampling | Exact | ControlVariate
 
-_BY_NAME: dict[str, type[AR | ARS | ARSM | Reinforce | LeaveOneOut | Exact]] = {
+_BY_NAME: dict[str, type[Sampling | Exact]] = {
     "ar": AR,
     "ars": ARS,
     "arsm": ARSM,
     "reinforce": Reinforce,
     "loo": LeaveOneOut,
+    "local": LocalExpectation,
+    "top": RaoBlackwellTop,
+    "pair": LocalPair,
+    "arm": ARM,
+    "disarm": DisARM,
     "exact": Exact,
 }
 

@@ -44,7 +44,8 @@ def gradient(
         problems, or of variables with different numbers of categories. -inf makes a category
         unavailable: f is never asked for it.
     estimator : Estimator or str
-        An estimator, or the name of a default one: "ar", "ars", "arsm", "reinforce", "loo", "exact".
+        An estimator, or the name of a default one: "ar", "ars", "arsm", "reinforce", "loo", "local",
+        "top", "pair", "arm", "disarm", "exact".
         All are unbiased.
     n_samples : int
         Samples to average over. f is still asked each distinct vector of a problem once.

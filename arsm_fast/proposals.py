@@ -9,6 +9,7 @@ from typing import Any, Protocol, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ._antithetic import AntitheticPairs
 from ._checks import check_count, check_integer, check_noise, check_values
 from ._control_variate import WithSurrogate
 from ._coordinate import CoordinateSwaps
@@ -16,13 +17,28 @@ from ._draws import Draws
 from ._exact import Enumeration
 from ._joint_pairs import JointPairs
 from ._joint_references import JointReferences
+from ._local import LocalPairs, LocalSums
 from ._logits import FloatArray, Logits, LogitsLike, check_logits
 from ._moments import Moments
 from ._noise import NOT_GIVEN, Noise
 from ._one_variable import OneVariable
 from ._random import SeedLike, philox_key
 from ._vectors import Vectors
-from .estimators import ARS, ARSM, ControlVariate, Estimator, Exact, LeaveOneOut, Reinforce, resolve_estimator
+from .estimators import (
+    ARM,
+    ARS,
+    ARSM,
+    ControlVariate,
+    DisARM,
+    Estimator,
+    Exact,
+    LeaveOneOut,
+    LocalExpectation,
+    LocalPair,
+    RaoBlackwellTop,
+    Reinforce,
+    resolve_estimator,
+)
 from .kernels import draws
 
 __all__ = ["GradientEstimate", "Proposal", "propose"]
@@ -220,12 +236,14 @@ def propose(
         problems, or of variables with different numbers of categories. -inf makes a category
         unavailable.
     estimator : Estimator or str
-        An estimator, or the name of a default one: "ar", "ars", "arsm", "reinforce", "loo", "exact".
+        An estimator, or the name of a default one: "ar", "ars", "arsm", "reinforce", "loo", "local",
+        "top", "pair", "arm", "disarm", "exact".
     n_samples : int
         Samples to average over. f is still asked each distinct vector of a problem once.
     noise : array_like or list, optional
         Dirichlet(1) noise in place of drawn noise, of shape ``(n_samples,) + logits.shape``; for
-        `LeaveOneOut` of shape ``(n_samples, n) + logits.shape``. For a list of logits a list of arrays.
+        `LeaveOneOut` of shape ``(n_samples, n) + logits.shape``, and for pairs with replacement with n = 2; for
+        `DisARM` there is none. For a list of logits a list of arrays.
         Its sums may be off by 1e-6. References are still drawn.
     rng : None, int, SeedSequence or Generator
         Source of the noise and of references. The same seed gives the same bits for any number of threads.
@@ -265,8 +283,23 @@ def make_method(logits: Logits, estimator: Estimator, n_samples: int, noise: Any
     if isinstance(estimator, ControlVariate):
         inner = make_method(logits, estimator.estimator, n_samples, noise, rng)
         return WithSurrogate(logits, inner, estimator.surrogate)
+    if isinstance(estimator, ARM):
+        if (logits.sizes != 2).any():
+            raise ValueError(
+                f"estimator ARM is for variables of two categories, here one has "
+                f"{logits.sizes[(logits.sizes != 2).argmax()]}; ARSM is its form for others"
+            )
+        estimator = ARSM()
     if isinstance(estimator, ARS | ARSM):
         return _swap_method(logits, estimator, n_samples, noise, rng)
+    if isinstance(estimator, LocalExpectation | RaoBlackwellTop | LocalPair):
+        return _local_method(logits, estimator, n_samples, noise, rng)
+    if isinstance(estimator, DisARM):
+        if noise is not None:
+            raise ValueError(
+                "noise must be None for the estimator DisARM, whose pairs are not of Dirichlet noise"
+            )
+        return AntitheticPairs(logits, Noise(philox_key(rng), n_samples))
     leading: tuple[int, ...] = (n_samples,)
     kind, n_draws = draws.AR, 1
     baseline = np.zeros(logits.n_problems)
@@ -304,6 +337,25 @@ def _swap_method(logits: Logits, estimator: ARS | ARSM, n_samples: int, noise: A
     if n_references == 0:
         return JointPairs(logits, settings, plus=plus)
     return JointReferences(logits, settings, plus=plus)
+
+
+def _local_method(
+    logits: Logits,
+    estimator: LocalExpectation | RaoBlackwellTop | LocalPair,
+    n_samples: int,
+    noise: Any,
+    rng: SeedLike,
+) -> Method:
+    independent = isinstance(estimator, LocalPair) and estimator.replacement
+    leading = (n_samples, 2) if independent else (n_samples,)
+    given = NOT_GIVEN if noise is None else check_noise(noise, logits, leading)
+    settings = Noise(philox_key(rng), n_samples, given)
+    if isinstance(estimator, LocalPair):
+        return LocalPairs(logits, settings, distinct=not independent)
+    longest = int(logits.sizes.max())
+    if isinstance(estimator, RaoBlackwellTop):
+        return LocalSums(logits, settings, min(estimator.m, longest), logits.n_variables)
+    return LocalSums(logits, settings, longest, estimator.variables or logits.n_variables)
 
 
 def _check_baseline(baseline: ArrayLike, n_problems: int) -> FloatArray:

@@ -7,7 +7,7 @@ import numpy as np
 from ._moments import LARGEST_BLOCK
 from ._noise import LONGEST_SHORT_ROW
 from ._one_variable import LONGEST_ALL_PAIRS
-from .estimators import AR, ARS, ARSM, LeaveOneOut, Reinforce
+from .estimators import AR, ARS, ARSM, DisARM, LeaveOneOut, LocalExpectation, LocalPair, Reinforce
 from .gradients import gradient
 from .proposals import propose
 from .sampling import dirichlet_noise, pseudo_action_matrix, sample
@@ -34,6 +34,9 @@ def warmup() -> None:
     for size in (2, LONGEST_ALL_PAIRS + 1):
         gradient(np.zeros(size), np.zeros(size), rng=0)
     gradient(logits, logits, n_samples=2 * LARGEST_BLOCK, rng=0)  # blocks are merged
-    for estimator in (AR(), ARS(), ARSM(), ARSM(swap="coordinate"), Reinforce(), LeaveOneOut(2)):
+    for estimator in (
+        *(AR(), ARS(), ARSM(), ARSM(swap="coordinate"), Reinforce(), LeaveOneOut(2), LocalExpectation(1)),
+        *(LocalPair(), DisARM()),
+    ):
         gradient(lambda actions: actions.sum(axis=1), logits, estimator=estimator, rng=0)
     propose(logits[:, None, :], rng=0)

@@ -1,4 +1,4 @@
-"""True actions, and the estimators that need nothing else: REINFORCE, leave-one-out and AR."""
+"""True actions, and the estimators that need nothing else: REINFORCE, leave-one-out, AR and DisARM."""
 
 import numba
 import numpy as np
@@ -10,7 +10,7 @@ from .noise import LANES, noise_row
 from .race import race_scratch, winner_of
 from .tile import draw_tile, load_rows, race_on
 
-REINFORCE, LEAVE_ONE_OUT, AR = 0, 1, 2
+REINFORCE, LEAVE_ONE_OUT, AR, ANTITHETIC = 0, 1, 2, 3
 CATEGORIES_PER_TASK = 16384
 # So many categories of eight samples at a time stay in the first-level cache.
 BLOCK = 256
@@ -89,12 +89,13 @@ def ar_sample(noise, total, value, gradient):
 
 @parallel
 def draw_moments(
-    estimator, n_draws, key, noise, n_samples, n_variables, actions, values, baseline,
+    estimator, n_draws, key, noise, n_samples, n_variables, actions, weights, values, baseline,
     probabilities, offsets, longest, first, n_blocks, block_samples, starts, mean, squares, value,
 ):  # fmt: skip
     """Moments of the gradient of blocks of samples; a block is one problem (see moments.merge_blocks).
 
-    actions is (n_samples * n_draws, rows) and values (n_samples * n_draws, problems).
+    actions is (n_samples * n_draws, rows), values (n_samples * n_draws, problems) and weights, which only
+    ANTITHETIC takes, (n_samples, rows).
     """
     for i in numba.prange(value.shape[0]):
         problem, block = (first + i) // n_blocks, (first + i) % n_blocks
@@ -124,9 +125,10 @@ def draw_moments(
                     ar_sample(row_noise, total, draws[0], g)
                 else:
                     g[:] = 0.0
+                    weight = weights[sample, row] if estimator == ANTITHETIC else 1.0
                     for d in range(n_draws):
                         excess = draws[d] - draw_mean
-                        g[actions[sample * n_draws + d, row]] += excess / (n_draws - 1)
+                        g[actions[sample * n_draws + d, row]] += weight * (excess / (n_draws - 1))
             add_sample(gradient, 0.0, sample - first_sample + 1, mean[out], squares[out])
             value_sum += draw_mean
         value[i] = value_sum

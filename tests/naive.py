@@ -142,3 +142,99 @@ def coordinate(f, noise, logits, references=None):
         gradient.append(g[0])
         values.append(value)
     return gradient, np.mean(values)
+
+
+def inverse_weights(logits):
+    with np.errstate(over="ignore"):
+        return np.exp(logits.max() - logits)
+
+
+def top(m, logits):
+    """The m likeliest categories of each variable, without those that are not available."""
+    weights = [inverse_weights(phi) for phi in logits]
+    return [[c for c in np.argpartition(w, min(m, len(w)) - 1)[:m] if w[c] < np.inf] for w in weights]
+
+
+def rao_blackwell(f, noise, logits, tops):
+    """For each variable the sum over its top, and the first of the race among the others for all of these."""
+    z = true_action(noise, logits)
+    gradient, values = [], []
+    for k, (pi, phi) in enumerate(zip(noise, logits, strict=True)):
+        p, weights = softmax(phi), inverse_weights(phi)
+        tail = [c for c in range(len(phi)) if c not in tops[k] and weights[c] < np.inf]
+        shares = {c: p[c] for c in tops[k]}
+        if tail:
+            shares[min(tail, key=lambda c, race=pi * weights: race[c])] = p[tail].sum()
+        f_k = {c: f((*z[:k], int(c), *z[k + 1 :])) for c in shares}
+        baseline = sum(p[c] * f_k[c] for c in tops[k]) / p[tops[k]].sum()
+        g = np.zeros(len(phi))
+        for c, share in shares.items():
+            score = -p
+            score[c] += 1.0
+            g += share * (f_k[c] - baseline) * score
+        gradient.append(g)
+        values.append(sum(share * f_k[c] for c, share in shares.items()))
+    f(z)
+    return gradient, np.mean(values)
+
+
+def local_expectation(f, noise, logits):
+    """The exact gradient and expectation of each variable, with the others at their true action."""
+    z = true_action(noise, logits)
+    gradient, values = [], []
+    for k, phi in enumerate(logits):
+        weights = inverse_weights(phi)
+        available = [c for c in range(len(phi)) if weights[c] < np.inf]
+        p, f_k = softmax(phi)[available], np.array([f((*z[:k], c, *z[k + 1 :])) for c in available])
+        gradient.append(np.zeros(len(phi)))
+        gradient[k][available] = p * (f_k - p @ f_k)
+        values.append(p @ f_k)
+    return gradient, np.mean(values)
+
+
+def local_pair(f, noise, logits, second_noise=None):
+    """The difference to the second of the race, or to the winner of another one, in each variable."""
+    z = true_action(noise, logits)
+    gradient, values = [], []
+    for k, (a, phi) in enumerate(zip(z, logits, strict=True)):
+        g, value = np.zeros(len(phi)), f(z)
+        race = (noise if second_noise is None else second_noise)[k] * inverse_weights(phi)
+        if second_noise is None:
+            race[a] = np.inf
+        b = int(np.argmin(race))
+        if b != a and race[b] < np.inf:
+            p, f_b = softmax(phi), f((*z[:k], b, *z[k + 1 :]))
+            not_a, not_b = np.delete(p, a).sum(), np.delete(p, b).sum()
+            difference = 0.5 * (f(z) - f_b)
+            value = (f(z) + f_b) / 2
+            if second_noise is None:
+                difference = not_a * not_b / (not_a + not_b) * (f(z) - f_b)
+                value = (not_b * f(z) + not_a * f_b) / (not_a + not_b)
+            g[a], g[b] = difference, -difference
+        gradient.append(g)
+        values.append(value)
+    return gradient, np.mean(values)
+
+
+def broken_off(uniforms, q):
+    """The first stick that breaks off; the last one does."""
+    return next(i for i, (u, q_i) in enumerate(zip(uniforms, q, strict=True)) if u < q_i or i == len(q) - 1)
+
+
+def disarm(f, uniforms, logits):
+    """Leave-one-out of an antithetic pair; the sticks are the categories by ascending probability."""
+    pairs, weights = [], []
+    for u, phi in zip(uniforms, logits, strict=True):
+        order = np.argsort(phi)
+        p = softmax(phi)[order]
+        q = p / p[::-1].cumsum()[::-1]
+        one, other = broken_off(u[order], q), broken_off(1 - u[order], q)
+        m = min(one, other)
+        pairs.append((int(order[one]), int(order[other])))
+        weights.append(np.prod((1 - q[:m]) ** 2 / (1 - 2 * q[:m])) * max(q[m], 1 - q[m]))
+    one, other = zip(*pairs, strict=True)
+    gradient = [np.zeros(len(phi)) for phi in logits]
+    for k, weight in enumerate(weights):
+        gradient[k][one[k]] += 0.5 * (f(one) - f(other)) * weight
+        gradient[k][other[k]] -= 0.5 * (f(one) - f(other)) * weight
+    return gradient, (f(one) + f(other)) / 2

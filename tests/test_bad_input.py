@@ -10,6 +10,9 @@ from arsm_fast import (
     ARSM,
     Exact,
     LeaveOneOut,
+    LocalExpectation,
+    LocalPair,
+    RaoBlackwellTop,
     Reinforce,
     dirichlet_noise,
     gradient,
@@ -96,8 +99,9 @@ def test_bad_logits(call, logits, kind, message):
         (
             {"estimator": "arms"},
             ValueError,
-            "estimator must be one of 'ar', 'ars', 'arsm', 'reinforce', 'loo', 'exact', or one of AR(), ARS(), "
-            "ARSM(), Reinforce(), LeaveOneOut(), Exact(); got 'arms'",
+            "estimator must be one of 'ar', 'ars', 'arsm', 'reinforce', 'loo', 'local', 'top', 'pair', 'arm', "
+            "'disarm', 'exact', or one of AR(), ARS(), ARSM(), Reinforce(), LeaveOneOut(), LocalExpectation(), "
+            "RaoBlackwellTop(), LocalPair(), ARM(), DisARM(), Exact(); got 'arms'",
         ),
         ({"estimator": ARSM}, ValueError, "estimator must be one of"),
         ({"estimator": None}, ValueError, "estimator must be one of"),
@@ -139,6 +143,14 @@ def test_bad_logits(call, logits, kind, message):
         ({"noise": 1j * NOISE}, TypeError, "noise must be real numbers; got dtype complex128"),
         ({"noise": [[0.5], [0.2, 0.3]]}, ValueError, "noise must be an array; got nested sequences"),
         ({"noise": NOISE, "estimator": LeaveOneOut(4)}, ValueError, "noise must have shape (1, 4, 2, 3)"),
+        (
+            {"estimator": "arm"},
+            ValueError,
+            "estimator ARM is for variables of two categories, here one has 3; ARSM is its form for others",
+        ),
+        ({"noise": NOISE, "estimator": "disarm"}, ValueError, "noise must be None for the estimator DisARM"),
+        ({"noise": NOISE, "estimator": LocalPair(True)}, ValueError, "noise must have shape (1, 2, 2, 3)"),
+        ({"noise": NOISE[0], "estimator": "local"}, ValueError, "noise must have shape (1, 2, 3)"),
         ({"noise": NOISE, "estimator": "exact"}, ValueError, "noise must be None for the estimator Exact"),
     ],
 )
@@ -162,6 +174,11 @@ def test_bad_arguments(arguments, kind, message):
         (lambda: Reinforce([[1.0], [1.0, 2.0]]), TypeError, "baseline must be a number or an array of them"),
         (lambda: ARSM(np.array(["joint", "joint"])), ValueError, 'swap must be "joint" or "coordinate"'),
         (lambda: ARSM(plus="no"), TypeError, "plus must be True or False; got 'no'"),
+        (lambda: LocalExpectation(0), ValueError, "variables must be at least 1; got 0"),
+        (lambda: LocalExpectation(0.5), TypeError, "variables must be an integer; got 0.5"),
+        (lambda: RaoBlackwellTop(0), ValueError, "m must be at least 1; got 0"),
+        (lambda: RaoBlackwellTop(None), TypeError, "m must be an integer; got None"),
+        (lambda: LocalPair("no"), TypeError, "replacement must be True or False; got 'no'"),
         (lambda: Exact(0), ValueError, "limit must be at least 1; got 0"),
     ],
 )

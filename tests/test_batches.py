@@ -8,7 +8,21 @@ import numpy as np
 import pytest
 from helpers import RandomFunction, as_list, assert_close
 
-from arsm_fast import ARS, ARSM, LeaveOneOut, Reinforce, _joint_pairs, gradient, objectives, proposals, propose
+from arsm_fast import (
+    ARS,
+    ARSM,
+    DisARM,
+    LeaveOneOut,
+    LocalExpectation,
+    LocalPair,
+    RaoBlackwellTop,
+    Reinforce,
+    _joint_pairs,
+    gradient,
+    objectives,
+    proposals,
+    propose,
+)
 
 ESTIMATORS = [
     "ar",
@@ -19,6 +33,10 @@ ESTIMATORS = [
     ARSM(references=2),
     Reinforce(0.5),
     LeaveOneOut(4),
+    LocalExpectation(),
+    RaoBlackwellTop(2),
+    LocalPair(),
+    DisARM(),
     "exact",
 ]
 RNG = np.random.default_rng(0)

@@ -3,10 +3,24 @@
 import naive
 import numpy as np
 import pytest
+from arsm_fast.kernels import exponential as exponentials
 from arsm_fast.kernels import noise as noise_kernels
 from helpers import RandomFunction, assert_close, from_python, random_logits, random_noise
 
-from arsm_fast import AR, ARS, ARSM, LeaveOneOut, Reinforce, _moments, gradient, propose, pseudo_action_matrix
+from arsm_fast import (
+    AR,
+    ARS,
+    ARSM,
+    LeaveOneOut,
+    LocalExpectation,
+    LocalPair,
+    RaoBlackwellTop,
+    Reinforce,
+    _moments,
+    gradient,
+    propose,
+    pseudo_action_matrix,
+)
 from arsm_fast._random import philox_key
 
 
@@ -111,6 +125,10 @@ def stack(arrays, ragged, leading=True):
         (ARSM(swap="coordinate"), naive.coordinate),
         (AR(), naive.ar),
         (Reinforce(0.5), lambda f, e, phi: naive.reinforce(f, e, phi, 0.5)),
+        (LocalExpectation(), naive.local_expectation),
+        (RaoBlackwellTop(1), lambda f, e, phi: naive.rao_blackwell(f, e, phi, naive.top(1, phi))),
+        (RaoBlackwellTop(3), lambda f, e, phi: naive.rao_blackwell(f, e, phi, naive.top(3, phi))),
+        (LocalPair(), naive.local_pair),
     ],
 )
 def test_several_variables(estimator, definition, ragged):
@@ -181,7 +199,41 @@ def test_leave_one_out():
         assert estimate.value == pytest.approx(value, abs=1e-12)
 
 
-@pytest.mark.parametrize("estimator", [ARSM(), ARSM(plus=True), ARSM("coordinate"), ARS(0), AR(), Reinforce(1.0)])
+def test_local_pair_with_replacement():
+    for _, _, logits, f in several_variables_cases(11, 60, ragged=True):
+        rng = np.random.default_rng(len(logits))
+        draws = [[random_noise(rng, len(phi)) for phi in logits] for _ in range(2)]
+        expected, value = naive.local_pair(f, draws[0], logits, draws[1])
+        noise = [np.stack([draw[k] for draw in draws])[None] for k in range(len(logits))]
+        estimate = gradient(f.batch, logits, estimator=LocalPair(replacement=True), noise=noise)
+        assert_close(estimate.gradient, expected)
+        assert estimate.value == pytest.approx(value, abs=1e-12)
+
+
+def test_disarm():
+    fill = from_python(exponentials.fill_exponentials)
+    rng = np.random.default_rng(12)
+    for seed in range(120):
+        logits = [rng.choice([1.0, 3.0]) * rng.normal(size=c) for c in rng.integers(1, 7, size=3)]
+        logits[0][1:2] = -np.inf
+        noise = [np.empty(len(phi)) for phi in logits]
+        for k, exponential in enumerate(noise):
+            fill(philox_key(seed), exponentials.NOISE_STREAM, 0, k, 0, exponential)
+        f = RandomFunction(seed)
+        expected, value = naive.disarm(f, [-np.expm1(-e) for e in noise], logits)
+        estimate = gradient(f.batch, logits, estimator="disarm", rng=seed)
+        assert_close(estimate.gradient, expected)
+        assert estimate.value == pytest.approx(value, abs=1e-12)
+        assert estimate.n_evaluations == len(f.table)
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        *(ARSM(), ARSM(plus=True), ARSM("coordinate"), ARS(0), AR(), Reinforce(1.0)),
+        *(LocalExpectation(), RaoBlackwellTop(2), LocalPair()),
+    ],
+)
 def test_samples_and_problems_are_averaged_and_separate(estimator, monkeypatch):
     monkeypatch.setattr(_moments, "LARGEST_BLOCK", 64)
     rng = np.random.default_rng(10)

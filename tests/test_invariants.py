@@ -6,7 +6,22 @@ from helpers import RandomFunction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arsm_fast import AR, ARS, ARSM, LeaveOneOut, Reinforce, dirichlet_noise, gradient, propose, sample
+from arsm_fast import (
+    AR,
+    ARM,
+    ARS,
+    ARSM,
+    DisARM,
+    LeaveOneOut,
+    LocalExpectation,
+    LocalPair,
+    RaoBlackwellTop,
+    Reinforce,
+    dirichlet_noise,
+    gradient,
+    propose,
+    sample,
+)
 
 
 @pytest.mark.parametrize("swap", ["joint", "coordinate"])
@@ -29,12 +44,88 @@ def test_ars_arsm_and_arm_are_one_with_two_categories(swap):
         np.testing.assert_allclose(arsm.gradient, np.stack([arm, -arm], axis=1), atol=1e-14)
 
 
+def test_arm_is_arsm():
+    logits = np.random.default_rng(8).normal(size=(3, 2))
+    f = RandomFunction(2).batch
+    arm, arsm = (gradient(f, logits, estimator=e, n_samples=20, rng=1) for e in (ARM(), ARSM()))
+    np.testing.assert_array_equal(arm.gradient, arsm.gradient)
+    assert all(len(propose(logits, estimator="arm", rng=seed).actions) <= 2 for seed in range(20))
+
+
+def test_disarm_of_two_categories():
+    logits = np.random.default_rng(9).normal(size=(4, 2))
+    odds = logits[:, 1] - logits[:, 0]
+    for seed in range(50):
+        proposal = propose(logits, estimator="disarm", rng=seed)
+        values = np.random.default_rng(seed).normal(size=len(proposal.actions))
+        # Dong, Mnih and Tucker, 2020, in b ~ Bernoulli(sigmoid(odds)).
+        b, anti_b = proposal.actions[0], proposal.actions[-1]
+        sigmoid = 1 / (1 + np.exp(-abs(odds)))
+        expected = 0.5 * (values[0] - values[-1]) * (-1.0) ** anti_b * (b != anti_b) * sigmoid
+        estimate = proposal.estimate(values)
+        np.testing.assert_allclose(estimate.gradient, np.stack([-expected, expected], axis=1), atol=1e-14)
+
+
+def test_local_expectation_of_one_variable_is_the_gradient():
+    logits, table = np.random.default_rng(10).normal(size=(2, 5, 40))
+    logits[0, :30] = -np.inf
+    exact = gradient(table, logits, estimator="exact")
+    for estimator in ("local", LocalExpectation(variables=3), RaoBlackwellTop(40)):
+        estimate = gradient(table, logits, estimator=estimator, n_samples=7, rng=0)
+        np.testing.assert_allclose(estimate.gradient, exact.gradient, atol=1e-14)
+        np.testing.assert_allclose(estimate.value, exact.value, atol=1e-14)
+        np.testing.assert_array_equal(estimate.standard_error, 0.0)
+        assert estimate.n_evaluations == exact.n_evaluations
+    ragged = [logits[0], logits[1, :3]]
+    estimate = gradient([table[0], table[1, :3]], ragged, estimator="local", n_samples=2, rng=0)
+    np.testing.assert_allclose(estimate.gradient[0], exact.gradient[0], atol=1e-14)
+
+
+def test_the_top_of_all_categories_is_the_local_expectation():
+    logits = np.random.default_rng(11).normal(size=(2, 3, 5))
+    local, top = (propose(logits, estimator=e, n_samples=4, rng=1) for e in ("local", RaoBlackwellTop(5)))
+    np.testing.assert_array_equal(local.actions, top.actions)
+    values = np.random.default_rng(0).normal(size=len(local.actions))
+    np.testing.assert_array_equal(local.estimate(values).gradient, top.estimate(values).gradient)
+
+
+def test_evaluations_of_local_estimators():
+    logits = np.random.default_rng(12).normal(size=(20, 10))
+    logits[0, 1:3] = logits[7, 0] = -np.inf
+    for seed in range(10):
+        for estimator, least, most in (
+            (LocalExpectation(), 178, 178),
+            (LocalExpectation(variables=4), 34, 37),
+            (RaoBlackwellTop(3), 61, 61),
+            (LocalPair(), 21, 21),
+            (LocalPair(replacement=True), 1, 21),
+            (DisARM(), 2, 2),
+        ):
+            assert least <= len(propose(logits, estimator=estimator, rng=seed).actions) <= most
+
+
+def test_a_subset_of_variables_takes_each_as_often():
+    logits = np.random.default_rng(13).normal(size=(5, 3))
+    single = [
+        gradient(lambda a: a @ 3.0 ** np.arange(5), logits, estimator=LocalExpectation(variables=2), rng=seed)
+        for seed in range(400)
+    ]
+    taken = np.array([estimate.gradient.any(axis=1) for estimate in single])
+    assert (taken.sum(axis=1) == 2).all()
+    assert (abs(taken.mean(axis=0) - 0.4) < 5 * np.sqrt(0.24 / 400)).all()
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.integers(0, 2**32),
     st.integers(1, 4),
     st.integers(1, 9),
-    st.sampled_from([ARS(), ARSM(), ARSM(plus=True), ARSM("coordinate"), LeaveOneOut(3)]),
+    st.sampled_from(
+        [
+            *(ARS(), ARSM(), ARSM(plus=True), ARSM("coordinate"), LeaveOneOut(3)),
+            *(LocalExpectation(), RaoBlackwellTop(2), LocalPair(), LocalPair(replacement=True), DisARM()),
+        ]
+    ),
     st.floats(-500, 500),
     st.sampled_from([0.0, 1.0, 5.0, 100.0]),
 )
@@ -61,7 +152,8 @@ def test_no_pseudo_action_no_gradient():
 
 
 def test_one_category():
-    for estimator in ("ar", "ars", "arsm", ARSM("coordinate"), "reinforce", "loo", "exact"):
+    swaps = ("ar", "ars", "arsm", ARSM("coordinate"))
+    for estimator in (*swaps, "reinforce", "loo", "local", "top", "pair", "disarm", "exact"):
         estimate = gradient(lambda a: 3.0 + a[:, 0], np.zeros((2, 1)), estimator=estimator, n_samples=3, rng=0)
         np.testing.assert_array_equal(estimate.gradient, 0.0)
         assert estimate.value == 3.0
@@ -70,7 +162,10 @@ def test_one_category():
 
 @pytest.mark.parametrize(
     "estimator",
-    [AR(), ARS(), ARSM(), ARSM(plus=True), ARSM("coordinate"), Reinforce(), LeaveOneOut(4), "exact"],
+    [
+        *(AR(), ARS(), ARSM(), ARSM(plus=True), ARSM("coordinate"), Reinforce(), LeaveOneOut(4), "exact"),
+        *(LocalExpectation(), RaoBlackwellTop(2), LocalPair(), LocalPair(replacement=True), DisARM()),
+    ],
 )
 def test_unavailable_categories_are_never_asked(estimator):
     logits = np.zeros((3, 4))

@@ -17,7 +17,7 @@ from numba.core.caching import FunctionCache
 from numba.extending import is_jitted
 
 import arsm_fast
-from arsm_fast import ARSM, gradient, propose, sample
+from arsm_fast import ARSM, LocalExpectation, LocalPair, gradient, propose, sample
 from arsm_fast._random import philox_key
 
 ESTIMATORS = [
@@ -29,6 +29,11 @@ ESTIMATORS = [
     ARSM(references=2),
     "reinforce",
     "loo",
+    LocalExpectation(variables=1),
+    "top",
+    "pair",
+    LocalPair(replacement=True),
+    "disarm",
 ]
 
 

@@ -13,6 +13,10 @@ ESTIMATORS = {
     "arsm plus": arsm_fast.ARSM(plus=True),
     "arsm coordinate": arsm_fast.ARSM(swap="coordinate"),
     "loo": arsm_fast.LeaveOneOut(10),
+    "local": arsm_fast.LocalExpectation(),
+    "top": arsm_fast.RaoBlackwellTop(3),
+    "pair": arsm_fast.LocalPair(),
+    "disarm": arsm_fast.DisARM(),
 }
 
 

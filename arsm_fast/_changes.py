@@ -1,0 +1,87 @@
+"""Vectors that differ from the true vector of their sample in at most one variable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._distinct import HashArray, find_distinct, hash_multipliers
+from ._logits import FloatArray, IntArray
+from ._vectors import FormedVectors, VectorArray
+from .kernels.distinct import hash_rows
+
+
+@dataclass(frozen=True, eq=False)
+class Changes:
+    """The entries bounds[item]..bounds[item + 1] - 1 of each item, number problem * n_samples + sample.
+
+    Each has the variable and the category that it sets in the item's true actions, (items, variables), and the
+    hash of the vector; the first of an item is its true vector.
+    """
+
+    true_actions: VectorArray
+    bounds: IntArray
+    variable: NDArray[np.int32]
+    category: NDArray[np.int32]
+    hashes: HashArray
+
+    @classmethod
+    def of(
+        cls, actions: VectorArray, n_problems: int, sample: IntArray, row: IntArray, category: NDArray[np.int32]
+    ) -> Changes:
+        """The true vectors, which are given as (samples, rows), and changes that are in the order of these."""
+        n_samples, n_variables = len(actions), actions.shape[1] // n_problems
+        n_items = n_problems * n_samples
+        by_problem = actions.reshape(n_samples, n_problems, n_variables).transpose(1, 0, 2)
+        true_actions = np.ascontiguousarray(by_problem).reshape(n_items, n_variables)
+        problem, variable = np.divmod(row, n_variables)
+        item = problem * n_samples + sample
+        order = item.argsort(kind="stable")
+        item, variable, category = item[order], variable[order], category[order]
+        bounds = np.concatenate(([0], np.cumsum(1 + np.bincount(item, minlength=n_items))))
+        true_entries, entries = bounds[:-1], np.arange(1, item.size + 1) + item
+        variables, categories = np.zeros((2, bounds[-1]), np.int32)
+        variables[entries] = variable
+        categories[true_entries], categories[entries] = true_actions[:, 0], category
+        multipliers = hash_multipliers(n_variables)
+        true_hashes, hashes = np.empty((n_items, 2), np.uint64), np.empty((bounds[-1], 2), np.uint64)
+        hash_rows(true_actions, multipliers, true_hashes)
+        change = (category - true_actions[item, variable]).astype(np.uint64)  # modulo 2**64
+        hashes[true_entries] = true_hashes
+        hashes[entries] = true_hashes[item] + multipliers[variable] * change[:, None]
+        return cls(true_actions, bounds, variables, categories, hashes)
+
+    def find_distinct(self, n_samples: int) -> DistinctChanges:
+        """The distinct vectors of each problem."""
+        distinct = find_distinct(self.hashes, np.ascontiguousarray(self.bounds[::n_samples]))
+        return DistinctChanges(self, distinct.number, distinct.first, distinct.problem)
+
+
+@dataclass(frozen=True, eq=False)
+class DistinctChanges:
+    """Each entry's distinct vector, the entry that each of these first appears at, and its problem."""
+
+    changes: Changes
+    number: IntArray
+    first: IntArray
+    problem: NDArray[np.int32]
+
+    @property
+    def vectors(self) -> FormedVectors:
+        """The distinct vectors, (M, K)."""
+        return FormedVectors(self._form, self.first.size)
+
+    def _form(self, start: int, stop: int) -> VectorArray:
+        """The vectors from start to stop."""
+        changes, wanted = self.changes, self.first[start:stop]
+        items = np.searchsorted(changes.bounds, wanted, side="right") - 1
+        vectors: VectorArray = changes.true_actions[items]
+        vectors[np.arange(wanted.size), changes.variable[wanted]] = changes.category[wanted]
+        return vectors
+
+    def arguments(self, values: FloatArray) -> tuple[IntArray, NDArray[np.int32], NDArray[np.int32], FloatArray]:
+        """What kernels take: bounds, variables and categories of the entries, and their values."""
+        changes = self.changes
+        return changes.bounds, changes.variable, changes.category, values[self.number]
