@@ -101,7 +101,7 @@ def test_bad_logits(call, logits, kind, message):
             ValueError,
             "estimator must be one of 'ar', 'ars', 'arsm', 'reinforce', 'loo', 'local', 'top', 'pair', 'arm', "
             "'disarm', 'exact', or one of AR(), ARS(), ARSM(), Reinforce(), LeaveOneOut(), LocalExpectation(), "
-            "RaoBlackwellTop(), LocalPair(), ARM(), DisARM(), Exact(); got 'arms'",
+            "RaoBlackwellTop(), LocalPair(), ARM(), DisARM(), Exact(), ControlVariate(...); got 'arms'",
         ),
         ({"estimator": ARSM}, ValueError, "estimator must be one of"),
         ({"estimator": None}, ValueError, "estimator must be one of"),
