@@ -12,6 +12,7 @@ from .estimators import (
     LocalPair,
     RaoBlackwellTop,
     Reinforce,
+    UnorderedSet,
 )
 from .gradients import gradient
 from .proposals import GradientEstimate, Proposal, propose
@@ -34,6 +35,7 @@ __all__ = [
     "Proposal",
     "RaoBlackwellTop",
     "Reinforce",
+    "UnorderedSet",
     "dirichlet_noise",
     "gradient",
     "propose",
