@@ -13,6 +13,7 @@ from .estimators import (
     LocalPair,
     RaoBlackwellTop,
     Reinforce,
+    UnorderedSet,
 )
 from .gradients import gradient
 from .proposals import GradientEstimate, Proposal, propose
@@ -40,6 +41,7 @@ __all__ = [
     "RaoBlackwellTop",
     "Reinforce",
     "Surrogate",
+    "UnorderedSet",
     "dirichlet_noise",
     "gradient",
     "propose",

@@ -25,6 +25,7 @@ __all__ = [
     "LocalPair",
     "RaoBlackwellTop",
     "Reinforce",
+    "UnorderedSet",
     "resolve_estimator",
 ]
 
@@ -283,6 +284,33 @@ class DisARM:
 
 
 @dataclass(frozen=True)
+class UnorderedSet:
+    """Of one variable, n categories without replacement, each with its probability to have been drawn first.
+
+    ``sum_{s in S} q_s (f_s - b_s) (1[s = c] - p_c)``, with q_s the probability that s was drawn first given
+    the set S, and ``b_s = p_s f_s + (1 - p_s) sum_t q_{t|s} f_t`` with that of t having been second after s.
+    Unbiased; the gradient sums to zero. n distinct evaluations a sample; from the number of available
+    categories on it is the gradient itself, without noise. Its own time, of O(C + n^2.5) a sample, is many
+    times that of drawing: for an f that takes longer.
+
+    Parameters
+    ----------
+    n : int
+        Categories in a set, at least 2.
+
+    References
+    ----------
+    Kool, van Hoof and Welling, ICLR 2020: the unordered set policy gradient with its built-in baseline; the
+    probabilities by quadrature, without a sum over orders.
+    """
+
+    n: int = 10
+
+    def __post_init__(self) -> None:
+        check_integer(self.n, "n", 2)
+
+
+@dataclass(frozen=True)
 class Exact:
     """The gradient itself, by enumeration of all vectors of available categories.
 
@@ -302,7 +330,17 @@ class Exact:
 
 
 Sampling = (
-    AR | ARS | ARSM | Reinforce | LeaveOneOut | LocalExpectation | RaoBlackwellTop | LocalPair | ARM | DisARM
+    AR
+    | ARS
+    | ARSM
+    | Reinforce
+    | LeaveOneOut
+    | LocalExpectation
+    | RaoBlackwellTop
+    | LocalPair
+    | ARM
+    | DisARM
+    | UnorderedSet
 )
 
 
@@ -346,6 +384,7 @@ _BY_NAME: dict[str, type[Sampling | Exact]] = {
     "pair": LocalPair,
     "arm": ARM,
     "disarm": DisARM,
+    "unordered": UnorderedSet,
     "exact": Exact,
 }
 

@@ -23,6 +23,7 @@ from ._moments import Moments
 from ._noise import NOT_GIVEN, Noise
 from ._one_variable import OneVariable
 from ._random import SeedLike, philox_key
+from ._unordered import UnorderedSets
 from ._vectors import Vectors
 from .estimators import (
     ARM,
@@ -37,6 +38,7 @@ from .estimators import (
     LocalPair,
     RaoBlackwellTop,
     Reinforce,
+    UnorderedSet,
     resolve_estimator,
 )
 from .kernels import draws
@@ -237,7 +239,7 @@ def propose(
         unavailable.
     estimator : Estimator or str
         An estimator, or the name of a default one: "ar", "ars", "arsm", "reinforce", "loo", "local",
-        "top", "pair", "arm", "disarm", "exact".
+        "top", "pair", "arm", "disarm", "unordered", "exact".
     n_samples : int
         Samples to average over. f is still asked each distinct vector of a problem once.
     noise : array_like or list, optional
@@ -294,6 +296,11 @@ def make_method(logits: Logits, estimator: Estimator, n_samples: int, noise: Any
         return _swap_method(logits, estimator, n_samples, noise, rng)
     if isinstance(estimator, LocalExpectation | RaoBlackwellTop | LocalPair):
         return _local_method(logits, estimator, n_samples, noise, rng)
+    if isinstance(estimator, UnorderedSet):
+        if logits.n_variables > 1:
+            raise ValueError(f"estimator UnorderedSet is for one variable, here there are {logits.n_variables}")
+        given = NOT_GIVEN if noise is None else check_noise(noise, logits, (n_samples,))
+        return UnorderedSets(logits, Noise(philox_key(rng), n_samples, given), estimator.n)
     if isinstance(estimator, DisARM):
         if noise is not None:
             raise ValueError(

@@ -7,7 +7,7 @@ import numpy as np
 from ._moments import LARGEST_BLOCK
 from ._noise import LONGEST_SHORT_ROW
 from ._one_variable import LONGEST_ALL_PAIRS
-from .estimators import AR, ARS, ARSM, DisARM, LeaveOneOut, LocalExpectation, LocalPair, Reinforce
+from .estimators import AR, ARS, ARSM, DisARM, LeaveOneOut, LocalExpectation, LocalPair, Reinforce, UnorderedSet
 from .gradients import gradient
 from .proposals import propose
 from .sampling import dirichlet_noise, pseudo_action_matrix, sample
@@ -39,4 +39,5 @@ def warmup() -> None:
         *(LocalPair(), DisARM()),
     ):
         gradient(lambda actions: actions.sum(axis=1), logits, estimator=estimator, rng=0)
+    gradient(logits, logits, estimator=UnorderedSet(2), rng=0)
     propose(logits[:, None, :], rng=0)

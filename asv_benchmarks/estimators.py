@@ -47,7 +47,12 @@ def main() -> None:
     while np.exp(half_way[-1]) < np.exp(half_way).sum() / 2:
         half_way += arsm_fast.gradient(table, half_way, estimator="exact").gradient
     for place, logits in (("uniform", np.zeros(30)), ("half way", half_way)):
-        for estimator in (arsm_fast.ARSM(), arsm_fast.LeaveOneOut(10), arsm_fast.LeaveOneOut(30)):
+        for estimator in (
+            arsm_fast.ARSM(),
+            arsm_fast.LeaveOneOut(10),
+            arsm_fast.LeaveOneOut(30),
+            arsm_fast.UnorderedSet(10),
+        ):
             variance, evaluations = measure(table, logits, estimator)
             print(f"toy, {place}: {estimator!r}: variance {variance:.2e}, {evaluations:.1f} evaluations")
 

@@ -216,6 +216,26 @@ def local_pair(f, noise, logits, second_noise=None):
     return gradient, np.mean(values)
 
 
+def unordered_set(table, noise, logits, n):
+    """The first n of the race; how likely each was the first and the second, by the sum over all orders."""
+    p = softmax(logits)
+    chosen = np.argsort(noise * inverse_weights(logits))[:n]
+    likely = {}
+    for order in itertools.permutations(chosen):
+        lefts = [p[~np.isin(np.arange(len(p)), order[:i])].sum() for i in range(n)]
+        likely[order] = np.prod([p[s] / left for s, left in zip(order, lefts, strict=True)])
+    gradient, value = np.zeros(len(p)), 0.0
+    for s in chosen:
+        first = {order: q for order, q in likely.items() if order[0] == s}
+        share = sum(first.values()) / sum(likely.values())
+        second = sum(q * table[order[1]] for order, q in first.items()) / sum(first.values())
+        score = -p
+        score[s] += 1.0
+        gradient += share * (table[s] - p[s] * table[s] - (1 - p[s]) * second) * score
+        value += share * table[s]
+    return gradient, value
+
+
 def broken_off(uniforms, q):
     """The first stick that breaks off; the last one does."""
     return next(i for i, (u, q_i) in enumerate(zip(uniforms, q, strict=True)) if u < q_i or i == len(q) - 1)

@@ -14,6 +14,7 @@ from arsm_fast import (
     LocalPair,
     RaoBlackwellTop,
     Reinforce,
+    UnorderedSet,
     dirichlet_noise,
     gradient,
     propose,
@@ -100,8 +101,9 @@ def test_bad_logits(call, logits, kind, message):
             {"estimator": "arms"},
             ValueError,
             "estimator must be one of 'ar', 'ars', 'arsm', 'reinforce', 'loo', 'local', 'top', 'pair', 'arm', "
-            "'disarm', 'exact', or one of AR(), ARS(), ARSM(), Reinforce(), LeaveOneOut(), LocalExpectation(), "
-            "RaoBlackwellTop(), LocalPair(), ARM(), DisARM(), Exact(), ControlVariate(...); got 'arms'",
+            "'disarm', 'unordered', 'exact', or one of AR(), ARS(), ARSM(), Reinforce(), LeaveOneOut(), "
+            "LocalExpectation(), RaoBlackwellTop(), LocalPair(), ARM(), DisARM(), UnorderedSet(), Exact(), "
+            "ControlVariate(...); got 'arms'",
         ),
         ({"estimator": ARSM}, ValueError, "estimator must be one of"),
         ({"estimator": None}, ValueError, "estimator must be one of"),
@@ -149,6 +151,11 @@ def test_bad_logits(call, logits, kind, message):
             "estimator ARM is for variables of two categories, here one has 3; ARSM is its form for others",
         ),
         ({"noise": NOISE, "estimator": "disarm"}, ValueError, "noise must be None for the estimator DisARM"),
+        (
+            {"estimator": "unordered"},
+            ValueError,
+            "estimator UnorderedSet is for one variable, here there are 2",
+        ),
         ({"noise": NOISE, "estimator": LocalPair(True)}, ValueError, "noise must have shape (1, 2, 2, 3)"),
         ({"noise": NOISE[0], "estimator": "local"}, ValueError, "noise must have shape (1, 2, 3)"),
         ({"noise": NOISE, "estimator": "exact"}, ValueError, "noise must be None for the estimator Exact"),
@@ -179,6 +186,7 @@ def test_bad_arguments(arguments, kind, message):
         (lambda: RaoBlackwellTop(0), ValueError, "m must be at least 1; got 0"),
         (lambda: RaoBlackwellTop(None), TypeError, "m must be an integer; got None"),
         (lambda: LocalPair("no"), TypeError, "replacement must be True or False; got 'no'"),
+        (lambda: UnorderedSet(1), ValueError, "n must be at least 2; got 1"),
         (lambda: Exact(0), ValueError, "limit must be at least 1; got 0"),
     ],
 )

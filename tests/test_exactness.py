@@ -16,6 +16,7 @@ from arsm_fast import (
     LocalPair,
     RaoBlackwellTop,
     Reinforce,
+    UnorderedSet,
     _moments,
     gradient,
     propose,
@@ -208,6 +209,20 @@ def test_local_pair_with_replacement():
         estimate = gradient(f.batch, logits, estimator=LocalPair(replacement=True), noise=noise)
         assert_close(estimate.gradient, expected)
         assert estimate.value == pytest.approx(value, abs=1e-12)
+
+
+def test_unordered_set():
+    rng = np.random.default_rng(13)
+    for _ in range(150):
+        size = int(rng.integers(3, 9))
+        n = int(rng.integers(2, min(size, 6)))
+        logits, table = rng.choice([0.0, 1.0, 3.0, 8.0]) * rng.normal(size=size), rng.normal(size=size)
+        noise = rng.dirichlet(np.ones(size))
+        expected, value = naive.unordered_set(table, noise, logits, n)
+        estimate = gradient(table, logits, estimator=UnorderedSet(n), noise=noise[None])
+        np.testing.assert_allclose(estimate.gradient, expected, atol=1e-13)
+        assert estimate.value == pytest.approx(value, abs=1e-13)
+        assert estimate.n_evaluations == n
 
 
 def test_disarm():

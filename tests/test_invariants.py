@@ -17,6 +17,7 @@ from arsm_fast import (
     LocalPair,
     RaoBlackwellTop,
     Reinforce,
+    UnorderedSet,
     dirichlet_noise,
     gradient,
     propose,
@@ -79,6 +80,29 @@ def test_local_expectation_of_one_variable_is_the_gradient():
     ragged = [logits[0], logits[1, :3]]
     estimate = gradient([table[0], table[1, :3]], ragged, estimator="local", n_samples=2, rng=0)
     np.testing.assert_allclose(estimate.gradient[0], exact.gradient[0], atol=1e-14)
+
+
+def test_unordered_sets_at_their_limits():
+    logits, table = np.random.default_rng(14).normal(size=(2, 2, 6))
+    logits[0, 4] = logits[0, 5] = -np.inf
+    exact = gradient(table, logits, estimator="exact")
+    for n in (6, 10):
+        estimate = gradient(table, logits, estimator=UnorderedSet(n), n_samples=5, rng=0)
+        np.testing.assert_allclose(estimate.gradient, exact.gradient, atol=1e-15)
+        np.testing.assert_array_equal(estimate.standard_error, 0.0)
+        assert estimate.n_evaluations == 10
+    assert not gradient(table[:, :1], logits[:, :1], estimator="unordered", rng=0).gradient.any()
+    ragged = gradient([table[0], table[1, :2]], [logits[0], logits[1, :2]], estimator=UnorderedSet(4), rng=0)
+    np.testing.assert_allclose(ragged.gradient[0], exact.gradient[0], atol=1e-15)
+    # Nearly all of the probability in the set, and nearly none.
+    for logits, n in ((np.r_[50.0, 40, -690, 0], 2), (np.r_[690.0, -5, -10, -20], 3), (np.zeros(9999), 20)):
+        table = np.arange(logits.size) % 7.0
+        exact = gradient(table, logits, estimator="exact")
+        estimate = gradient(table, logits, estimator=UnorderedSet(n), n_samples=50, rng=0)
+        assert abs(estimate.value - exact.value) < 0.5
+        assert np.isfinite(estimate.gradient).all()
+        if n < 20:
+            np.testing.assert_allclose(estimate.gradient, exact.gradient, atol=1e-12)
 
 
 def test_the_top_of_all_categories_is_the_local_expectation():

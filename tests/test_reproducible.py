@@ -17,7 +17,7 @@ from numba.core.caching import FunctionCache
 from numba.extending import is_jitted
 
 import arsm_fast
-from arsm_fast import ARSM, LocalExpectation, LocalPair, gradient, propose, sample
+from arsm_fast import ARSM, LocalExpectation, LocalPair, UnorderedSet, gradient, propose, sample
 from arsm_fast._random import philox_key
 
 ESTIMATORS = [
@@ -45,6 +45,8 @@ def digest():
     table = rng.normal(size=(5, 3, 6))
     long = rng.normal(size=3000)
     parts = [sample(logits, 100, rng=1)]
+    parts.append(gradient(table, logits, estimator="unordered", n_samples=200, rng=1).gradient)
+    parts.append(gradient(table, logits, estimator=UnorderedSet(3), n_samples=200, rng=1).gradient)
     for estimator in ESTIMATORS:
         for n_samples in (1, 200):
             for arguments in (
@@ -195,6 +197,8 @@ def test_warmup_compiles_everything():
         for estimator in ESTIMATORS:
             for n_samples in (1, 2, 1500):
                 gradient(f, logits, estimator=estimator, n_samples=n_samples, rng=0)
+    for n_samples in (1, 1500):
+        gradient(np.zeros((2, 4)), np.zeros((2, 4)), estimator=UnorderedSet(3), n_samples=n_samples, rng=0)
     sample(rng.normal(size=(3, 4)), 5)
     sample(rng.normal(size=(9, 4)), 5)
     weights = rng.normal(size=(2, 4))

@@ -19,6 +19,7 @@ from arsm_fast import (
     LocalPair,
     RaoBlackwellTop,
     Reinforce,
+    UnorderedSet,
     gradient,
 )
 
@@ -135,7 +136,11 @@ def test_unbiased_in_a_batch(estimator, n_categories):
 
 
 @pytest.mark.parametrize(
-    "estimator", [ARSM(), AR(), ARS(), LeaveOneOut(3), RaoBlackwellTop(2), LocalPair(), DisARM()], ids=repr
+    "estimator",
+    [
+        *(ARSM(), AR(), ARS(), LeaveOneOut(3), RaoBlackwellTop(2), LocalPair(), DisARM()),
+    ],
+    ids=repr,
 )
 def test_unbiased_from_a_table(estimator):
     rng = np.random.default_rng(21)
@@ -145,6 +150,26 @@ def test_unbiased_from_a_table(estimator):
     z_scores = (estimate.gradient - exact.gradient) / estimate.standard_error
     assert abs(z_scores).max() < 5
     assert 0.7 < np.sqrt(np.mean(z_scores**2)) < 1.3
+
+
+def test_unordered_set_of_several_problems():
+    rng = np.random.default_rng(24)
+    tables, logits = rng.normal(size=(3, 7)), 2 * rng.normal(size=(3, 1, 7))
+    logits[1, 0, 2] = -np.inf
+
+    def f(actions, problem):
+        return tables[problem, actions[:, 0]]
+
+    exact = gradient(f, logits, estimator=Exact())
+    parts = [gradient(f, logits, estimator=UnorderedSet(3), n_samples=2000, rng=seed) for seed in range(40)]
+    mean = np.mean([part.gradient for part in parts], axis=0)
+    error = np.sqrt(np.sum([part.standard_error**2 for part in parts], axis=0)) / 40
+    z_scores = z_scores_of(mean, error, exact.gradient)
+    assert abs(z_scores).max() < 5
+    assert 0.5 < np.sqrt(np.mean(z_scores**2)) < 1.5
+    values = np.array([part.value for part in parts])
+    value_errors = values.std(axis=0, ddof=1) / np.sqrt(40)
+    assert abs((values.mean(axis=0) - exact.value) / value_errors).max() < 5
 
 
 def test_exact_is_enumeration():
