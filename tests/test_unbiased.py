@@ -193,3 +193,12 @@ def test_a_biased_estimator_would_be_found():
     exact = gradient(table, logits, estimator="exact").gradient
     z_scores = (samples.mean(axis=0) - exact) / (samples.std(axis=0) / np.sqrt(N_SAMPLES))
     assert abs(z_scores).max() > 5
+
+
+@pytest.mark.parametrize(("size", "n", "scale"), [(6, 2, 1.0), (6, 4, 1.0), (8, 3, 2.5)])
+def test_unordered_set_from_a_table(size, n, scale):
+    rng = np.random.default_rng(3)
+    logits, table = scale * rng.normal(size=size), rng.normal(size=size)
+    exact = gradient(table, logits, estimator="exact").gradient
+    estimate = gradient(table, logits, estimator=UnorderedSet(n), n_samples=N_SAMPLES, rng=7)
+    assert abs((estimate.gradient - exact) / estimate.standard_error).max() < 5
