@@ -16,9 +16,12 @@ from .estimators import (
     UnorderedSet,
 )
 from .gradients import gradient
+from .optimize import maximize, minimize
+from .optimizer import Expected, Optimizer
 from .proposals import GradientEstimate, Proposal, propose
 from .sampling import dirichlet_noise, pseudo_action_matrix, sample
 from .surrogates import Additive, Hamming, Surrogate
+from .updates import Adam, Annealing, GradientDescent, Momentum, NaturalGradient
 from .warmup import warmup
 
 __version__ = "0.1.0"
@@ -28,15 +31,22 @@ __all__ = [
     "ARM",
     "ARS",
     "ARSM",
+    "Adam",
     "Additive",
+    "Annealing",
     "ControlVariate",
     "DisARM",
     "Exact",
+    "Expected",
+    "GradientDescent",
     "GradientEstimate",
     "Hamming",
     "LeaveOneOut",
     "LocalExpectation",
     "LocalPair",
+    "Momentum",
+    "NaturalGradient",
+    "Optimizer",
     "Proposal",
     "RaoBlackwellTop",
     "Reinforce",
@@ -44,6 +54,8 @@ __all__ = [
     "UnorderedSet",
     "dirichlet_noise",
     "gradient",
+    "maximize",
+    "minimize",
     "propose",
     "pseudo_action_matrix",
     "sample",

@@ -1,0 +1,223 @@
+"""Annealing by changes of single variables, several at a time."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ._categories import Categories
+from ._logits import FloatArray, IntArray
+from ._state import Fields
+from ._vectors import VectorArray
+from .updates import Annealing
+
+# In a cycle vectors that are known already count too, from this many times its length on: they cost nothing,
+# but where nothing else is proposed the cycle must end.
+KNOWN = 3
+# Sweeps of the first cycle where there is no budget.
+FIRST_SWEEPS = 10
+# The distribution that is reported is of at least this temperature, relative to the typical change of f.
+REPORTED = 0.02
+LEAST_LOGIT = -30.0
+
+
+class AnnealingSearch:
+    """The chain, what it remembers of changes, and its temperature.
+
+    Entries of flat arrays are changes: a category of a variable, with the other variables as they are.
+    """
+
+    ARRAYS: ClassVar[Fields] = {
+        "vector": (np.int32, "K"),
+        "tested": (np.int64, "N"),
+        "change": (np.float64, "N"),
+        "singles_vector": (np.int32, "K"),
+        "numbers": (np.float64, 9),
+    }
+
+    def __init__(
+        self, settings: Annealing, categories: Categories, logits0: FloatArray, *, n: int, noisy: bool
+    ) -> None:
+        self._settings = settings
+        self._categories = categories
+        self._logits0 = logits0
+        self._n = n
+        self._noisy = noisy
+        self._free = int((categories.choices > 1).sum())
+        self._vector = np.empty(0, np.int32)
+        self._tested = np.where(categories.available, -1, 0)
+        self._change = np.full(categories.total, np.nan)
+        self._vector_value = np.nan
+        # The best of the changes that were tried alone when several were accepted together.
+        self._singles_vector = np.empty(0, np.int32)
+        self._singles_value = np.nan
+        self._value_before = np.nan
+        self._scale = 0.0
+        self._n_scaled = 0
+        self._temperature = 0.0
+        self._cycle = (0, 0)  # evaluations at its beginning, and its length
+        self._effort = 0
+
+    @property
+    def _current(self) -> IntArray:
+        """The entries of the vector itself."""
+        entries: IntArray = self._categories.starts + self._vector.astype(np.int64)
+        return entries
+
+    def propose(self, step: int, used: int, limit: int | None, generator: np.random.Generator) -> VectorArray:
+        """The vector where its value is not known, and changes of it."""
+        categories = self._categories
+        if self._share(used) >= 1.0:
+            self._begin_cycle(used, limit, generator)
+        self._step = step
+        self._asks_value = self._noisy or np.isnan(self._vector_value)
+        m = min(self._free, max(1, self._n - self._asks_value))
+        age = np.where(categories.available, generator.random(categories.total) - self._tested, -np.inf)
+        age[self._current] = -np.inf
+        oldest = np.maximum.reduceat(age, categories.starts)
+        if m < categories.n_variables:
+            self._variables = np.sort(np.argpartition(-oldest, m - 1)[:m]) if m else np.empty(0, np.int64)
+        else:
+            self._variables = np.arange(m)
+        places = np.flatnonzero(age == np.repeat(oldest, categories.sizes))
+        self._entries = places[np.searchsorted(places, categories.starts[self._variables])]
+        self._uniform = generator.random(m + 1)
+        vectors = np.repeat(self._vector[None], m + self._asks_value, axis=0)
+        rows = np.arange(m) + self._asks_value
+        vectors[rows, self._variables] = self._entries - categories.starts[self._variables]
+        self._vectors = vectors
+        return vectors
+
+    def _share(self, used: int) -> float:
+        """How much of the cycle has passed."""
+        start, length = self._cycle
+        return max(used - start, self._effort / KNOWN) / length if length else 1.0
+
+    def _begin_cycle(self, used: int, limit: int | None, generator: np.random.Generator) -> None:
+        """Begin anew, for all of the budget that is left."""
+        categories = self._categories
+        changes = max(1, categories.n_changes)
+        if limit is not None:
+            length = max(limit - used, changes)
+        else:
+            length = max(2 * self._cycle[1], FIRST_SWEEPS * changes)
+        self._cycle = (used, length)
+        self._effort = 0
+        self._vector = categories.draw(categories.softmax(self._logits0), 1, generator)[0]
+        self._vector_value = self._singles_value = np.nan
+        self._change = np.full(categories.total, np.nan)  # not in place: see `state`
+
+    def update(self, values: FloatArray, used: int) -> None:
+        """Accept changes by their values."""
+        self._effort += values.size
+        if self._asks_value:
+            self._vector_value = float(values[0])
+            values, vectors = values[1:], self._vectors[1:]
+            if self._take_back(values):
+                return
+        else:
+            vectors = self._vectors
+        changes = values - self._vector_value
+        self._tested[self._entries] = self._step
+        self._change[self._entries] = changes
+        self._rescale(np.abs(changes))
+        length = self._cycle[1]
+        sweeps = length / max(1, self._categories.n_changes)
+        highest = min(self._settings.highest, self._settings.temperature * np.sqrt(sweeps))
+        self._temperature = self._scale * highest * max(0.0, 1.0 - self._share(used))
+        accepted = self._accepts(changes, self._uniform[1:])
+        self._singles_value = np.nan
+        if not accepted.any():
+            return
+        if accepted.sum() > 1:
+            best = int(values.argmin())
+            self._singles_vector, self._singles_value = vectors[best].copy(), float(values[best])
+            self._value_before = self._vector_value
+            self._vector_value = np.nan
+        else:
+            self._vector_value = float(values[accepted][0])
+        self._tested[self._current[self._variables[accepted]]] = self._step  # the way back is known
+        self._vector = self._vector.copy()
+        for entry, variable in zip(self._entries[accepted], self._variables[accepted], strict=True):
+            start, stop = self._categories.offsets[variable : variable + 2]
+            self._change[start + self._vector[variable]] = 0.0
+            self._change[start:stop] -= self._change[entry]
+            self._vector[variable] = entry - start
+
+    def _accepts(self, changes: Any, uniform: Any) -> Any:
+        # At temperature zero what makes no difference is accepted, and what is worse is not.
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            return (changes <= 0) | (uniform < np.exp(-np.maximum(changes, 0.0) / self._temperature))
+
+    def _take_back(self, values: FloatArray) -> bool:
+        """Return to the best single change where several together were worse than none."""
+        if np.isnan(self._singles_value) or self._accepts(
+            self._vector_value - self._value_before, self._uniform[0]
+        ):
+            return False
+        if values.size and self._singles_value >= values.min():
+            return False
+        self._vector, self._vector_value = self._singles_vector, self._singles_value
+        self._singles_value = np.nan
+        return True
+
+    def _rescale(self, sizes: FloatArray) -> None:
+        """Follow the median of what changes of f there are."""
+        sizes = sizes[sizes > 0]
+        if not sizes.size:
+            return
+        if self._scale == 0.0:
+            self._scale = float(np.median(sizes))
+        else:
+            gain = 4.0 * sizes.size / (self._n_scaled + 4.0 * sizes.size)
+            self._scale *= float(np.exp(gain * ((sizes > self._scale).mean() - 0.5)))
+        self._n_scaled += sizes.size
+
+    @property
+    def logits(self) -> FloatArray:
+        """Minus the changes over the temperature, flat."""
+        if not self._vector.size:
+            return self._logits0
+        temperature = max(self._temperature, REPORTED * self._scale)
+        if temperature == 0.0:
+            return self._logits0
+        changes = np.where(np.isnan(self._change), self._scale, self._change)
+        changes[self._current] = 0.0
+        logits = np.maximum(changes / -temperature, LEAST_LOGIT)
+        logits[~self._categories.available] = -np.inf
+        return logits
+
+    def state(self) -> dict[str, Any]:
+        """All that must be kept, as arrays, which only `update` changes."""
+        absent = np.full(self._categories.n_variables, -1, np.int32)
+        return {
+            "vector": self._vector if self._vector.size else absent,
+            "tested": self._tested,
+            "change": self._change,
+            "singles_vector": self._singles_vector if self._singles_vector.size else absent,
+            "numbers": np.array(
+                [
+                    self._vector_value,
+                    self._singles_value,
+                    self._value_before,
+                    self._scale,
+                    self._n_scaled,
+                    self._temperature,
+                    *self._cycle,
+                    self._effort,
+                ],
+                np.float64,
+            ),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up what `state` gave."""
+        vector, singles = state["vector"], state["singles_vector"]
+        self._vector = vector.copy() if vector[0] >= 0 else np.empty(0, np.int32)
+        self._singles_vector = singles.copy() if singles[0] >= 0 else np.empty(0, np.int32)
+        self._tested, self._change = state["tested"].copy(), state["change"].copy()
+        numbers = state["numbers"].tolist()
+        self._vector_value, self._singles_value, self._value_before = numbers[:3]
+        self._scale, self._n_scaled, self._temperature = numbers[3], int(numbers[4]), numbers[5]
+        self._cycle, self._effort = (int(numbers[6]), int(numbers[7])), int(numbers[8])

@@ -1,0 +1,272 @@
+"""Optimisation in one call."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba.extending import is_jitted
+from numpy.typing import ArrayLike
+from scipy.optimize import OptimizeResult
+
+from ._checks import check_values
+from ._logits import FloatArray, LogitsLike
+from ._progress import Progress
+from ._random import SeedLike
+from ._vectors import VectorArray
+from .estimators import Estimator
+from .kernels.evaluation import evaluate
+from .optimizer import Optimizer, check_real
+from .updates import Update
+
+__all__ = ["maximize", "minimize"]
+
+# The budget where none is given: so many evaluations, and so many for each category of each variable.
+LEAST_BUDGET, BUDGET_PER_CATEGORY = 1000, 20
+
+_SETTINGS: dict[str, Any] = {
+    "logits0": None,
+    "estimator": None,
+    "optimizer": "annealing",
+    "n_proposals": None,
+    "maxfev": None,
+    "maxiter": None,
+    "target": None,
+    "noisy": False,
+    "rng": None,
+}
+
+
+def minimize(
+    objective: Callable[..., Any],
+    n_categories: ArrayLike | Optimizer,
+    *,
+    logits0: LogitsLike | None = None,
+    estimator: Estimator | str | None = None,
+    optimizer: Update | str = "annealing",
+    n_proposals: int | None = None,
+    maxfev: int | None = None,
+    maxiter: int | None = None,
+    maxtime: float | None = None,
+    target: float | None = None,
+    noisy: bool = False,
+    callback: Callable[[OptimizeResult], object] | None = None,
+    disp: bool = False,
+    rng: SeedLike = None,
+) -> OptimizeResult:
+    """Look for the vector of categories with the lowest value of an objective.
+
+    Parameters
+    ----------
+    objective : callable
+        A Python function of a batch of vectors, int32 of shape (M, K) to M finite values; or a function compiled
+        with `numba.njit` of one vector, which is called in parallel.
+    n_categories : array_like of int, shape (K,), or Optimizer
+        Categories of each variable; different numbers are allowed. Or an `Optimizer` to go on with, whose
+        settings then hold: it keeps all that it was told, whatever happens here.
+    logits0, estimator, optimizer, n_proposals, noisy, rng
+        See `Optimizer`. The default was chosen by measurement, and needs no tuning on common problems.
+    maxfev : int, optional
+        The most evaluations. By default, if there is no other limit, 1,000 and 20 for each category of each
+        variable. Give it where there is one: the search is planned by it.
+    maxiter : int, optional
+        The most steps.
+    maxtime : float, optional
+        Seconds after which no more steps are begun.
+    target : float, optional
+        Stop when the best value is at least as good.
+    callback : callable, optional
+        Called as ``callback(intermediate_result)`` after every step, with what `Optimizer.result` gives. If it
+        raises StopIteration the run stops.
+    disp : bool
+        Whether to show progress on standard error, in one line: by tqdm where that is installed.
+
+    Returns
+    -------
+    OptimizeResult
+        See `Optimizer.result`. Its status may also be 4, stopped by maxtime or callback, and 5, by
+        KeyboardInterrupt, which gives the best so far.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For bad input, naming the argument, before f is called; or for values that f should not return.
+        Exceptions of f come through, with a note of the best so far; give an `Optimizer` to go on after one.
+
+    Examples
+    --------
+    >>> from arsm_fast import minimize
+    >>> result = minimize(lambda actions: ((actions - 3) ** 2).sum(axis=1), [6] * 20, rng=0)
+    >>> result.fun
+    0.0
+    """
+    settings = {
+        "logits0": logits0,
+        "estimator": estimator,
+        "optimizer": optimizer,
+        "n_proposals": n_proposals,
+        "maxfev": maxfev,
+        "maxiter": maxiter,
+        "target": target,
+        "noisy": noisy,
+        "rng": rng,
+    }
+    return _run(objective, n_categories, settings, maxtime, callback, disp, highest=False)
+
+
+def maximize(
+    objective: Callable[..., Any],
+    n_categories: ArrayLike | Optimizer,
+    *,
+    logits0: LogitsLike | None = None,
+    estimator: Estimator | str | None = None,
+    optimizer: Update | str = "annealing",
+    n_proposals: int | None = None,
+    maxfev: int | None = None,
+    maxiter: int | None = None,
+    maxtime: float | None = None,
+    target: float | None = None,
+    noisy: bool = False,
+    callback: Callable[[OptimizeResult], object] | None = None,
+    disp: bool = False,
+    rng: SeedLike = None,
+) -> OptimizeResult:
+    """Look for the vector of categories with the highest value of an objective.
+
+    As `minimize`, with the objective's values as they are in the result.
+
+    Parameters
+    ----------
+    objective, n_categories, logits0, estimator, optimizer, n_proposals, maxfev, maxiter, maxtime, target, noisy
+        See `minimize`. An `Optimizer` must have been made with ``maximize=True``.
+    callback, disp, rng
+        See `minimize`.
+
+    Returns
+    -------
+    OptimizeResult
+        See `minimize`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        See `minimize`.
+    """
+    settings = {
+        "logits0": logits0,
+        "estimator": estimator,
+        "optimizer": optimizer,
+        "n_proposals": n_proposals,
+        "maxfev": maxfev,
+        "maxiter": maxiter,
+        "target": target,
+        "noisy": noisy,
+        "rng": rng,
+    }
+    return _run(objective, n_categories, settings, maxtime, callback, disp, highest=True)
+
+
+def _run(
+    objective: Callable[..., Any],
+    n_categories: Any,
+    settings: dict[str, Any],
+    maxtime: float | None,
+    callback: Callable[[OptimizeResult], object] | None,
+    disp: bool,
+    *,
+    highest: bool,
+) -> OptimizeResult:
+    if not callable(objective):
+        raise TypeError(f"objective must be a function; got {type(objective).__name__}")
+    if callback is not None and not callable(callback):
+        raise TypeError(f"callback must be a function or None; got {type(callback).__name__}")
+    if not isinstance(disp, bool):
+        raise TypeError(f"disp must be True or False; got {disp!r}")
+    seconds = np.inf if maxtime is None else check_real(maxtime, "maxtime")
+    if not seconds > 0:
+        raise ValueError(f"maxtime must be positive; got {maxtime!r}")
+    engine = _engine(n_categories, settings, highest=highest, limited=maxtime is not None)
+    progress = Progress(engine.maxfev) if disp else None
+    try:
+        return _loop(objective, engine, time.monotonic() + seconds, callback, progress)
+    except Exception as error:
+        result = engine.result
+        error.add_note(f"the best of {result.nfev} evaluations before: fun = {result.fun}, x = {result.x}")
+        raise
+    finally:
+        if progress is not None:
+            progress.close()
+
+
+def _engine(n_categories: Any, settings: dict[str, Any], *, highest: bool, limited: bool) -> Optimizer:
+    """The optimizer that was given, or a new one."""
+    if not isinstance(n_categories, Optimizer):
+        limits = ("maxfev", "maxiter", "target")
+        if not limited and all(settings[name] is None for name in limits):
+            total = int(np.sum(np.asarray(n_categories, np.float64))) if _is_numeric(n_categories) else 0
+            settings = {**settings, "maxfev": LEAST_BUDGET + BUDGET_PER_CATEGORY * max(0, total)}
+        return Optimizer(n_categories, maximize=highest, **settings)
+    for name, value in settings.items():
+        if value is not _SETTINGS[name] and value != _SETTINGS[name]:
+            raise ValueError(f"{name} must not be given with an Optimizer, which has its own")
+    if n_categories.maximize is not highest:
+        raise ValueError(f"the Optimizer must have been made with maximize={highest}")
+    return n_categories
+
+
+def _loop(
+    objective: Callable[..., Any],
+    engine: Optimizer,
+    end: float,
+    callback: Callable[[OptimizeResult], object] | None,
+    progress: Progress | None,
+) -> OptimizeResult:
+    evaluator = _evaluate_compiled if is_jitted(objective) else _evaluate_python
+    stopped = None
+    try:
+        while not engine.stop():
+            if time.monotonic() >= end:
+                stopped = (4, "The time was up.")
+                break
+            actions = engine.ask()
+            if not len(actions):
+                break
+            engine.tell(actions, evaluator(objective, actions))
+            if progress is not None:
+                progress.show(engine.last)
+            if callback is not None:
+                try:
+                    callback(engine.result)
+                except StopIteration:
+                    stopped = (4, "The callback stopped the run.")
+                    break
+    except KeyboardInterrupt:
+        stopped = (5, "The run was interrupted.")
+    if progress is not None and engine.nfev:
+        progress.show(engine.last, last=True)
+    result = engine.result
+    if stopped is not None and result["status"]:
+        status, message = stopped
+        result.update(status=status, message=message, success=False)
+    return result
+
+
+def _evaluate_python(objective: Callable[..., Any], actions: VectorArray) -> FloatArray:
+    return check_values(objective(actions), actions)
+
+
+def _evaluate_compiled(objective: Callable[..., Any], actions: VectorArray) -> FloatArray:
+    values, raised = np.zeros(len(actions)), np.zeros(len(actions), np.bool_)
+    evaluate(objective, actions, values, raised)
+    if raised.any():
+        objective(actions[int(raised.argmax())])  # again, where its exception comes through
+    return values
+
+
+def _is_numeric(n_categories: Any) -> bool:
+    try:
+        return bool(np.isfinite(np.asarray(n_categories, np.float64)).all())
+    except (TypeError, ValueError):
+        return False

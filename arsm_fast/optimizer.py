@@ -1,0 +1,604 @@
+"""Ask and tell for optimisation: the engine of `minimize`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import OptimizeResult
+
+from ._annealing import AnnealingSearch
+from ._categories import Categories, check_categories, check_start
+from ._checks import check_integer, check_values, real_array
+from ._descent import DescentSearch
+from ._incumbents import Incumbents
+from ._logits import FloatArray, LogitsLike
+from ._memory import Memory
+from ._random import SeedLike, philox_key
+from ._state import Fields, read_state, seal
+from ._vectors import VectorArray
+from .estimators import ControlVariate, Estimator, LeaveOneOut, resolve_estimator
+from .updates import Annealing, Update, resolve_update
+
+__all__ = ["Expected", "Optimizer"]
+
+MOST_PROPOSALS = 20
+# So many steps fit into a small budget.
+LEAST_STEPS = 1000
+# Of a step of a noisy objective, two vectors were evaluated before.
+LEAST_NOISY_PROPOSALS = 10
+# Draws from the final distribution, but no more than this share of the budget.
+FINAL_DRAWS, FINAL_SHARE = 20, 0.05
+# Steps that may ask for nothing new, one after another.
+MOST_SILENT_STEPS = 10_000
+
+
+class Expected(NamedTuple):
+    """An estimate of E[f] under the final distribution."""
+
+    value: float
+    standard_error: float
+
+
+class _Search(Protocol):
+    """What goes from values to new vectors. Lower values are better."""
+
+    ARRAYS: ClassVar[Fields]
+
+    @property
+    def logits(self) -> FloatArray:
+        """Of the distribution, flat."""
+
+    def propose(self, step: int, used: int, limit: int | None, generator: np.random.Generator) -> VectorArray:
+        """Vectors whose values the step needs. Depends on nothing but the state and the arguments."""
+
+    def update(self, values: FloatArray, used: int) -> None:
+        """Take their values into account."""
+
+    def state(self) -> dict[str, Any]:
+        """All that must be kept, as arrays, which nothing changes in place."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up what `state` gave."""
+
+
+class _Step:
+    """A step whose values are being waited for."""
+
+    def __init__(self, keys: list[bytes], asked: VectorArray, asked_keys: list[bytes], *, final: bool) -> None:
+        self.keys = keys
+        self.asked = asked
+        self.asked_keys = asked_keys
+        self.rows = {key: i for i, key in enumerate(asked_keys)}
+        self.values = np.full(len(asked), np.nan)
+        self.final = final
+        self.complete = True  # whether all that the step needs is asked for
+
+
+class Optimizer:
+    """Look for the vector of categories with the lowest value of f, by ask and tell.
+
+    f is evaluated by the user, where and how they like::
+
+        while not optimizer.stop():
+            actions = optimizer.ask()
+            optimizer.tell(actions, [f(vector) for vector in actions])
+        optimizer.result.x
+
+    `minimize` is this loop. The run depends on the settings and the values alone, not on when, in what order or
+    in how many portions they are told.
+
+    Parameters
+    ----------
+    n_categories : array_like of int, shape (K,)
+        Categories of each variable; different numbers are allowed.
+    logits0 : array_like of shape (K, C) or list of K 1-D arrays, optional
+        Logits of the distribution to begin with; by default all zero. -inf makes a category unavailable.
+    estimator : Estimator or str, optional
+        Of the gradient, where the optimizer follows one; by default `LeaveOneOut(n_proposals)`.
+    optimizer : Update or str
+        "annealing", "natural", "gradient", "momentum", "adam", or one of `Annealing`, `NaturalGradient`,
+        `GradientDescent`, `Momentum`, `Adam` with settings.
+    n_proposals : int, optional
+        Vectors to propose in a step, for `Annealing` and `LeaveOneOut`. By default as many as leave 1,000 steps,
+        at most 20. Steps of few vectors need fewer evaluations in all; larger ones use more workers.
+    maxfev : int, optional
+        The budget: never are more vectors asked for. `Annealing` plans its temperature by it.
+    maxiter : int, optional
+        The most steps.
+    target : float, optional
+        Stop when the best value is at least as good.
+    noisy : bool
+        Whether f gives other values for the same vector another time. Then there is no memory of evaluated
+        vectors; the best are evaluated again and again, and values are means.
+    maximize : bool
+        Look for the highest value.
+    rng : None, int, SeedSequence or Generator
+        Source of all random numbers.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For bad input, naming the argument.
+
+    Examples
+    --------
+    >>> from arsm_fast import Optimizer
+    >>> optimizer = Optimizer([3, 4, 5], maxfev=40, rng=0)
+    >>> while not optimizer.stop():
+    ...     actions = optimizer.ask()
+    ...     optimizer.tell(actions, (actions - 1).sum(axis=1) ** 2 + actions[:, 0])
+    >>> optimizer.result.fun
+    0.0
+    """
+
+    def __init__(
+        self,
+        n_categories: ArrayLike,
+        *,
+        logits0: LogitsLike | None = None,
+        estimator: Estimator | str | None = None,
+        optimizer: Update | str = "annealing",
+        n_proposals: int | None = None,
+        maxfev: int | None = None,
+        maxiter: int | None = None,
+        target: float | None = None,
+        noisy: bool = False,
+        maximize: bool = False,
+        rng: SeedLike = None,
+    ) -> None:
+        sizes = check_categories(n_categories)
+        logits = check_start(logits0, sizes)
+        self._categories = Categories(sizes, logits > -np.inf)
+        self._maxfev = None if maxfev is None else check_integer(maxfev, "maxfev", 1)
+        self._maxiter = None if maxiter is None else check_integer(maxiter, "maxiter", 1)
+        self._target = None if target is None else check_real(target, "target")
+        for value, name in ((noisy, "noisy"), (maximize, "maximize")):
+            if not isinstance(value, bool):
+                raise TypeError(f"{name} must be True or False; got {value!r}")
+        self._noisy = noisy
+        self._sign = -1.0 if maximize else 1.0
+        update = resolve_update(optimizer)
+        self._n = _number_of_proposals(n_proposals, self._maxfev, noisy=noisy)
+        self._search: _Search
+        if isinstance(update, Annealing):
+            if estimator is not None:
+                raise ValueError("estimator must be None for the optimizer Annealing, which follows no gradient")
+            self._search = AnnealingSearch(update, self._categories, logits, n=self._n, noisy=noisy)
+            resolved = None
+        else:
+            resolved = _gradient_estimator(estimator, n_proposals, self._n)
+            self._search = DescentSearch(update, self._categories, logits, estimator=resolved)
+        self._keeps_state = not isinstance(resolved, ControlVariate)
+        self._settings = repr((update, resolved, self._n, noisy, maximize, sizes.tolist(), logits.tolist()))
+        self._key = int(philox_key(rng))
+        self._memory = Memory(sizes.size)
+        self._incumbents = Incumbents(self._memory, noisy=noisy)
+        self._nfev = 0
+        self._nit = 0
+        self._n_steps = 0  # with those that asked for nothing
+        self._stalled = False
+        self._finished = False
+        self._expected: Expected | None = None
+        self._history: list[tuple[int, int, float, float, float]] = []
+        self._step: _Step | None = None
+        self._before = self._search.state()
+
+    def __repr__(self) -> str:
+        return f"<Optimizer of {self._categories.n_variables} variables, {self.nfev} evaluations>"
+
+    @property
+    def nfev(self) -> int:
+        """Values told so far."""
+        return self._nfev + (0 if self._step is None else int((~np.isnan(self._step.values)).sum()))
+
+    @property
+    def maxfev(self) -> int | None:
+        """The budget."""
+        return self._maxfev
+
+    @property
+    def maximize(self) -> bool:
+        """Whether the highest value is looked for."""
+        return self._sign < 0
+
+    @property
+    def last(self) -> tuple[int, int, float, float, float]:
+        """The last entry of the history: iteration, nfev, best, mean and entropy."""
+        return self._history[-1] if self._history else (0, 0, np.nan, np.nan, np.nan)
+
+    def ask(self, n: int | None = None) -> VectorArray:
+        """Say which vectors to evaluate next.
+
+        The vectors of a step; the next step begins when all of their values are told. Asking again gives those
+        that are still to be told.
+
+        Parameters
+        ----------
+        n : int, optional
+            At most so many; by default all of the step.
+
+        Returns
+        -------
+        ndarray of int32, shape (M, K)
+            Distinct vectors, which were not evaluated before unless f is noisy. Empty when there is a reason to
+            `stop` that nothing more can be evaluated for: maxfev, maxiter, or that no vectors are left.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If n is not a whole number from 1 on.
+        """
+        most = None if n is None else check_integer(n, "n", 1)
+        if self._step is None:
+            self._begin_step()
+        if self._step is None:
+            return np.empty((0, self._categories.n_variables), np.int32)
+        return self._step.asked[np.flatnonzero(np.isnan(self._step.values))[:most]]
+
+    def tell(self, actions: ArrayLike, values: ArrayLike) -> None:
+        """Tell values of vectors that were asked for, in any order and any portions.
+
+        Parameters
+        ----------
+        actions : array_like of int, shape (M, K)
+            Some of the vectors that `ask` gave.
+        values : array_like, shape (M,)
+            f at each of them.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For values that are not finite real numbers, one for each vector, and for vectors that are not waited
+            for. Nothing is changed then.
+        """
+        vectors = self._check_actions(actions)
+        checked = check_values(values, vectors)
+        keys = self._memory.keys(vectors)
+        rows = {} if self._step is None else self._step.rows
+        places = np.array([rows.get(key, -1) for key in keys], np.int64)
+        # The hash tells which vector it must be.
+        for i, place in enumerate(places):
+            if place < 0 or self._step is None or not np.array_equal(self._step.asked[place], vectors[i]):
+                raise ValueError(
+                    "actions must be vectors that ask() gave and whose values were not told yet; "
+                    f"actions[{i}] = {_shown(vectors[i])} is not one"
+                )
+            if not np.isnan(self._step.values[place]):
+                raise ValueError(f"actions[{i}] = {_shown(vectors[i])} was told before")
+        if len(set(keys)) < len(keys):
+            raise ValueError("actions must be distinct; got the same vector twice")
+        if self._step is None:
+            return
+        self._step.values[places] = self._sign * checked
+        if not np.isnan(self._step.values).any():
+            self._finish_step(self._step)
+
+    def _check_actions(self, actions: ArrayLike) -> VectorArray:
+        array = real_array(actions, "actions")
+        n_variables = self._categories.n_variables
+        if array.ndim != 2 or array.shape[1] != n_variables:
+            raise ValueError(f"actions must have shape (M, {n_variables}); got shape {array.shape}")
+        if array.dtype.kind not in "iu":
+            raise TypeError(f"actions must be integers; got dtype {array.dtype}")
+        bad = ((array < 0) | (array >= self._categories.sizes)).any(axis=1)
+        if bad.any():
+            i = int(bad.argmax())
+            raise ValueError(
+                "actions must be categories from 0 on, below n_categories; "
+                f"actions[{i}] = {_shown(array[i])} is not"
+            )
+        return array.astype(np.int32)
+
+    def _begin_step(self) -> None:
+        """The next step that asks for something."""
+        for _ in range(MOST_SILENT_STEPS):
+            if self._is_spent():
+                return
+            step = self._propose_step()
+            if len(step.asked):
+                self._step = step
+                return
+            self._finish_step(step)
+        self._stalled = True
+
+    def _propose_step(self) -> _Step:
+        self._before = self._search.state()
+        # A stream of its own for each step: what must be kept of the generator is its number.
+        generator = np.random.Generator(np.random.Philox(key=self._key, counter=[0, 0, 0, self._n_steps]))
+        final = not self._finished and self._is_last()
+        if final:
+            probabilities = self._categories.softmax(self._search.logits)
+            vectors = self._categories.draw(probabilities, self._n_final(), generator)
+        else:
+            vectors = self._search.propose(self._n_steps, self._nfev, self._maxfev, generator)
+        keys = self._memory.keys(vectors)
+        rows = {key: i for i, key in reversed(list(enumerate(keys))) if self._noisy or key not in self._memory}
+        order = sorted(rows.values())
+        asked, asked_keys = vectors[order], [keys[i] for i in order]
+        if self._noisy and len(self._incumbents):
+            again = self._incumbents.lowest[None]
+            (key,) = self._memory.keys(again)
+            if key not in rows:
+                asked, asked_keys = np.concatenate([asked, again]), [*asked_keys, key]
+        step = _Step(keys, asked, asked_keys, final=final)
+        if self._maxfev is not None and len(asked) > self._maxfev - self._nfev:
+            most = self._maxfev - self._nfev
+            step = _Step(keys, asked[:most], asked_keys[:most], final=final)
+            step.complete = all(key in step.rows or key in self._memory for key in keys)
+        return step
+
+    def _finish_step(self, step: _Step) -> None:
+        for key, vector, value in zip(step.asked_keys, step.asked, step.values.tolist(), strict=True):
+            self._incumbents.add(key, vector, value)
+        self._nfev += len(step.asked)
+        self._n_steps += 1
+        self._step = None
+        if step.complete:
+            values = self._memory.means(step.keys)
+            if step.final:
+                self._finished = True
+                error = float(values.std(ddof=1) / np.sqrt(values.size))
+                self._expected = Expected(self._sign * float(values.mean()), error)
+            else:
+                self._search.update(values, self._nfev)
+        self._before = self._search.state()
+        if len(step.asked):
+            self._nit += 1
+            best, mean = self._incumbents.best()[1], float(step.values.mean())
+            entropy = self._entropy(self._categories.softmax(self._search.logits))
+            self._history.append((self._nit, self._nfev, self._sign * best, self._sign * mean, entropy))
+
+    def _entropy(self, probabilities: FloatArray) -> float:
+        positive = probabilities[probabilities > 0]
+        return float(-(positive * np.log(positive)).sum())
+
+    def _n_final(self) -> int:
+        if self._maxfev is None:
+            return 0
+        return min(FINAL_DRAWS, int(FINAL_SHARE * self._maxfev), self._maxfev - self._nfev)
+
+    def _is_last(self) -> bool:
+        """Whether it is time to draw from the final distribution."""
+        n = self._n_final()
+        return self._maxfev is not None and n >= 2 and self._maxfev - self._nfev <= n + self._n
+
+    def _is_spent(self) -> bool:
+        """Whether nothing more may be asked for."""
+        return bool(self.stop().keys() - {"target"})
+
+    def stop(self) -> dict[str, Any]:
+        """Give the reasons to stop: empty as long as there is none.
+
+        Returns
+        -------
+        dict
+            Of "target", "maxfev", "maxiter", "exhausted" (all vectors were evaluated) and "stalled" (nothing
+            new was proposed for 10,000 steps) those that apply, with the values that were reached.
+        """
+        reasons: dict[str, Any] = {}
+        if self._target is not None:
+            best = self._best()
+            if best is not None and best[1] <= self._sign * self._target:
+                reasons["target"] = self._sign * best[1]
+        if self._maxfev is not None and self.nfev >= self._maxfev:
+            reasons["maxfev"] = self.nfev
+        if self._maxiter is not None and self._nit >= self._maxiter:
+            reasons["maxiter"] = self._nit
+        if not self._noisy and self.nfev >= self._categories.n_vectors:
+            reasons["exhausted"] = self.nfev
+        if self._stalled:
+            reasons["stalled"] = self._n_steps
+        return reasons
+
+    def _best(self) -> tuple[VectorArray, float] | None:
+        """The best vector, also of a step that is not finished."""
+        best = self._incumbents.best() if len(self._incumbents) else None
+        if self._step is not None and not np.isnan(self._step.values).all() and not (self._noisy and best):
+            i = int(np.nanargmin(self._step.values))
+            if best is None or self._step.values[i] < best[1]:
+                return self._step.asked[i], float(self._step.values[i])
+        return best
+
+    @property
+    def result(self) -> OptimizeResult:
+        """What was found so far.
+
+        Attributes
+        ----------
+        x : ndarray of int32, shape (K,), or None
+            The best vector seen; where f is noisy that with the lowest mean plus two standard errors.
+        fun : float
+            Its value, or the mean of its values; nan before the first.
+        logits, probabilities : ndarray of shape (K, C) or list of arrays
+            Of the distribution.
+        expected : Expected or None
+            E[f] under the final distribution, as (value, standard_error), from up to 20 draws which are made just
+            before maxfev is reached; None without a maxfev, or before.
+        nfev : int
+            Evaluations; distinct vectors unless f is noisy.
+        nit : int
+            Steps.
+        success : bool
+            Whether the target was reached, all vectors were evaluated, or a budget was spent that had no target.
+        status : int
+            0 target reached or all vectors evaluated; 1 maxfev; 2 maxiter; 3 stalled; 6 none of these.
+        message : str
+            The same in words.
+        history : dict of ndarray
+            "iteration", "nfev", "best", "mean" of the step, "entropy" of the distribution: one entry a step.
+        """
+        best = self._best()
+        logits = self._search.logits
+        status, message = self._status()
+        columns = np.array(self._history, np.float64).reshape(-1, 5).T
+        names = ("iteration", "nfev", "best", "mean", "entropy")
+        history = dict(zip(names, columns, strict=True))
+        for name in ("iteration", "nfev"):
+            history[name] = history[name].astype(np.int64)
+        return OptimizeResult(  # type: ignore[call-arg]
+            x=None if best is None else best[0].copy(),
+            fun=np.nan if best is None else self._sign * best[1],
+            logits=self._categories.shaped(logits.copy()),
+            probabilities=self._categories.shaped(self._categories.softmax(logits)),
+            expected=self._expected,
+            nfev=self.nfev,
+            nit=self._nit,
+            success=status == 0 or (status in (1, 2) and self._target is None),
+            status=status,
+            message=message,
+            history=history,
+        )
+
+    def _status(self) -> tuple[int, str]:
+        reasons = self.stop()
+        if "target" in reasons:
+            return 0, f"The target was reached: {reasons['target']:g}."
+        if "exhausted" in reasons:
+            return 0, f"All {reasons['exhausted']} vectors were evaluated."
+        if "maxfev" in reasons:
+            return 1, f"The budget of {self._maxfev} evaluations was spent."
+        if "maxiter" in reasons:
+            return 2, f"The limit of {self._maxiter} steps was reached."
+        if "stalled" in reasons:
+            return 3, f"Nothing new was proposed for {MOST_SILENT_STEPS} steps."
+        return 6, "Not finished."
+
+    def state_dict(self) -> dict[str, NDArray[Any]]:
+        """All that is needed to go on, as arrays, for ``np.savez(file, **optimizer.state_dict())``.
+
+        Returns
+        -------
+        dict of ndarray
+            Numbers and strings of fixed width only: ``np.load(file, allow_pickle=False)`` reads it.
+
+        Raises
+        ------
+        TypeError
+            For the estimator `ControlVariate`, whose surrogate keeps what it learnt to itself.
+        """
+        if not self._keeps_state:
+            raise TypeError("state_dict() cannot keep what the surrogate of a ControlVariate has learnt")
+        hashes, totals, counts = self._memory.arrays()
+        step = self._step
+        none = np.empty((0, self._categories.n_variables), np.int32)
+        expected = self._expected or (np.nan, np.nan)
+        state: dict[str, Any] = {
+            "key": np.array(self._key, np.uint64),
+            "counts": np.array(
+                [self._nfev, self._nit, self._n_steps, self._stalled, self._finished, step is not None], np.int64
+            ),
+            "expected": np.array(expected, np.float64),
+            "history": np.array(self._history, np.float64).reshape(-1, 5),
+            "memory_hashes": hashes,
+            "memory_totals": totals,
+            "memory_counts": counts,
+            "asked": none if step is None else step.asked,
+            "told": np.empty(0) if step is None else step.values,
+        }
+        state |= {f"incumbents_{name}": a for name, a in self._incumbents.state(none.shape[1]).items()}
+        state |= {f"search_{name}": array for name, array in self._before.items()}
+        return seal(state, self._settings)
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state, bit for bit as the run that it was taken from would have.
+
+        This optimizer must have been made with the same settings. rng need not be the same; maxfev, maxiter
+        and target may be others.
+
+        Parameters
+        ----------
+        state : mapping of str to ndarray
+            From `state_dict`: that itself, or a file of it that was opened with
+            ``np.load(file, allow_pickle=False)``.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If this is not the state of an Optimizer with these settings, or is damaged. Nothing is changed then.
+        """
+        if not self._keeps_state:
+            raise TypeError("load_state_dict() is not for a ControlVariate, whose surrogate has no state here")
+        lengths = {"K": self._categories.n_variables, "N": self._categories.total}
+        fields: Fields = {
+            "key": (np.uint64, ""),
+            "counts": (np.int64, 6),
+            "expected": (np.float64, 2),
+            "history": (np.float64, "H5"),
+            "memory_hashes": (np.uint64, "M2"),
+            "memory_totals": (np.float64, "M"),
+            "memory_counts": (np.int64, "M"),
+            "asked": (np.int32, "AK"),
+            "told": (np.float64, "A"),
+            **{f"incumbents_{name}": field for name, field in Incumbents.ARRAYS.items()},
+            **{f"search_{name}": field for name, field in self._search.ARRAYS.items()},
+        }
+        arrays = read_state(state, fields, lengths, self._settings)
+        before = dict(self.__dict__)
+        search_before = self._search.state()
+        try:
+            self._restore(arrays)
+        except Exception as error:
+            self.__dict__.update(before)
+            self._search.restore(search_before)
+            raise ValueError("state must be that of an Optimizer; it is damaged") from error
+
+    def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
+        memory = Memory(self._categories.n_variables)
+        memory.restore(arrays["memory_hashes"], arrays["memory_totals"], arrays["memory_counts"])
+        self._memory = memory
+        self._incumbents = Incumbents(memory, noisy=self._noisy)
+        self._incumbents.restore(_part(arrays, "incumbents_"))
+        self._key = int(arrays["key"])
+        self._nfev, self._nit, self._n_steps, stalled, finished, waiting = arrays["counts"].tolist()
+        self._stalled, self._finished = bool(stalled), bool(finished)
+        value, error = arrays["expected"].tolist()
+        self._expected = None if np.isnan(value) else Expected(value, error)
+        self._history = [(int(row[0]), int(row[1]), *row[2:]) for row in arrays["history"].tolist()]
+        self._step = None
+        self._search.restore(_part(arrays, "search_"))
+        self._before = self._search.state()
+        if waiting:
+            self._resume_step(arrays["asked"], arrays["told"])
+
+    def _resume_step(self, asked: VectorArray, told: FloatArray) -> None:
+        """The step that was being waited for, proposed again."""
+        step = self._propose_step()
+        if len(step.asked) < len(asked) or not np.array_equal(step.asked[: len(asked)], asked):
+            raise ValueError("other vectors were asked for")
+        step.values = told.copy()
+        self._step = step
+
+
+def _part(arrays: dict[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+
+
+def _number_of_proposals(n: int | None, maxfev: int | None, *, noisy: bool) -> int:
+    if n is not None:
+        return check_integer(n, "n_proposals", 1)
+    if maxfev is None:
+        return MOST_PROPOSALS
+    return min(MOST_PROPOSALS, max(LEAST_NOISY_PROPOSALS if noisy else 1, maxfev // LEAST_STEPS))
+
+
+def _gradient_estimator(estimator: Estimator | str | None, n_proposals: int | None, n: int) -> Estimator:
+    if estimator is None:
+        return LeaveOneOut(max(2, n)) if n_proposals is not None else LeaveOneOut(MOST_PROPOSALS)
+    if n_proposals is not None:
+        raise ValueError("n_proposals must be None where an estimator is given, which decides it")
+    return resolve_estimator(estimator)
+
+
+def check_real(value: Any, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        raise TypeError(f"{name} must be a number; got {value!r}")
+    if np.isnan(value):
+        raise ValueError(f"{name} must not be nan")
+    return float(value)
+
+
+def _shown(vector: Any) -> str:
+    return np.array2string(np.asarray(vector), threshold=20, max_line_width=10_000)
