@@ -26,11 +26,9 @@ class Categories:
         self.total = int(self.offsets[-1])
         self.available = np.ones(self.total, np.bool_) if available is None else available
         self.choices = np.add.reduceat(self.available.astype(np.int64), self.starts)
-
-    @property
-    def n_changes(self) -> int:
-        """Vectors that differ from one vector in one variable."""
-        return int((self.choices - 1).sum())
+        # Vectors that differ from one vector in one variable.
+        self.n_changes = int((self.choices - 1).sum())
+        self.uniform = bool((sizes == sizes[0]).all())
 
     @property
     def n_vectors(self) -> float:
@@ -40,7 +38,7 @@ class Categories:
 
     def softmax(self, logits: FloatArray) -> FloatArray:
         """Probabilities from flat logits."""
-        if (self.sizes == self.sizes[0]).all():
+        if self.uniform:
             table = logits.reshape(self.n_variables, -1)
             weights: FloatArray = np.exp(table - table.max(axis=1, keepdims=True))
             weights /= weights.sum(axis=1, keepdims=True)
@@ -63,7 +61,7 @@ class Categories:
 
     def shaped(self, flat: FloatArray) -> Any:
         """(K, C) where all variables have C categories, or a list of arrays."""
-        if (self.sizes == self.sizes[0]).all():
+        if self.uniform:
             return flat.reshape(self.n_variables, -1)
         return np.split(flat, self.offsets[1:-1])
 

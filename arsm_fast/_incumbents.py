@@ -40,6 +40,10 @@ class Incumbents:
             self._squares += (value - memory.mean(key)) ** 2 * count / (count + 1)
             self._freedom += 1
         memory.add(key, value)
+        if self._most == 1:
+            if not self._vectors or value < memory.mean(self._vectors[0][0]):
+                self._vectors = [(key, vector.copy())]
+            return
         if all(key != known for known, _ in self._vectors):
             if len(self._vectors) < self._most or memory.mean(key) < memory.mean(self._vectors[-1][0]):
                 self._vectors.append((key, vector.copy()))
@@ -55,6 +59,9 @@ class Incumbents:
 
     def best(self) -> tuple[VectorArray, float]:
         """The vector to report, and the mean of its values."""
+        if len(self._vectors) == 1:
+            key, vector = self._vectors[0]
+            return vector, self._memory.mean(key)
         deviation = np.sqrt(self._squares / self._freedom) if self._freedom else 0.0
 
         def bound(entry: tuple[bytes, VectorArray]) -> float:

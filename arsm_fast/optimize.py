@@ -11,7 +11,6 @@ from numba.extending import is_jitted
 from numpy.typing import ArrayLike
 from scipy.optimize import OptimizeResult
 
-from ._checks import check_values
 from ._logits import FloatArray, LogitsLike
 from ._progress import Progress
 from ._random import SeedLike
@@ -253,8 +252,8 @@ def _loop(
     return result
 
 
-def _evaluate_python(objective: Callable[..., Any], actions: VectorArray) -> FloatArray:
-    return check_values(objective(actions), actions)
+def _evaluate_python(objective: Callable[..., Any], actions: VectorArray) -> Any:
+    return objective(actions)
 
 
 def _evaluate_compiled(objective: Callable[..., Any], actions: VectorArray) -> FloatArray:

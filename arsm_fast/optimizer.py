@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import OptimizeResult
+from scipy.special import xlogy
 
 from ._annealing import AnnealingSearch
 from ._categories import Categories, check_categories, check_start
@@ -32,7 +33,7 @@ LEAST_NOISY_PROPOSALS = 10
 # Draws from the final distribution, but no more than this share of the budget.
 FINAL_DRAWS, FINAL_SHARE = 20, 0.05
 # Steps that may ask for nothing new, one after another.
-MOST_SILENT_STEPS = 10_000
+MOST_SILENT_STEPS = 1000
 
 
 class Expected(NamedTuple):
@@ -174,6 +175,7 @@ class Optimizer:
         self._keeps_state = not isinstance(resolved, ControlVariate)
         self._settings = repr((update, resolved, self._n, noisy, maximize, sizes.tolist(), logits.tolist()))
         self._key = int(philox_key(rng))
+        self._exhausted_at = None if noisy else self._categories.n_vectors
         self._memory = Memory(sizes.size)
         self._incumbents = Incumbents(self._memory, noisy=noisy)
         self._nfev = 0
@@ -192,7 +194,7 @@ class Optimizer:
     @property
     def nfev(self) -> int:
         """Values told so far."""
-        return self._nfev + (0 if self._step is None else int((~np.isnan(self._step.values)).sum()))
+        return self._nfev + (0 if self._step is None else int(np.count_nonzero(~np.isnan(self._step.values))))
 
     @property
     def maxfev(self) -> int | None:
@@ -259,19 +261,25 @@ class Optimizer:
         keys = self._memory.keys(vectors)
         rows = {} if self._step is None else self._step.rows
         places = np.array([rows.get(key, -1) for key in keys], np.int64)
-        # The hash tells which vector it must be.
-        for i, place in enumerate(places):
-            if place < 0 or self._step is None or not np.array_equal(self._step.asked[place], vectors[i]):
-                raise ValueError(
-                    "actions must be vectors that ask() gave and whose values were not told yet; "
-                    f"actions[{i}] = {_shown(vectors[i])} is not one"
-                )
-            if not np.isnan(self._step.values[place]):
-                raise ValueError(f"actions[{i}] = {_shown(vectors[i])} was told before")
+        if self._step is None or (places < 0).any():
+            known = places >= 0
+        else:
+            # A hash says which vector it must be.
+            known = (self._step.asked[places] == vectors).all(axis=1)
+        if not known.all() or self._step is None:
+            if not len(vectors):
+                return
+            i = int(known.argmin())
+            raise ValueError(
+                "actions must be vectors that ask() gave and whose values are still to be told; "
+                f"actions[{i}] = {_shown(vectors[i])} is not one"
+            )
+        told = ~np.isnan(self._step.values[places])
+        if told.any():
+            i = int(told.argmax())
+            raise ValueError(f"actions[{i}] = {_shown(vectors[i])} was told before")
         if len(set(keys)) < len(keys):
             raise ValueError("actions must be distinct; got the same vector twice")
-        if self._step is None:
-            return
         self._step.values[places] = self._sign * checked
         if not np.isnan(self._step.values).any():
             self._finish_step(self._step)
@@ -315,9 +323,11 @@ class Optimizer:
         else:
             vectors = self._search.propose(self._n_steps, self._nfev, self._maxfev, generator)
         keys = self._memory.keys(vectors)
-        rows = {key: i for i, key in reversed(list(enumerate(keys))) if self._noisy or key not in self._memory}
-        order = sorted(rows.values())
-        asked, asked_keys = vectors[order], [keys[i] for i in order]
+        rows: dict[bytes, int] = {}
+        for i, key in enumerate(keys):
+            if self._noisy or key not in self._memory:
+                rows.setdefault(key, i)
+        asked, asked_keys = vectors[list(rows.values())], list(rows)
         if self._noisy and len(self._incumbents):
             again = self._incumbents.lowest[None]
             (key,) = self._memory.keys(again)
@@ -352,8 +362,7 @@ class Optimizer:
             self._history.append((self._nit, self._nfev, self._sign * best, self._sign * mean, entropy))
 
     def _entropy(self, probabilities: FloatArray) -> float:
-        positive = probabilities[probabilities > 0]
-        return float(-(positive * np.log(positive)).sum())
+        return -float(xlogy(probabilities, probabilities).sum())
 
     def _n_final(self) -> int:
         if self._maxfev is None:
@@ -367,7 +376,8 @@ class Optimizer:
 
     def _is_spent(self) -> bool:
         """Whether nothing more may be asked for."""
-        return bool(self.stop().keys() - {"target"})
+        reasons = self.stop()
+        return bool(reasons) and reasons.keys() != {"target"}
 
     def stop(self) -> dict[str, Any]:
         """Give the reasons to stop: empty as long as there is none.
@@ -376,7 +386,7 @@ class Optimizer:
         -------
         dict
             Of "target", "maxfev", "maxiter", "exhausted" (all vectors were evaluated) and "stalled" (nothing
-            new was proposed for 10,000 steps) those that apply, with the values that were reached.
+            new was proposed for 1,000 steps) those that apply, with the values that were reached.
         """
         reasons: dict[str, Any] = {}
         if self._target is not None:
@@ -387,7 +397,7 @@ class Optimizer:
             reasons["maxfev"] = self.nfev
         if self._maxiter is not None and self._nit >= self._maxiter:
             reasons["maxiter"] = self._nit
-        if not self._noisy and self.nfev >= self._categories.n_vectors:
+        if self._exhausted_at is not None and self.nfev >= self._exhausted_at:
             reasons["exhausted"] = self.nfev
         if self._stalled:
             reasons["stalled"] = self._n_steps
@@ -422,7 +432,7 @@ class Optimizer:
         nit : int
             Steps.
         success : bool
-            Whether the target was reached, all vectors were evaluated, or a budget was spent that had no target.
+            Whether the target was reached, all vectors were evaluated, or, without a target, the run came to its end.
         status : int
             0 target reached or all vectors evaluated; 1 maxfev; 2 maxiter; 3 stalled; 6 none of these.
         message : str
@@ -446,7 +456,7 @@ class Optimizer:
             expected=self._expected,
             nfev=self.nfev,
             nit=self._nit,
-            success=status == 0 or (status in (1, 2) and self._target is None),
+            success=status == 0 or (status in (1, 2, 3) and self._target is None),
             status=status,
             message=message,
             history=history,
@@ -546,6 +556,11 @@ class Optimizer:
             raise ValueError("state must be that of an Optimizer; it is damaged") from error
 
     def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
+        for name, array in arrays.items():
+            if array.dtype == np.int32:  # vectors; a search marks by -1 what it does not have
+                least = -1 if name.startswith("search_") else 0
+                if ((array < least) | (array >= self._categories.sizes)).any():
+                    raise ValueError(f"{name} are not vectors")
         memory = Memory(self._categories.n_variables)
         memory.restore(arrays["memory_hashes"], arrays["memory_totals"], arrays["memory_counts"])
         self._memory = memory
