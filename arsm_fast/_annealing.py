@@ -12,9 +12,6 @@ from ._state import Fields
 from ._vectors import VectorArray
 from .updates import Annealing
 
-# In a cycle vectors that are known already count too, from this many times its length on: they cost nothing,
-# but where nothing else is proposed the cycle must end.
-KNOWN = 3
 # Sweeps of the first cycle where there is no budget.
 FIRST_SWEEPS = 10
 # The distribution that is reported is of at least this temperature, relative to the typical change of f.
@@ -57,7 +54,7 @@ class AnnealingSearch:
         self._n_scaled = 0
         self._temperature = 0.0
         self._cycle = (0, 0)  # evaluations at its beginning, and its length
-        self._effort = 0
+        self._n_known = 0  # proposals since the last that was new
 
     @property
     def _current(self) -> IntArray:
@@ -68,9 +65,9 @@ class AnnealingSearch:
     def propose(self, step: int, used: int, limit: int | None, generator: np.random.Generator) -> VectorArray:
         """The vector where its value is not known, and changes of it."""
         categories = self._categories
-        if self._share(used) >= 1.0:
+        if self._share(used) >= 1.0 or self._n_known > categories.n_changes:
             self._begin_cycle(used, limit, generator)
-        self._step = step
+        self._step, self._used = step, used
         self._asks_value = self._noisy or np.isnan(self._vector_value)
         m = min(self._free, max(1, self._n - self._asks_value))
         age = np.where(categories.available, generator.random(categories.total) - self._tested, -np.inf)
@@ -92,7 +89,7 @@ class AnnealingSearch:
     def _share(self, used: int) -> float:
         """How much of the cycle has passed."""
         start, length = self._cycle
-        return max(used - start, self._effort / KNOWN) / length if length else 1.0
+        return (used - start) / length if length else 1.0
 
     def _begin_cycle(self, used: int, limit: int | None, generator: np.random.Generator) -> None:
         """Begin anew, for all of the budget that is left."""
@@ -103,14 +100,14 @@ class AnnealingSearch:
         else:
             length = max(2 * self._cycle[1], FIRST_SWEEPS * changes)
         self._cycle = (used, length)
-        self._effort = 0
+        self._n_known = 0
         self._vector = categories.draw(categories.softmax(self._logits0), 1, generator)[0]
         self._vector_value = self._singles_value = np.nan
         self._change = np.full(categories.total, np.nan)  # not in place: see `state`
 
     def update(self, values: FloatArray, used: int) -> None:
         """Accept changes by their values."""
-        self._effort += values.size
+        self._n_known = self._n_known + values.size if used == self._used else 0
         if self._asks_value:
             self._vector_value = float(values[0])
             values, vectors = values[1:], self._vectors[1:]
@@ -205,7 +202,7 @@ class AnnealingSearch:
                     self._n_scaled,
                     self._temperature,
                     *self._cycle,
-                    self._effort,
+                    self._n_known,
                 ],
                 np.float64,
             ),
@@ -220,4 +217,4 @@ class AnnealingSearch:
         numbers = state["numbers"].tolist()
         self._vector_value, self._singles_value, self._value_before = numbers[:3]
         self._scale, self._n_scaled, self._temperature = numbers[3], int(numbers[4]), numbers[5]
-        self._cycle, self._effort = (int(numbers[6]), int(numbers[7])), int(numbers[8])
+        self._cycle, self._n_known = (int(numbers[6]), int(numbers[7])), int(numbers[8])

@@ -32,8 +32,8 @@ LEAST_STEPS = 1000
 LEAST_NOISY_PROPOSALS = 10
 # Draws from the final distribution, but no more than this share of the budget.
 FINAL_DRAWS, FINAL_SHARE = 20, 0.05
-# Steps that may ask for nothing new, one after another.
-MOST_SILENT_STEPS = 1000
+# Steps that may ask for nothing new, one after another; and twice what is needed for all changes of a vector.
+SILENT_STEPS = 1000
 
 
 class Expected(NamedTuple):
@@ -302,7 +302,7 @@ class Optimizer:
 
     def _begin_step(self) -> None:
         """The next step that asks for something."""
-        for _ in range(MOST_SILENT_STEPS):
+        for _ in range(SILENT_STEPS + 2 * self._categories.n_changes // self._n):
             if self._is_spent():
                 return
             step = self._propose_step()
@@ -432,7 +432,7 @@ class Optimizer:
         nit : int
             Steps.
         success : bool
-            Whether the target was reached, all vectors were evaluated, or, without a target, the run came to its end.
+            Whether the target was reached, all vectors were evaluated, or the run came to an end and had no target.
         status : int
             0 target reached or all vectors evaluated; 1 maxfev; 2 maxiter; 3 stalled; 6 none of these.
         message : str
@@ -473,7 +473,7 @@ class Optimizer:
         if "maxiter" in reasons:
             return 2, f"The limit of {self._maxiter} steps was reached."
         if "stalled" in reasons:
-            return 3, f"Nothing new was proposed for {MOST_SILENT_STEPS} steps."
+            return 3, f"Nothing new was proposed for {SILENT_STEPS} steps."
         return 6, "Not finished."
 
     def state_dict(self) -> dict[str, NDArray[Any]]:

@@ -1,0 +1,226 @@
+"""minimize and maximize: the loop over an Optimizer."""
+
+import importlib.util
+import re
+import sys
+
+import numba
+import numpy as np
+import pytest
+from scipy.optimize import OptimizeResult
+
+from arsm_fast import LeaveOneOut, NaturalGradient, Optimizer, maximize, minimize
+
+SIZES = [4] * 8
+
+
+def bowl(actions):
+    return ((actions - 2.0) ** 2).sum(axis=1)
+
+
+def never(actions):
+    pytest.fail("f was called")
+
+
+@pytest.mark.parametrize("update", ["annealing", "natural", "gradient", "momentum", "adam"])
+def test_finds_a_minimum_and_a_maximum(update):
+    low = minimize(bowl, SIZES, optimizer=update, maxfev=1500, rng=0)
+    assert isinstance(low, OptimizeResult)
+    assert low.x.tolist() == [2] * 8
+    assert low.fun == 0.0
+    assert low.probabilities.shape == low.logits.shape == (8, 4)
+    high = maximize(bowl, SIZES, optimizer=update, maxfev=1500, rng=0)
+    assert high.x.tolist() == [0] * 8
+    assert high.fun == 32.0
+    assert (np.diff(high.history["best"]) >= 0).all()
+
+
+def test_with_other_estimators():
+    for estimator in (LeaveOneOut(8), "arsm", "local", "pair"):
+        result = minimize(bowl, SIZES, optimizer="adam", estimator=estimator, maxfev=600, rng=0)
+        assert result.fun <= 4.0
+        assert result.nfev == 600
+
+
+def test_is_the_loop_of_ask_and_tell():
+    optimizer = Optimizer(SIZES, maxfev=120, rng=3)
+    while not optimizer.stop():
+        actions = optimizer.ask()
+        optimizer.tell(actions, bowl(actions))
+    assert str(minimize(bowl, SIZES, maxfev=120, rng=3)) == str(optimizer.result)
+
+
+def test_never_evaluates_a_vector_twice_nor_beyond_the_budget():
+    seen = []
+
+    def f(actions):
+        assert actions.dtype == np.int32
+        seen.extend(row.tobytes() for row in actions)
+        return bowl(actions)
+
+    assert minimize(f, SIZES, maxfev=321, rng=0).nfev == 321
+    assert len(seen) == len(set(seen)) == 321
+
+
+def test_compiled_objective():
+    @numba.njit
+    def f(vector):
+        return ((vector - 2.0) ** 2).sum()
+
+    assert str(minimize(f, SIZES, maxfev=120, rng=3)) == str(minimize(bowl, SIZES, maxfev=120, rng=3))
+
+    @numba.njit
+    def fails(vector):
+        if vector[0] == 1:
+            raise ZeroDivisionError("one")
+        return 0.0
+
+    with pytest.raises(ZeroDivisionError, match="one"):
+        minimize(fails, SIZES, maxfev=500, rng=3)
+
+
+def test_limits():
+    assert minimize(bowl, [2] * 30, maxiter=5, rng=0).nit == 5
+    result = minimize(bowl, SIZES, target=3.0, rng=0)
+    assert result.status == 0
+    assert result.fun <= 3.0
+    result = minimize(bowl, SIZES, target=-1.0, maxfev=50, rng=0)
+    assert (result.status, result.success) == (1, False)
+    assert minimize(lambda actions: actions.sum(axis=1), [3] * 30, rng=0).nfev == 1000 + 20 * 90
+
+
+def test_maxtime(monkeypatch):
+    clock = iter(np.arange(1000.0))
+    monkeypatch.setattr("arsm_fast.optimize.time.monotonic", lambda: next(clock))
+    result = minimize(bowl, SIZES, maxtime=4.5, rng=0)
+    assert (result.nit, result.status, result.success) == (4, 4, False)
+    assert result.message == "The time was up."
+
+
+def test_callback_stops_the_run():
+    seen = []
+
+    def callback(intermediate_result):
+        seen.append(intermediate_result)
+        if len(seen) == 3:
+            raise StopIteration
+
+    result = minimize(bowl, SIZES, maxfev=500, callback=callback, rng=0)
+    assert [entry.nit for entry in seen] == [1, 2, 3]
+    assert result.nit == 3
+    assert result.message == "The callback stopped the run."
+    assert (result.status, result.success) == (4, False)
+    assert result.fun == seen[-1].fun
+
+
+def test_interrupt_gives_the_best_so_far():
+    calls = []
+
+    def f(actions):
+        calls.append(actions)
+        if len(calls) == 10:
+            raise KeyboardInterrupt
+        return bowl(actions)
+
+    result = minimize(f, SIZES, maxfev=500, rng=0)
+    assert (result.status, result.success) == (5, False)
+    assert result.message == "The run was interrupted."
+    assert result.nfev == sum(len(actions) for actions in calls[:9])
+    assert result.fun == min(bowl(actions).min() for actions in calls[:9])
+
+
+def test_an_exception_loses_nothing():
+    calls = []
+
+    def f(actions):
+        calls.append(len(actions))
+        if len(calls) == 10:
+            raise RuntimeError("out of licences")
+        return bowl(actions)
+
+    optimizer = Optimizer(SIZES, maxfev=200, rng=7)
+    with pytest.raises(RuntimeError, match="out of licences") as caught:
+        minimize(f, optimizer)
+    assert optimizer.nfev == sum(calls[:9])
+    assert f"the best of {optimizer.nfev} evaluations before: fun = " in caught.value.__notes__[0]
+    result = minimize(f, optimizer)
+    assert str(result) == str(minimize(bowl, SIZES, maxfev=200, rng=7))
+
+
+def test_values_that_are_not_finite_come_through_as_an_error():
+    optimizer = Optimizer(SIZES, maxfev=200, rng=7)
+    with pytest.raises(ValueError, match="values must be finite; 2 of 2 are not: values\\[0\\] = nan at"):
+        minimize(lambda actions: np.full(len(actions), np.nan), optimizer)
+    assert optimizer.nfev == 0
+
+
+@pytest.mark.parametrize("bar", [True, False])
+def test_progress(bar, monkeypatch, capsys):
+    if bar and importlib.util.find_spec("tqdm") is None:
+        pytest.skip("tqdm is not installed")
+    if not bar:
+        monkeypatch.setitem(sys.modules, "tqdm", None)
+    result = minimize(bowl, SIZES, maxfev=200, disp=True, rng=0)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert f"best {result.fun:.6g}" in captured.err
+    assert f"iteration {result.nit}" in captured.err
+    assert "200" in captured.err
+    assert captured.err.endswith("\n")
+
+
+def test_noisy():
+    rng = np.random.default_rng(0)
+    result = minimize(
+        lambda actions: bowl(actions) + rng.normal(size=len(actions)), SIZES, noisy=True, maxfev=3000, rng=0
+    )
+    assert bowl(result.x[None])[0] <= 1.0
+    assert abs(result.fun - bowl(result.x[None])[0]) < 0.5
+
+
+def test_same_seed_same_run():
+    first, second = (minimize(bowl, SIZES, maxfev=300, rng=np.random.default_rng(3)) for _ in range(2))
+    assert str(first) == str(second)
+    other = minimize(bowl, SIZES, maxfev=300, rng=4)
+    assert not np.array_equal(first.history["mean"], other.history["mean"])
+
+
+@pytest.mark.parametrize(
+    ("n_categories", "settings", "kind", "message"),
+    [
+        ([0], {}, ValueError, "n_categories must be at least 1; got n_categories[0] = 0"),
+        ("abc", {}, TypeError, "n_categories must be"),
+        (None, {}, TypeError, "n_categories must be"),
+        ([3, -4], {}, ValueError, "n_categories must be at least 1; got n_categories[1] = -4"),
+        (SIZES, {"maxfev": 0}, ValueError, "maxfev must be at least 1; got 0"),
+        (SIZES, {"maxtime": 0}, ValueError, "maxtime must be positive; got 0"),
+        (SIZES, {"maxtime": "1 h"}, TypeError, "maxtime must be a number; got '1 h'"),
+        (SIZES, {"callback": 3}, TypeError, "callback must be a function or None; got int"),
+        (SIZES, {"disp": 1}, TypeError, "disp must be True or False; got 1"),
+        (SIZES, {"optimizer": "best"}, ValueError, "optimizer must be one of"),
+        (Optimizer(SIZES), {"maxfev": 5}, ValueError, "maxfev must not be given with an Optimizer"),
+        (Optimizer(SIZES), {"rng": 0}, ValueError, "rng must not be given with an Optimizer"),
+        (
+            Optimizer(SIZES),
+            {"optimizer": NaturalGradient()},
+            ValueError,
+            "optimizer must not be given with an Optimizer",
+        ),
+        (
+            Optimizer(SIZES, maximize=True),
+            {},
+            ValueError,
+            "the Optimizer must have been made with maximize=False",
+        ),
+    ],
+)
+def test_bad_input(n_categories, settings, kind, message):
+    with pytest.raises(kind, match=re.escape(message)):
+        minimize(never, n_categories, **settings)
+
+
+def test_bad_objective():
+    with pytest.raises(TypeError, match="objective must be a function; got ndarray"):
+        minimize(np.zeros(3), SIZES)
+    with pytest.raises(ValueError, match="values must have shape"):
+        minimize(lambda actions: np.zeros(len(actions) + 1), SIZES, rng=0)
