@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from ._logits import FloatArray, Logits, for_kernel
 
+Scopes = tuple[tuple[int, ...], ...]
+
 
 def check_integer(value: Any, name: str, least: int) -> int:
     """A whole number that is large enough."""
@@ -100,7 +102,7 @@ def check_values(values: Any, actions: NDArray[np.int32]) -> FloatArray:
     return array
 
 
-def check_scopes(scopes: Any) -> tuple[tuple[int, ...], ...]:
+def check_scopes(scopes: Any) -> Scopes:
     """The variables that each term touches, of which there may be any number."""
     given = scopes.tolist() if isinstance(scopes, np.ndarray) else scopes
     try:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ._checks import Scopes
 from ._draws import Draws
 from ._logits import FloatArray, Logits
 from ._moments import Blocks, Moments, accumulate
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 class ScopedDraws(Draws):
     """The distinct vectors among the draws, and the gradient from the values of their terms."""
 
-    def __init__(self, logits: Logits, noise: Noise, n_draws: int, scopes: Sequence[Sequence[int]]) -> None:
+    def __init__(self, logits: Logits, noise: Noise, n_draws: int, scopes: Scopes) -> None:
         super().__init__(logits, noise, LEAVE_ONE_OUT, n_draws=n_draws, baseline=np.zeros(logits.n_problems))
         self.n_terms = len(scopes)
         self._touches = _incidence(scopes, logits.n_variables)
@@ -38,8 +39,7 @@ class ScopedDraws(Draws):
         """The gradient from what `sums` gives for all vectors."""
         logits, noise = self._logits, self._noise
         number = self._number.reshape(logits.n_problems, -1)
-        by_draw = sums[number].transpose(1, 0, 2)  # (draws, problems, K + 1)
-        draw_values = np.ascontiguousarray(by_draw[:, :, :-1].reshape(len(by_draw), -1))
+        draw_values = np.ascontiguousarray(sums[:, :-1][number.T].reshape(number.shape[1], -1))
         probabilities = logits.probabilities()
 
         def run(blocks: Blocks) -> None:
@@ -62,10 +62,11 @@ class ScopedDraws(Draws):
             )
 
         moments = accumulate(run, logits.offsets, noise.n_samples)
-        return Moments(moments.mean, moments.squares, by_draw[:, :, -1].mean(axis=0))
+        return Moments(moments.mean, moments.squares, sums[:, -1][number].mean(axis=1))
 
 
-def _incidence(scopes: Sequence[Sequence[int]], n_variables: int) -> csr_array:
+@lru_cache(maxsize=4)
+def _incidence(scopes: Scopes, n_variables: int) -> csr_array:
     """Which variables touch which terms, (K + 1, T); in the last row are ones."""
     from scipy.sparse import csr_array  # here, as it takes long to import
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._antithetic import AntitheticPairs
-from ._checks import check_count, check_integer, check_noise, check_terms, check_values
+from ._checks import Scopes, check_count, check_integer, check_noise, check_terms, check_values
 from ._control_variate import WithSurrogate
 from ._coordinate import CoordinateSwaps
 from ._draws import Draws
@@ -332,7 +332,7 @@ def make_method(logits: Logits, estimator: Estimator, n_samples: int, noise: Any
             )
         given = NOT_GIVEN if noise is None else check_noise(noise, logits, (n_samples, estimator.n))
         settings = Noise(philox_key(rng), n_samples, given)
-        return ScopedDraws(logits, settings, estimator.n, estimator.scopes)
+        return ScopedDraws(logits, settings, estimator.n, cast(Scopes, estimator.scopes))
     leading: tuple[int, ...] = (n_samples,)
     kind, n_draws = draws.AR, 1
     baseline = np.zeros(logits.n_problems)
