@@ -86,7 +86,7 @@ class ARSM:
         For several variables: make one swap in all of them at once, as in the paper, with at most
         ``C (C - 1) / 2 + 1`` evaluations a sample; or in one variable at a time with the others at their
         true action, which needs about as many evaluations as there are pseudo actions in all
-        variables, and has a much lower variance.
+        variables (one where the objective offers ``delta``, see `gradient`), and has a much lower variance.
     references : int, optional
         Use so many references, drawn for each sample independently of the noise, in place of all C.
         Fewer evaluations, more variance.
@@ -217,7 +217,8 @@ class LocalExpectation:
 
     ``p_c (f(z_-k, c) - sum_b p_b f(z_-k, b))`` for variable k. Unbiased; the gradient of each variable sums
     to zero. For one variable it is the gradient itself, without noise. ``1 + sum_k (C_k - 1)`` distinct
-    evaluations a sample, C_k being the available categories of variable k.
+    evaluations a sample, C_k being the available categories of variable k; one where the objective offers
+    ``delta`` (see `gradient`).
 
     Parameters
     ----------
@@ -246,7 +247,7 @@ class RaoBlackwellTop:
     k and the others at their true action. t is drawn from the categories outside the top, in proportion to
     their probabilities, whose sum is P; b is the mean of f over the top, weighted by probability. Unbiased;
     the gradient of each variable sums to zero. With m = C it is `LocalExpectation`. At most ``1 + K m``
-    distinct evaluations a sample. Best where few categories have most of the probability.
+    distinct evaluations a sample, one with ``delta``. Best where few categories have most of the probability.
 
     Parameters
     ----------
@@ -270,7 +271,8 @@ class LocalPair:
 
     ``w (f_a - f_b) (1_a - 1_b)`` with ``f_c = f(z_-k, c)`` for variable k, a its true action and b a second draw.
     Unbiased, as the gradient is ``sum_{a < b} p_a p_b (f_a - f_b) (1_a - 1_b)`` where the others are fixed; the
-    gradient of each variable sums to zero. At most ``K + 1`` distinct evaluations a sample, whatever C is.
+    gradient of each variable sums to zero. At most ``K + 1`` distinct evaluations a sample, whatever C is; one
+    with ``delta``.
 
     Parameters
     ----------

@@ -92,7 +92,7 @@ def gradient(
     true vectors only, and delta for each variable that they change. The gradient is the same to rounding;
     n_evaluations counts what f was asked, and what delta costs is the objective's to know. For the category that
     a vector has delta must give f itself, which is checked. For several problems the problem of each vector is
-    the last argument of both methods.
+    the last argument of both methods. Where f is fast and delta is not, pass ``objective.__call__``.
 
     Examples
     --------

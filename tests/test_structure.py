@@ -326,6 +326,7 @@ def test_delta_is_for_those_that_change_one_variable():
     f.delta = delta
     for estimator in ("arsm", "loo", "disarm", "exact", "reinforce"):
         gradient(f, np.zeros((3, 4)), estimator=estimator, rng=0)
+    gradient(WithDelta(f, None).__call__, np.zeros((3, 4)), estimator="local", rng=0)
     f.delta = 0.5  # a setting of that name
     gradient(f, np.zeros((3, 4)), estimator="local", rng=0)
     f.delta = delta
