@@ -13,6 +13,7 @@ from .estimators import (
     LocalPair,
     RaoBlackwellTop,
     Reinforce,
+    ScopedLeaveOneOut,
     UnorderedSet,
 )
 from .gradients import gradient
@@ -50,6 +51,7 @@ __all__ = [
     "Proposal",
     "RaoBlackwellTop",
     "Reinforce",
+    "ScopedLeaveOneOut",
     "Surrogate",
     "UnorderedSet",
     "dirichlet_noise",
