@@ -65,8 +65,15 @@ def minimize(
     n_categories : array_like of int, shape (K,), or Optimizer
         Categories of each variable; different numbers are allowed. Or an `Optimizer` to go on with, whose
         settings then hold: it keeps all that it was told, whatever happens here.
-    logits0, estimator, optimizer, n_proposals, noisy, rng
-        See `Optimizer`. The default was chosen by measurement, and needs no tuning on common problems.
+    logits0 : array_like or list of 1-D arrays, optional
+        Logits of the distribution to begin with; -inf makes a category unavailable.
+    estimator : Estimator or str, optional
+        Of the gradient, where the optimizer follows one.
+    optimizer : Update or str
+        "annealing", "natural", "gradient", "momentum", "adam", or one of these with settings. The default was
+        chosen by measurement, and needs no tuning on common problems.
+    n_proposals : int, optional
+        Vectors to propose in a step.
     maxfev : int, optional
         The most evaluations. By default, if there is no other limit, 1,000 and 20 for each category of each
         variable. Give it where there is one: the search is planned by it.
@@ -76,11 +83,15 @@ def minimize(
         Seconds after which no more steps are begun.
     target : float, optional
         Stop when the best value is at least as good.
+    noisy : bool
+        Whether f gives other values for the same vector another time.
     callback : callable, optional
         Called as ``callback(intermediate_result)`` after every step, with what `Optimizer.result` gives. If it
         raises StopIteration the run stops.
     disp : bool
         Whether to show progress on standard error, in one line: by tqdm where that is installed.
+    rng : None, int, SeedSequence or Generator
+        Source of all random numbers.
 
     Returns
     -------
@@ -138,9 +149,33 @@ def maximize(
 
     Parameters
     ----------
-    objective, n_categories, logits0, estimator, optimizer, n_proposals, maxfev, maxiter, maxtime, target, noisy
+    objective : callable
+        See `minimize`.
+    n_categories : array_like of int, shape (K,), or Optimizer
         See `minimize`. An `Optimizer` must have been made with ``maximize=True``.
-    callback, disp, rng
+    logits0 : array_like or list of 1-D arrays, optional
+        See `minimize`.
+    estimator : Estimator or str, optional
+        See `minimize`.
+    optimizer : Update or str
+        See `minimize`.
+    n_proposals : int, optional
+        See `minimize`.
+    maxfev : int, optional
+        See `minimize`.
+    maxiter : int, optional
+        See `minimize`.
+    maxtime : float, optional
+        See `minimize`.
+    target : float, optional
+        See `minimize`.
+    noisy : bool
+        See `minimize`.
+    callback : callable, optional
+        See `minimize`.
+    disp : bool
+        See `minimize`.
+    rng : None, int, SeedSequence or Generator
         See `minimize`.
 
     Returns

@@ -432,7 +432,7 @@ class Optimizer:
         nit : int
             Steps.
         success : bool
-            Whether the target was reached, all vectors were evaluated, or the run came to an end and had no target.
+            Whether the target was reached, all vectors were evaluated, or the run ended and had no target.
         status : int
             0 target reached or all vectors evaluated; 1 maxfev; 2 maxiter; 3 stalled; 6 none of these.
         message : str
