@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ._categories import Categories
 from ._logits import FloatArray, IntArray
@@ -119,10 +120,7 @@ class AnnealingSearch:
         self._tested[self._entries] = self._step
         self._change[self._entries] = changes
         self._rescale(np.abs(changes))
-        length = self._cycle[1]
-        sweeps = length / max(1, self._categories.n_changes)
-        highest = min(self._settings.highest, self._settings.temperature * np.sqrt(sweeps))
-        self._temperature = self._scale * highest * max(0.0, 1.0 - self._share(used))
+        self._cool(1.0, used)
         accepted = self._accepts(changes, self._uniform[1:])
         self._singles_value = np.nan
         if not accepted.any():
@@ -134,6 +132,16 @@ class AnnealingSearch:
             self._vector_value = np.nan
         else:
             self._vector_value = float(values[accepted][0])
+        self._move(accepted)
+
+    def _cool(self, per_evaluation: float, used: int) -> None:
+        """Set the temperature, when an evaluation tells so many changes."""
+        sweeps = per_evaluation * self._cycle[1] / max(1, self._categories.n_changes)
+        highest = min(self._settings.highest, self._settings.temperature * np.sqrt(sweeps))
+        self._temperature = self._scale * highest * max(0.0, 1.0 - self._share(used))
+
+    def _move(self, accepted: NDArray[np.bool_]) -> None:
+        """Make the accepted changes."""
         self._tested[self._current[self._variables[accepted]]] = self._step  # the way back is known
         self._vector = self._vector.copy()
         for entry, variable in zip(self._entries[accepted], self._variables[accepted], strict=True):

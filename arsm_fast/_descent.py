@@ -18,8 +18,8 @@ from .updates import Adam, GradientDescent, Momentum, NaturalGradient
 MOMENTUM = 0.9
 ADAM_MEANS, ADAM_SQUARES = 0.9, 0.99
 TINY = 1e-12
-# Steps in a row without a vector that is new, after which the distribution has converged.
-STALE = 20
+# The distribution has converged after so many steps in a row of whose vectors fewer than this share are new.
+STALE_STEPS, STALE_SHARE = 20, 0.25
 
 
 class DescentSearch:
@@ -58,7 +58,7 @@ class DescentSearch:
 
     def propose(self, step: int, used: int, limit: int | None, generator: np.random.Generator) -> VectorArray:
         """What the estimator asks for."""
-        if self._n_stale >= STALE:
+        if self._n_stale >= STALE_STEPS:
             self._begin()
         self._used = used
         logits = self._categories.shaped(self._current)
@@ -67,7 +67,8 @@ class DescentSearch:
 
     def update(self, values: FloatArray, used: int) -> None:
         """Follow the gradient."""
-        self._n_stale = 0 if used > self._used else self._n_stale + 1
+        stale = used - self._used < STALE_SHARE * values.size
+        self._n_stale = self._n_stale + 1 if stale else 0
         gradient = self._proposal.estimate(self._utilities(values)).gradient
         flat = np.concatenate(gradient) if isinstance(gradient, list) else gradient.ravel()
         self._n_steps += 1

@@ -18,7 +18,7 @@ from ._vectors import VectorArray
 from .estimators import Estimator
 from .kernels.evaluation import evaluate
 from .optimizer import Optimizer, check_real
-from .updates import Update
+from .updates import Annealing, Update, resolve_update
 
 __all__ = ["maximize", "minimize"]
 
@@ -61,7 +61,9 @@ def minimize(
     ----------
     objective : callable
         A Python function of a batch of vectors, int32 of shape (M, K) to M finite values; or a function compiled
-        with `numba.njit` of one vector, which is called in parallel.
+        with `numba.njit` of one vector, which is called in parallel. Where it has ``scopes``, the variables that
+        each of T terms touches, and a method ``terms(actions)``, which returns the (M, T) terms that f is the sum
+        of, these are used by the default optimizer, and need far fewer evaluations; f itself is not called then.
     n_categories : array_like of int, shape (K,), or Optimizer
         Categories of each variable; different numbers are allowed. Or an `Optimizer` to go on with, whose
         settings then hold: it keeps all that it was told, whatever happens here.
@@ -221,7 +223,13 @@ def _run(
     seconds = np.inf if maxtime is None else check_real(maxtime, "maxtime")
     if not seconds > 0:
         raise ValueError(f"maxtime must be positive; got {maxtime!r}")
+    if _has_terms(objective) and not isinstance(n_categories, Optimizer):
+        update = resolve_update(settings["optimizer"])
+        if isinstance(update, Annealing) and not settings["noisy"] and settings["n_proposals"] is None:
+            settings = {**settings, "scopes": objective.scopes}  # type: ignore[attr-defined]
     engine = _engine(n_categories, settings, highest=highest, limited=maxtime is not None)
+    if engine.takes_terms and not _has_terms(objective):
+        raise TypeError("objective must have a method terms(actions), as the Optimizer was made with scopes")
     progress = Progress(engine.maxfev) if disp else None
     try:
         return _loop(objective, engine, time.monotonic() + seconds, callback, progress)
@@ -257,7 +265,10 @@ def _loop(
     callback: Callable[[OptimizeResult], object] | None,
     progress: Progress | None,
 ) -> OptimizeResult:
-    evaluator = _evaluate_compiled if is_jitted(objective) else _evaluate_python
+    if engine.takes_terms:
+        evaluator = _evaluate_terms
+    else:
+        evaluator = _evaluate_compiled if is_jitted(objective) else _evaluate_python
     stopped = None
     try:
         while not engine.stop():
@@ -289,6 +300,14 @@ def _loop(
 
 def _evaluate_python(objective: Callable[..., Any], actions: VectorArray) -> Any:
     return objective(actions)
+
+
+def _evaluate_terms(objective: Any, actions: VectorArray) -> Any:
+    return objective.terms(actions)
+
+
+def _has_terms(objective: Any) -> bool:
+    return hasattr(objective, "scopes") and callable(getattr(objective, "terms", None))
 
 
 def _evaluate_compiled(objective: Callable[..., Any], actions: VectorArray) -> FloatArray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
@@ -12,15 +12,16 @@ from scipy.special import xlogy
 
 from ._annealing import AnnealingSearch
 from ._categories import Categories, check_categories, check_start
-from ._checks import check_integer, check_values, real_array
+from ._checks import Scopes, check_integer, check_scopes, check_terms, check_values, real_array
 from ._descent import DescentSearch
 from ._incumbents import Incumbents
 from ._logits import FloatArray, LogitsLike
 from ._memory import Memory
 from ._random import SeedLike, philox_key
+from ._scoped_annealing import ScopedAnnealingSearch
 from ._state import Fields, read_state, seal
 from ._vectors import VectorArray
-from .estimators import ControlVariate, Estimator, LeaveOneOut, resolve_estimator
+from .estimators import ControlVariate, Estimator, LeaveOneOut, ScopedLeaveOneOut, resolve_estimator
 from .updates import Annealing, Update, resolve_update
 
 __all__ = ["Expected", "Optimizer"]
@@ -74,6 +75,7 @@ class _Step:
         self.asked_keys = asked_keys
         self.rows = {key: i for i, key in enumerate(asked_keys)}
         self.values = np.full(len(asked), np.nan)
+        self.terms = np.empty((len(asked), 0))
         self.final = final
         self.complete = True  # whether all that the step needs is asked for
 
@@ -116,6 +118,10 @@ class Optimizer:
         vectors; the best are evaluated again and again, and values are means.
     maximize : bool
         Look for the highest value.
+    scopes : sequence of T sequences of int, optional
+        For `Annealing` of a sum of T terms that is not noisy: the variables that each term touches. Then the
+        terms are told, (M, T), in the place of values. A step asks for one vector, which changes many variables
+        of which no two share a term: one evaluation says what each of the changes does.
     rng : None, int, SeedSequence or Generator
         Source of all random numbers.
 
@@ -148,6 +154,7 @@ class Optimizer:
         target: float | None = None,
         noisy: bool = False,
         maximize: bool = False,
+        scopes: Sequence[Sequence[int]] | None = None,
         rng: SeedLike = None,
     ) -> None:
         sizes = check_categories(n_categories)
@@ -163,17 +170,24 @@ class Optimizer:
         self._sign = -1.0 if maximize else 1.0
         update = resolve_update(optimizer)
         self._n = _number_of_proposals(n_proposals, self._maxfev, noisy=noisy)
+        checked_scopes = _check_scopes(scopes, sizes.size, update, noisy=noisy)
+        self._n_terms = None if checked_scopes is None else len(checked_scopes)
         self._search: _Search
         if isinstance(update, Annealing):
             if estimator is not None:
                 raise ValueError("estimator must be None for the optimizer Annealing, which follows no gradient")
-            self._search = AnnealingSearch(update, self._categories, logits, n=self._n, noisy=noisy)
             resolved = None
+            if checked_scopes is None:
+                self._search = AnnealingSearch(update, self._categories, logits, n=self._n, noisy=noisy)
+            else:
+                self._search = ScopedAnnealingSearch(update, self._categories, logits, checked_scopes)
         else:
             resolved = _gradient_estimator(estimator, n_proposals, self._n)
             self._search = DescentSearch(update, self._categories, logits, estimator=resolved)
         self._keeps_state = not isinstance(resolved, ControlVariate)
-        self._settings = repr((update, resolved, self._n, noisy, maximize, sizes.tolist(), logits.tolist()))
+        self._settings = repr(
+            (update, resolved, self._n, noisy, maximize, checked_scopes, sizes.tolist(), logits.tolist())
+        )
         self._key = int(philox_key(rng))
         self._exhausted_at = None if noisy else self._categories.n_vectors
         self._memory = Memory(sizes.size)
@@ -205,6 +219,11 @@ class Optimizer:
     def maximize(self) -> bool:
         """Whether the highest value is looked for."""
         return self._sign < 0
+
+    @property
+    def takes_terms(self) -> bool:
+        """Whether there are scopes, and terms are told."""
+        return self._n_terms is not None
 
     @property
     def last(self) -> tuple[int, int, float, float, float]:
@@ -248,7 +267,7 @@ class Optimizer:
         actions : array_like of int, shape (M, K)
             Some of the vectors that `ask` gave.
         values : array_like, shape (M,)
-            f at each of them.
+            f at each of them; or its terms, (M, T), where there are scopes.
 
         Raises
         ------
@@ -257,7 +276,11 @@ class Optimizer:
             for. Nothing is changed then.
         """
         vectors = self._check_actions(actions)
-        checked = check_values(values, vectors)
+        if self._n_terms is None:
+            terms, checked = np.empty((len(vectors), 0)), check_values(values, vectors)
+        else:
+            terms = check_terms(values, vectors, self._n_terms, "values")
+            checked = terms.sum(axis=1)
         keys = self._memory.keys(vectors)
         rows = {} if self._step is None else self._step.rows
         places = np.array([rows.get(key, -1) for key in keys], np.int64)
@@ -281,6 +304,8 @@ class Optimizer:
         if len(set(keys)) < len(keys):
             raise ValueError("actions must be distinct; got the same vector twice")
         self._step.values[places] = self._sign * checked
+        if self._n_terms is not None:
+            self._step.terms[places] = self._sign * terms
         if not np.isnan(self._step.values).any():
             self._finish_step(self._step)
 
@@ -307,6 +332,7 @@ class Optimizer:
                 return
             step = self._propose_step()
             if len(step.asked):
+                step.terms = np.full((len(step.asked), self._n_terms or 0), np.nan)
                 self._step = step
                 return
             self._finish_step(step)
@@ -353,7 +379,7 @@ class Optimizer:
                 error = float(values.std(ddof=1) / np.sqrt(values.size))
                 self._expected = Expected(self._sign * float(values.mean()), error)
             else:
-                self._search.update(values, self._nfev)
+                self._search.update(values if self._n_terms is None else step.terms, self._nfev)
         self._before = self._search.state()
         if len(step.asked):
             self._nit += 1
@@ -507,6 +533,7 @@ class Optimizer:
             "memory_counts": counts,
             "asked": none if step is None else step.asked,
             "told": np.empty(0) if step is None else step.values,
+            "told_terms": np.empty((0, self._n_terms or 0)) if step is None else step.terms,
         }
         state |= {f"incumbents_{name}": a for name, a in self._incumbents.state(none.shape[1]).items()}
         state |= {f"search_{name}": array for name, array in self._before.items()}
@@ -531,7 +558,7 @@ class Optimizer:
         """
         if not self._keeps_state:
             raise TypeError("load_state_dict() is not for a ControlVariate, whose surrogate has no state here")
-        lengths = {"K": self._categories.n_variables, "N": self._categories.total}
+        lengths = {"T": self._n_terms or 0, "K": self._categories.n_variables, "N": self._categories.total}
         fields: Fields = {
             "key": (np.uint64, ""),
             "counts": (np.int64, 6),
@@ -542,6 +569,7 @@ class Optimizer:
             "memory_counts": (np.int64, "M"),
             "asked": (np.int32, "AK"),
             "told": (np.float64, "A"),
+            "told_terms": (np.float64, "AT"),
             **{f"incumbents_{name}": field for name, field in Incumbents.ARRAYS.items()},
             **{f"search_{name}": field for name, field in self._search.ARRAYS.items()},
         }
@@ -576,14 +604,14 @@ class Optimizer:
         self._search.restore(_part(arrays, "search_"))
         self._before = self._search.state()
         if waiting:
-            self._resume_step(arrays["asked"], arrays["told"])
+            self._resume_step(arrays["asked"], arrays["told"], arrays["told_terms"])
 
-    def _resume_step(self, asked: VectorArray, told: FloatArray) -> None:
+    def _resume_step(self, asked: VectorArray, told: FloatArray, terms: FloatArray) -> None:
         """The step that was being waited for, proposed again."""
         step = self._propose_step()
         if len(step.asked) < len(asked) or not np.array_equal(step.asked[: len(asked)], asked):
             raise ValueError("other vectors were asked for")
-        step.values = told.copy()
+        step.values, step.terms = told.copy(), terms.copy()
         self._step = step
 
 
@@ -599,12 +627,29 @@ def _number_of_proposals(n: int | None, maxfev: int | None, *, noisy: bool) -> i
     return min(MOST_PROPOSALS, max(LEAST_NOISY_PROPOSALS if noisy else 1, maxfev // LEAST_STEPS))
 
 
+def _check_scopes(scopes: Any, n_variables: int, update: Update, *, noisy: bool) -> Scopes | None:
+    if scopes is None:
+        return None
+    if noisy or not isinstance(update, Annealing):
+        raise ValueError("scopes must be None unless the optimizer is Annealing and f is not noisy")
+    checked = check_scopes(scopes)
+    for t, scope in enumerate(checked):
+        if any(k >= n_variables for k in scope):
+            raise ValueError(
+                f"scopes must name variables below {n_variables}, from 0 on; scopes[{t}] is {list(scope)}"
+            )
+    return checked
+
+
 def _gradient_estimator(estimator: Estimator | str | None, n_proposals: int | None, n: int) -> Estimator:
     if estimator is None:
         return LeaveOneOut(max(2, n)) if n_proposals is not None else LeaveOneOut(MOST_PROPOSALS)
     if n_proposals is not None:
         raise ValueError("n_proposals must be None where an estimator is given, which decides it")
-    return resolve_estimator(estimator)
+    resolved = resolve_estimator(estimator)
+    if isinstance(resolved, ScopedLeaveOneOut):
+        raise ValueError("estimator must be one of values, not of terms; got ScopedLeaveOneOut")
+    return resolved
 
 
 def check_real(value: Any, name: str) -> float:

@@ -219,6 +219,27 @@ def test_bad_input(n_categories, settings, kind, message):
         minimize(never, n_categories, **settings)
 
 
+class Separable:
+    """A sum of one term for each variable."""
+
+    scopes = tuple((k,) for k in range(8))
+
+    def terms(self, actions):
+        return (actions - 2.0) ** 2
+
+    def __call__(self, actions):
+        pytest.fail("terms were to be asked for")
+
+
+def test_terms_are_used_where_there_are_any():
+    result = minimize(Separable(), SIZES, maxfev=12, rng=0)
+    assert result.fun == 0.0  # one vector, and three that change all variables
+    optimizer = Optimizer(SIZES, scopes=Separable.scopes, maxfev=12, rng=0)
+    assert str(minimize(Separable(), optimizer)) == str(result)
+    with pytest.raises(TypeError, match="objective must have a method terms"):
+        minimize(bowl, Optimizer(SIZES, scopes=Separable.scopes))
+
+
 def test_bad_objective():
     with pytest.raises(TypeError, match="objective must be a function; got ndarray"):
         minimize(np.zeros(3), SIZES)

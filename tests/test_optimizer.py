@@ -18,6 +18,7 @@ from arsm_fast import (
     LeaveOneOut,
     NaturalGradient,
     Optimizer,
+    ScopedLeaveOneOut,
 )
 
 SIZES = [3, 4, 5, 2, 3, 1, 4]
@@ -86,8 +87,9 @@ def test_asks_distinct_available_vectors_that_are_new(update):
 
 @pytest.mark.parametrize("update", UPDATES)
 def test_finds_the_best_of_a_small_space(update):
-    every = np.stack(np.meshgrid(*[np.arange(c) for c in SIZES], indexing="ij"), axis=-1).reshape(-1, len(SIZES))
-    result = run(Optimizer(SIZES, optimizer=update, maxfev=len(every), rng=0))
+    sizes = SIZES[:4]
+    every = np.stack(np.meshgrid(*[np.arange(c) for c in sizes], indexing="ij"), axis=-1).reshape(-1, len(sizes))
+    result = run(Optimizer(sizes, optimizer=update, maxfev=len(every), rng=0))
     assert result.fun == pairs(every).min()
     assert result.success
     assert result.status in (0, 3)
@@ -307,6 +309,95 @@ def test_a_larger_budget_after_a_state():
     second.load_state_dict(first.state_dict())
     assert second.nfev == 60
     assert run(second).nfev == 120
+
+
+class Chain:
+    """A sum over neighbours, and a term of each variable; one term touches nothing."""
+
+    scopes = ((),) + tuple((k, k + 1) for k in range(11)) + tuple((k,) for k in range(12))
+
+    def __init__(self):
+        rng = np.random.default_rng(0)
+        self.pairs, self.single = rng.normal(size=(11, 3, 3)), rng.normal(size=(12, 3))
+
+    def terms(self, actions):
+        k = np.arange(12)
+        pairs = self.pairs[k[:-1], actions[:, :-1], actions[:, 1:]]
+        return np.concatenate([np.ones((len(actions), 1)), pairs, self.single[k, actions]], axis=1)
+
+    def __call__(self, actions):
+        return self.terms(actions).sum(axis=1)
+
+    def best(self):
+        """By dynamic programming."""
+        ahead = np.zeros(3)
+        for k in range(11, 0, -1):
+            ahead = (self.pairs[k - 1] + self.single[k] + ahead).min(axis=1)
+        return 1.0 + (self.single[0] + ahead).min()
+
+
+def test_with_scopes_it_follows_the_terms():
+    f = Chain()
+    optimizer = Optimizer([3] * 12, scopes=f.scopes, maxfev=300, rng=0)
+    search = optimizer._search
+    seen = set()
+    while not optimizer.stop():
+        actions = optimizer.ask()
+        assert not {row.tobytes() for row in actions} & seen
+        seen |= {row.tobytes() for row in actions}
+        optimizer.tell(actions, f.terms(actions))
+        if not np.isnan(search._terms).any():  # the vector was never evaluated as a whole
+            np.testing.assert_array_equal(search._terms, f.terms(search._vector[None])[0])
+            assert search._lowest >= f.best() - 1e-12
+    result = optimizer.result
+    assert result.fun == f(result.x[None])[0] == pytest.approx(f.best())
+    assert result.nfev == len(seen) == 300
+
+
+def test_with_scopes_it_resumes_bit_for_bit():
+    f = Chain()
+    settings = {"scopes": f.scopes, "maxfev": 150, "maximize": True}
+    straight, broken = Optimizer([3] * 12, rng=2, **settings), Optimizer([3] * 12, rng=2, **settings)
+    while not straight.stop():
+        actions = straight.ask()
+        straight.tell(actions, f.terms(actions))
+        for part in np.array_split(actions, min(2, len(actions))):
+            broken.ask()
+            broken.tell(part, f.terms(part))
+            state = broken.state_dict()
+            broken = Optimizer([3] * 12, **settings)
+            broken.load_state_dict(state)
+        assert_same_state(straight, broken)
+    assert str(straight.result) == str(broken.result)
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind", "message"),
+    [
+        ({"scopes": [[0, 3]]}, ValueError, "scopes must name variables below 3, from 0 on; scopes[0] is [0, 3]"),
+        ({"scopes": 3}, TypeError, "scopes must be a sequence of sequences of variables"),
+        ({"scopes": [[0]], "noisy": True}, ValueError, "scopes must be None unless the optimizer is Annealing"),
+        ({"scopes": [[0]], "optimizer": "adam"}, ValueError, "scopes must be None unless"),
+        (
+            {"optimizer": "adam", "estimator": ScopedLeaveOneOut(4, [[0]])},
+            ValueError,
+            "estimator must be one of values, not of terms",
+        ),
+    ],
+)
+def test_bad_scopes(settings, kind, message):
+    with pytest.raises(kind, match=re.escape(message)):
+        Optimizer([2, 2, 2], **settings)
+
+
+def test_bad_terms_change_nothing():
+    optimizer = Optimizer([2, 2, 2], scopes=[[0, 1], [2]], rng=0)
+    actions = optimizer.ask()
+    for bad in (np.zeros(1), np.zeros((1, 3)), np.full((1, 2), np.nan)):
+        with pytest.raises(ValueError, match="values must"):
+            optimizer.tell(actions, bad)
+    assert optimizer.nfev == 0
+    optimizer.tell(actions, np.zeros((1, 2)))
 
 
 def state_of(settings=None, steps=5):
