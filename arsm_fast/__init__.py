@@ -1,5 +1,6 @@
 """Gradients of expectations over categorical variables, on CPUs: ARSM and the estimators around it."""
 
+from .control_network import ControlNetwork
 from .estimators import (
     AR,
     ARM,
@@ -16,7 +17,9 @@ from .estimators import (
     UnorderedSet,
 )
 from .gradients import gradient
+from .lax import lax_gradient
 from .proposals import GradientEstimate, Proposal, propose
+from .relaxed_estimators import REBAR, RELAX, GumbelSoftmax, MuProp
 from .sampling import dirichlet_noise, pseudo_action_matrix, sample
 from .surrogates import Additive, Hamming, Surrogate
 from .warmup import warmup
@@ -28,15 +31,20 @@ __all__ = [
     "ARM",
     "ARS",
     "ARSM",
+    "REBAR",
+    "RELAX",
     "Additive",
+    "ControlNetwork",
     "ControlVariate",
     "DisARM",
     "Exact",
     "GradientEstimate",
+    "GumbelSoftmax",
     "Hamming",
     "LeaveOneOut",
     "LocalExpectation",
     "LocalPair",
+    "MuProp",
     "Proposal",
     "RaoBlackwellTop",
     "Reinforce",
@@ -44,6 +52,7 @@ __all__ = [
     "UnorderedSet",
     "dirichlet_noise",
     "gradient",
+    "lax_gradient",
     "propose",
     "pseudo_action_matrix",
     "sample",

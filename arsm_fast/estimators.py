@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._checks import check_integer
+from .relaxed_estimators import REBAR, RELAX, GumbelSoftmax, MuProp
 from .surrogates import Surrogate
 
 __all__ = [
@@ -329,7 +330,7 @@ class Exact:
         check_integer(self.limit, "limit", 1)
 
 
-Sampling = (
+Named = (
     AR
     | ARS
     | ARSM
@@ -342,6 +343,7 @@ Sampling = (
     | DisARM
     | UnorderedSet
 )
+Sampling = Named | REBAR | RELAX | MuProp
 
 
 @dataclass(frozen=True)
@@ -371,9 +373,9 @@ class ControlVariate:
             raise TypeError(f"surrogate must be a Surrogate, such as Additive(); got {self.surrogate!r}")
 
 
-Estimator = Sampling | Exact | ControlVariate
+Estimator = Sampling | Exact | ControlVariate | GumbelSoftmax
 
-_BY_NAME: dict[str, type[Sampling | Exact]] = {
+_BY_NAME: dict[str, type[Named | Exact]] = {
     "ar": AR,
     "ars": ARS,
     "arsm": ARSM,
@@ -398,5 +400,6 @@ def resolve_estimator(estimator: Estimator | str) -> Estimator:
     known = ", ".join(repr(name) for name in _BY_NAME)
     classes = ", ".join(f"{cls.__name__}()" for cls in _BY_NAME.values())
     raise ValueError(
-        f"estimator must be one of {known}, or one of {classes}, ControlVariate(...); got {estimator!r}"
+        f"estimator must be one of {known}, or one of {classes}, ControlVariate(...), "
+        f"GumbelSoftmax(...), REBAR(...), RELAX(...), MuProp(...); got {estimator!r}"
     )

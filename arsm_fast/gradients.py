@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 from ._checks import check_count, check_table
 from ._logits import FloatArray, Logits, LogitsLike, check_logits
 from ._one_variable import OneVariable
 from ._random import SeedLike
-from .estimators import Estimator, Exact, resolve_estimator
+from ._relaxed import LinearTable
+from .estimators import ControlVariate, Estimator, Exact, Sampling, resolve_estimator
 from .objectives import Objective, evaluate_proposal
 from .proposals import GradientEstimate, Proposal, check_batch_size, finish, make_method
+from .relaxed_estimators import WithRelaxed
 
 __all__ = ["gradient"]
 
@@ -91,10 +94,25 @@ def gradient(
     check_batch_size(max_batch, checked.n_variables)
     if not callable(objective):
         table = check_table(objective, checked)
+        resolved = _with_relaxed(resolved, LinearTable(table, checked.as_rows()))
         return _table_gradient(table, checked, resolved, count, noise, rng)
+    resolved = _with_relaxed(resolved, getattr(objective, "relaxed", None))
     method = make_method(checked, resolved, count, noise, rng)
     proposal = Proposal(checked, method, count, exact=isinstance(resolved, Exact))
     return proposal.estimate(evaluate_proposal(objective, proposal, checked, max_batch))
+
+
+def _with_relaxed(estimator: Estimator, relaxed: Any) -> Estimator:
+    """An estimator with the objective's own relaxation, where it needs one and has none."""
+    if isinstance(estimator, ControlVariate):
+        return replace(estimator, estimator=cast(Sampling, _with_relaxed(estimator.estimator, relaxed)))
+    if not isinstance(estimator, WithRelaxed):
+        return estimator
+    if estimator.relaxed is None:
+        return replace(estimator, relaxed=relaxed)
+    if isinstance(relaxed, LinearTable):
+        raise ValueError("relaxed must be None where the objective is an array of values, which has its own")
+    return estimator
 
 
 def _table_gradient(

@@ -23,6 +23,7 @@ from ._moments import Moments
 from ._noise import NOT_GIVEN, Noise
 from ._one_variable import OneVariable
 from ._random import SeedLike, philox_key
+from ._relaxed import relaxed_method
 from ._unordered import UnorderedSets
 from ._vectors import Vectors
 from .estimators import (
@@ -42,6 +43,7 @@ from .estimators import (
     resolve_estimator,
 )
 from .kernels import draws
+from .relaxed_estimators import REBAR, RELAX, GumbelSoftmax, MuProp
 
 __all__ = ["GradientEstimate", "Proposal", "propose"]
 
@@ -285,6 +287,13 @@ def make_method(logits: Logits, estimator: Estimator, n_samples: int, noise: Any
     if isinstance(estimator, ControlVariate):
         inner = make_method(logits, estimator.estimator, n_samples, noise, rng)
         return WithSurrogate(logits, inner, estimator.surrogate)
+    if isinstance(estimator, GumbelSoftmax | REBAR | RELAX | MuProp):
+        if noise is not None:
+            raise ValueError(
+                f"noise must be None for the estimator {type(estimator).__name__}, which draws more than "
+                "Dirichlet noise"
+            )
+        return relaxed_method(logits, Noise(philox_key(rng), n_samples), estimator)
     if isinstance(estimator, ARM):
         if (logits.sizes != 2).any():
             raise ValueError(
