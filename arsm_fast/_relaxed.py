@@ -17,7 +17,7 @@ from ._draws import Draws, true_actions
 from ._logits import FloatArray, Logits
 from ._moments import Moments
 from ._noise import Noise
-from ._vectors import VectorArray, Vectors
+from ._vectors import Vectors
 from .control_network import ControlNetwork, Parameters
 from .kernels.draws import REINFORCE
 from .relaxed_estimators import REBAR, RELAX, GumbelSoftmax, MuProp, Relaxed
@@ -87,12 +87,6 @@ def _filled(flat: FloatArray, logits: Logits) -> FloatArray:
     return filled.reshape(logits.n_problems, logits.n_variables, n_categories)
 
 
-def _one_hot(actions: VectorArray, n_categories: int) -> FloatArray:
-    hot = np.zeros((*actions.shape, n_categories))
-    np.put_along_axis(hot, actions[..., None], 1.0, axis=-1)
-    return hot
-
-
 def _sum(array: FloatArray) -> FloatArray:
     """The sum over categories, kept as an axis."""
     total: FloatArray = array.sum(axis=-1, keepdims=True)
@@ -118,8 +112,8 @@ class _Relaxed(Draws, ABC):
         self._probabilities = _filled(logits.probabilities(), logits)
 
     @abstractmethod
-    def _samples(self, actions: VectorArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """The gradient of each sample, and the value, from actions (B, S, K) and values (B, S)."""
+    def _samples(self, actions: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """The gradient of each sample, and the value, from actions as one-hot vectors and values, (B, S)."""
 
     def estimate(self, values: FloatArray) -> Moments:
         """The gradient from the values of the distinct vectors."""
@@ -133,7 +127,8 @@ class _Relaxed(Draws, ABC):
         step = max(1, BLOCK_ENTRIES // self._probabilities.size)
         for start in range(0, n_samples, step):
             part = slice(start, min(n_samples, start + step))
-            gradients, part_values = self._samples(by_problem[:, part], sample_values[:, part])
+            actions = (by_problem[:, part, :, None] == np.arange(mean.shape[-1])).astype(np.float64)
+            gradients, part_values = self._samples(actions, sample_values[:, part])
             n_new = part.stop - start
             part_mean = gradients.mean(axis=1)
             difference = part_mean - mean
@@ -148,22 +143,19 @@ class _Relaxed(Draws, ABC):
         """The value of each draw, (B, S)."""
         return values[self._number].reshape(self._logits.n_problems, -1)
 
-    def _score(self, actions: VectorArray) -> FloatArray:
+    def _score(self, actions: FloatArray) -> FloatArray:
         """The derivative of the logarithm of the actions' probability."""
-        return _one_hot(actions, self._probabilities.shape[-1]) - self._probabilities[:, None]
+        return actions - self._probabilities[:, None]
 
-    def _ratios_given(self, actions: VectorArray) -> FloatArray:
+    def _ratios_given(self, actions: FloatArray) -> FloatArray:
         """Draw z = phi + Gumbel noise given its largest, as exp(z) over that of the action.
 
         With exponential noise e and the action b, z is -log(e_b / sum(w)) at b, as it is the largest, and
         -log(e_b / sum(w) + e_i / w_i) elsewhere.
         """
-        probabilities = self._probabilities[:, None]
-        noise = self._generator.standard_exponential((*actions.shape, probabilities.shape[-1]))
-        winner = np.take_along_axis(noise, actions[..., None], axis=-1)
-        scaled = probabilities * winner
-        ratios: FloatArray = scaled / (scaled + noise)
-        np.put_along_axis(ratios, actions[..., None], 1.0, axis=-1)
+        noise = self._generator.standard_exponential(actions.shape)
+        lowest = self._probabilities[:, None] * _sum(noise * actions)
+        ratios: FloatArray = lowest / (lowest + noise * (1.0 - actions))
         return ratios
 
     def _through_conditional(self, gradients: FloatArray, ratios: FloatArray) -> FloatArray:
@@ -203,10 +195,9 @@ class _Pathwise(_Relaxed):
     def _sample_values(self, values: FloatArray) -> FloatArray:
         return np.empty((self._logits.n_problems, 0))
 
-    def _samples(self, actions: VectorArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def _samples(self, actions: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
         points = _soften(self._ratios_given(actions), self._temperature)
-        evaluated = _one_hot(actions, points.shape[-1]) if self._straight_through else points
-        values, gradients = self._objective(evaluated)
+        values, gradients = self._objective(actions if self._straight_through else points)
         return _through_softmax(points, gradients, self._temperature), values
 
 
@@ -219,12 +210,10 @@ class _MeanField(_Relaxed):
 
     def estimate(self, values: FloatArray) -> Moments:
         """The gradient from the values of the distinct vectors."""
-        level, slope = self._objective(self._probabilities[:, None])
-        # p is a copy where f is asked; its slope is used for all samples.
-        self._level, self._slope = level, slope
+        self._level, self._slope = self._objective(self._probabilities[:, None])
         return super().estimate(values)
 
-    def _samples(self, actions: VectorArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def _samples(self, actions: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
         score = self._score(actions)
         excess = values - self._level - (self._slope * score).sum(axis=(2, 3))
         linear = _through_softmax(self._probabilities[:, None], self._slope, 1.0)
@@ -248,7 +237,7 @@ class _FixedControl(_Relaxed):
         values, gradients = self._objective(points)
         return self._eta * values, self._eta * _through_softmax(points, gradients, self._temperature)
 
-    def _samples(self, actions: VectorArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def _samples(self, actions: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
         # z has the distribution of z~ given the action; as z = phi + noise its derivative is the identity.
         free, given = self._ratios_given(actions), self._ratios_given(actions)
         _, free_gradients = self._control(free)
@@ -278,7 +267,7 @@ class _Learnt(_Relaxed):
             self._learner.learn(self._sample_values(values), Parameters(*total))
         return moments
 
-    def _samples(self, actions: VectorArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def _samples(self, actions: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
         network, mean, scale, _ = self._control
         given = self._ratios_given(actions)
         # Free ones first, then those given the action.
