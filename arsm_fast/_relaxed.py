@@ -53,7 +53,7 @@ class LinearTable:
     def __call__(self, points: FloatArray, problem: NDArray[np.int32]) -> tuple[FloatArray, FloatArray]:
         """Values and gradients."""
         slopes = self._table[problem]
-        return np.einsum("mc,mc->m", points[:, 0], slopes), slopes[:, None]
+        return (points.reshape(slopes.shape) * slopes).sum(axis=1), slopes.reshape(points.shape)
 
 
 class _RelaxedObjective:

@@ -362,6 +362,8 @@ def test_muprop_and_tables_of_values():
         assert abs((estimate.gradient - exact.gradient) / error).max() < 4.5
     biased = gradient(table, logits, estimator=GumbelSoftmax(), n_samples=50_000, rng=1)
     assert abs(biased.gradient - exact.gradient).max() > 10 * biased.standard_error.max()
+    one = gradient(table[0], logits[0], estimator=MuProp(), rng=0)
+    np.testing.assert_allclose(one.gradient, exact.gradient[0], atol=1e-14)
     ragged = [rng.normal(size=c) for c in (2, 4)]
     for estimator in (MuProp(), REBAR(), GumbelSoftmax(), RELAX(ControlNetwork())):
         (first, second) = gradient(ragged, ragged, estimator=estimator, rng=2).gradient
