@@ -14,6 +14,7 @@ from .estimators import (
     LocalPair,
     RaoBlackwellTop,
     Reinforce,
+    ScopedLeaveOneOut,
     UnorderedSet,
 )
 from .gradients import gradient
@@ -48,6 +49,7 @@ __all__ = [
     "Proposal",
     "RaoBlackwellTop",
     "Reinforce",
+    "ScopedLeaveOneOut",
     "Surrogate",
     "UnorderedSet",
     "dirichlet_noise",

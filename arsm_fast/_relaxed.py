@@ -7,7 +7,9 @@ up with categories of probability zero, which come out with a gradient of zero, 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from dataclasses import replace
+from functools import cached_property
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +21,9 @@ from ._moments import Moments
 from ._noise import Noise
 from ._vectors import Vectors
 from .control_network import ControlNetwork, Parameters
+from .estimators import ControlVariate, Estimator, Sampling
 from .kernels.draws import REINFORCE
-from .relaxed_estimators import REBAR, RELAX, GumbelSoftmax, MuProp, Relaxed
+from .relaxed_estimators import REBAR, RELAX, GumbelSoftmax, MuProp, Relaxed, WithRelaxed
 
 # Samples are taken so many together that an array of a block has about so many entries: it stays in a cache.
 BLOCK_ENTRIES = 2**17
@@ -48,12 +51,30 @@ class LinearTable:
     """The relaxed objective of a table of values, linear; each row is a problem of its own."""
 
     def __init__(self, table: FloatArray, rows: Logits) -> None:
-        self._table = _filled(table, rows)[:, 0]
+        self._table = table
+        self._rows = rows
+
+    @cached_property
+    def _slopes(self) -> FloatArray:
+        return _filled(self._table, self._rows)[:, 0]
 
     def __call__(self, points: FloatArray, problem: NDArray[np.int32]) -> tuple[FloatArray, FloatArray]:
         """Values and gradients."""
-        slopes = self._table[problem]
+        slopes = self._slopes[problem]
         return (points.reshape(slopes.shape) * slopes).sum(axis=1), slopes.reshape(points.shape)
+
+
+def with_relaxed(estimator: Estimator, relaxed: Any) -> Estimator:
+    """An estimator with the objective's own relaxation, where it needs one and has none."""
+    if isinstance(estimator, ControlVariate):
+        return replace(estimator, estimator=cast(Sampling, with_relaxed(estimator.estimator, relaxed)))
+    if not isinstance(estimator, WithRelaxed):
+        return estimator
+    if estimator.relaxed is None:
+        return replace(estimator, relaxed=relaxed)
+    if isinstance(relaxed, LinearTable):
+        raise ValueError("relaxed must be None where the objective is an array of values, which has its own")
+    return estimator
 
 
 class _RelaxedObjective:

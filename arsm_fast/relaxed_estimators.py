@@ -1,12 +1,4 @@
-"""The estimators for relaxed objectives and relaxed noise, as settings.
-
-A relaxed objective is a function of relaxed points, that is of vectors with one axis more than actions, for the
-categories: float64 of shape (M, K, C), or (M, C) for logits of shape (C,), each row not negative and summing to
-1. It returns the values, (M,), and the gradients with respect to the points, in their shape. For logits of
-shape (B, K, C) it gets the number of the problem of each point too, as objectives do. Where variables have
-different numbers of categories C is the largest of these, and the categories that a variable does not have are
-zero.
-"""
+"""The estimators for relaxed objectives and relaxed noise, as settings."""
 
 from __future__ import annotations
 
@@ -48,8 +40,11 @@ class GumbelSoftmax(WithRelaxed):
     Parameters
     ----------
     relaxed : callable, optional
-        Takes relaxed points, of shape (M, K, C), to values (M,) and gradients (M, K, C). By default the attribute
-        ``relaxed`` of the objective that `gradient` is given, or for a table of values ``sum_c s_c f(c)``.
+        The relaxed objective F: from points, float64 of shape (M, K, C), to a pair of values, (M,), and gradients
+        with respect to the points, in their shape. Points have the shape of the actions that f gets, and an axis
+        more for categories; of the largest number of them, where the variables have different ones. For logits of
+        shape (B, K, C) it gets the problem of each point too, as f does. By default the attribute ``relaxed`` of
+        the objective that `gradient` is given, or for an array of values ``sum_c s_c f(c)``.
     temperature : float
         Of the softmax.
     straight_through : bool
@@ -85,8 +80,7 @@ class REBAR(WithRelaxed):
     Parameters
     ----------
     relaxed : callable, optional
-        Takes relaxed points, of shape (M, K, C), to values (M,) and gradients (M, K, C). By default the attribute
-        ``relaxed`` of the objective that `gradient` is given, or for a table of values ``sum_c s_c f(c)``.
+        The relaxed objective F, as for `GumbelSoftmax`.
     temperature : float
         Of the softmax.
     eta : float
@@ -120,8 +114,7 @@ class MuProp(WithRelaxed):
     Parameters
     ----------
     relaxed : callable, optional
-        Takes relaxed points, of shape (M, K, C), to values (M,) and gradients (M, K, C). By default the attribute
-        ``relaxed`` of the objective that `gradient` is given, or for a table of values ``sum_c s_c f(c)``.
+        The relaxed objective F, as for `GumbelSoftmax`.
 
     References
     ----------
