@@ -25,8 +25,8 @@ from .estimators import ControlVariate, Estimator, Sampling
 from .kernels.draws import REINFORCE
 from .relaxed_estimators import REBAR, RELAX, GumbelSoftmax, MuProp, Relaxed, WithRelaxed
 
-# Samples are taken so many together that an array of a block has about so many entries: it stays in a cache.
-BLOCK_ENTRIES = 2**17
+# Samples are taken so many together that arrays of about so many entries are passed from step to step in a cache.
+BLOCK_ENTRIES = 2**14
 
 
 def relaxed_method(logits: Logits, noise: Noise, estimator: GumbelSoftmax | REBAR | MuProp | RELAX) -> _Relaxed:

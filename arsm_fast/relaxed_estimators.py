@@ -75,7 +75,7 @@ class REBAR(WithRelaxed):
     being the relaxed objective. z~ is ``-log(e_b / sum(w))`` at b and ``-log(e_b / sum(w) + e_i / w_i)``
     elsewhere, with w = exp(phi) and exponential noise e that is held fixed in its derivative. Unbiased for
     every F, eta and temperature; the gradient of each variable sums to zero. One evaluation of f and two of F a
-    sample; only the former are counted.
+    sample; only the former are counted. The rest is NumPy, and takes tens of times as long as drawing actions.
 
     Parameters
     ----------
@@ -128,8 +128,9 @@ class RELAX:
 
     As `REBAR`, with ``c(z) = control(softmax(z / temperature))``. f need not be relaxed: it is asked at actions
     only. Unbiased, as the network learns from past calls only; the gradient of each variable sums to zero. One
-    evaluation a sample. It learns in every call: one sample a call teaches it little, so give it many calls, or
-    many samples.
+    evaluation a sample. The first call has no control variate, and the next ones hardly more than the mean of
+    the values so far as a baseline. Its network is NumPy: a sample takes nearly a hundred times as long as
+    drawing the actions, for an f that takes longer.
 
     Parameters
     ----------

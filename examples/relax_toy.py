@@ -20,6 +20,9 @@ as RELAX, whose network begins as just that: to know the level is all that this 
 fails, as the level at the mean of b is not that of f at 0 and 1, and the biased estimators look for t rather
 than for 0.
 
+RELAX and the mean baseline have no level yet at the first step, whose long gradient then shortens Adam's steps
+for the next thousand.
+
 The problem is from Grathwohl, Choi, Wu, Roeder and Duvenaud, "Backpropagation through the Void: Optimizing
 control variates for black-box gradient estimation", ICLR 2018; with t = 0.45 from Tucker et al., NeurIPS 2017.
 """

@@ -5,6 +5,7 @@ import functools
 import re
 
 import naive
+import numba
 import numpy as np
 import pytest
 from helpers import as_list
@@ -414,6 +415,27 @@ def test_the_same_actions_as_sample_and_the_same_bits_again():
         values = f(proposal.actions)
         first = proposal.estimate(values).gradient
         np.testing.assert_array_equal(proposal.estimate(values).gradient, first)
+
+
+def test_any_number_of_threads():
+    before, bits = numba.get_num_threads(), []
+    logits, f = next(problems())
+    try:
+        for n_threads in (1, 2):
+            numba.set_num_threads(n_threads)
+            estimators = MuProp(f.relaxed), REBAR(f.relaxed), taught(f, logits, 3, 1), GumbelSoftmax(f.relaxed)
+            bits.append([gradient(f, logits, estimator=e, n_samples=2000, rng=2).gradient for e in estimators])
+    finally:
+        numba.set_num_threads(before)
+    np.testing.assert_array_equal(*bits)
+
+
+def test_gumbel_softmax_asks_for_no_values():
+    logits, f = next(problems())
+    proposal = propose(logits, estimator=GumbelSoftmax(f.relaxed), rng=3)
+    assert proposal.actions.shape == (0, 3)
+    estimate = gradient(never, logits, estimator=GumbelSoftmax(f.relaxed), rng=3)
+    np.testing.assert_array_equal(proposal.estimate([]).gradient, estimate.gradient)
 
 
 def test_blocks_of_samples_add_up(monkeypatch):
