@@ -84,10 +84,9 @@ def lax_gradient(
     network, level, scale, known = control.control(1, center.size, 1)
     values = check_answer(objective(center + width * noise), "values", (count,), "one number for each point")
     outputs, slopes = (part[0] for part in network.evaluate(noise[None]))
-    # Before the division by the width, which the network's own gradient with respect to e is taken before too.
-    scores = np.stack([noise, noise**2 - 1.0], axis=1)
+    # The derivatives of log p(x), and those of x in units of the width, which the network's slopes are for.
+    scores = np.stack([noise / width, noise**2 - 1.0], axis=1)
     factors = np.stack([np.broadcast_to(1.0 / width, noise.shape), noise], axis=1)
-    scores[:, 0] /= width
     excess = (values - level) / scale - outputs
     samples = excess[:, None, None] * scores + slopes[:, None, :] * factors
     change = samples * known
