@@ -1,5 +1,6 @@
 """Gradients of expectations over categorical variables, on CPUs: ARSM and the estimators around it."""
 
+from .control_network import ControlNetwork
 from .estimators import (
     AR,
     ARM,
@@ -17,9 +18,11 @@ from .estimators import (
     UnorderedSet,
 )
 from .gradients import gradient
+from .lax import lax_gradient
 from .optimize import maximize, minimize
 from .optimizer import Expected, Optimizer
 from .proposals import GradientEstimate, Proposal, propose
+from .relaxed_estimators import REBAR, RELAX, GumbelSoftmax, MuProp
 from .sampling import dirichlet_noise, pseudo_action_matrix, sample
 from .surrogates import Additive, Hamming, Surrogate
 from .updates import Adam, Annealing, GradientDescent, Momentum, NaturalGradient
@@ -32,20 +35,25 @@ __all__ = [
     "ARM",
     "ARS",
     "ARSM",
+    "REBAR",
+    "RELAX",
     "Adam",
     "Additive",
     "Annealing",
+    "ControlNetwork",
     "ControlVariate",
     "DisARM",
     "Exact",
     "Expected",
     "GradientDescent",
     "GradientEstimate",
+    "GumbelSoftmax",
     "Hamming",
     "LeaveOneOut",
     "LocalExpectation",
     "LocalPair",
     "Momentum",
+    "MuProp",
     "NaturalGradient",
     "Optimizer",
     "Proposal",
@@ -56,6 +64,7 @@ __all__ = [
     "UnorderedSet",
     "dirichlet_noise",
     "gradient",
+    "lax_gradient",
     "maximize",
     "minimize",
     "propose",

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._checks import check_integer, check_scopes
+from .relaxed_estimators import REBAR, RELAX, GumbelSoftmax, MuProp
 from .surrogates import Surrogate
 
 __all__ = [
@@ -371,7 +372,7 @@ class Exact:
         check_integer(self.limit, "limit", 1)
 
 
-Sampling = (
+Named = (
     AR
     | ARS
     | ARSM
@@ -384,6 +385,7 @@ Sampling = (
     | DisARM
     | UnorderedSet
 )
+Sampling = Named | REBAR | RELAX | MuProp
 
 
 @dataclass(frozen=True)
@@ -415,9 +417,9 @@ class ControlVariate:
             raise TypeError(f"surrogate must be a Surrogate, such as Additive(); got {self.surrogate!r}")
 
 
-Estimator = Sampling | ScopedLeaveOneOut | Exact | ControlVariate
+Estimator = Sampling | ScopedLeaveOneOut | Exact | ControlVariate | GumbelSoftmax
 
-_BY_NAME: dict[str, type[Sampling | ScopedLeaveOneOut | Exact]] = {
+_BY_NAME: dict[str, type[Named | ScopedLeaveOneOut | Exact]] = {
     "ar": AR,
     "ars": ARS,
     "arsm": ARSM,
@@ -443,5 +445,6 @@ def resolve_estimator(estimator: Estimator | str) -> Estimator:
     known = ", ".join(repr(name) for name in _BY_NAME)
     classes = ", ".join(f"{cls.__name__}()" for cls in _BY_NAME.values())
     raise ValueError(
-        f"estimator must be one of {known}, or one of {classes}, ControlVariate(...); got {estimator!r}"
+        f"estimator must be one of {known}, or one of {classes}, ControlVariate(...), "
+        f"GumbelSoftmax(...), REBAR(...), RELAX(...), MuProp(...); got {estimator!r}"
     )

@@ -11,6 +11,7 @@ from ._local import Local
 from ._logits import FloatArray, Logits, LogitsLike, check_logits
 from ._one_variable import OneVariable
 from ._random import SeedLike
+from ._relaxed import LinearTable, with_relaxed
 from ._scoped import ScopedDraws
 from ._structure import evaluate_by_delta, evaluate_terms, with_scopes_of
 from .estimators import Estimator, Exact, ScopedLeaveOneOut, resolve_estimator
@@ -53,7 +54,8 @@ def gradient(
     estimator : Estimator or str
         An estimator, or the name of a default one: "ar", "ars", "arsm", "reinforce", "loo", "local",
         "top", "pair", "arm", "disarm", "unordered", "exact"; or "scoped", where the objective has terms.
-        All are unbiased.
+        All are unbiased, but for `GumbelSoftmax`. Those that need a relaxed objective, and are given none, take
+        the attribute ``relaxed`` of the objective, or for an array of values ``sum_c s_c f(c)``.
     n_samples : int
         Samples to average over. f is still asked each distinct vector of a problem once.
     noise : array_like or list, optional
@@ -112,7 +114,9 @@ def gradient(
         resolved = with_scopes_of(objective, resolved)
     elif not callable(objective):
         table = check_table(objective, checked)
+        resolved = with_relaxed(resolved, LinearTable(table, checked.as_rows()))
         return _table_gradient(table, checked, resolved, count, noise, rng)
+    resolved = with_relaxed(resolved, getattr(objective, "relaxed", None))
     method = make_method(checked, resolved, count, noise, rng)
     proposal = Proposal(checked, method, count, exact=isinstance(resolved, Exact))
     return _evaluated(objective, proposal, method, checked, max_batch)

@@ -21,7 +21,7 @@ from ._random import SeedLike, philox_key
 from ._scoped_annealing import ScopedAnnealingSearch
 from ._state import Fields, read_state, seal
 from ._vectors import VectorArray
-from .estimators import ControlVariate, Estimator, LeaveOneOut, ScopedLeaveOneOut, resolve_estimator
+from .estimators import ControlVariate, Estimator, Exact, LeaveOneOut, Named, resolve_estimator
 from .updates import Annealing, Update, resolve_update
 
 __all__ = ["Expected", "Optimizer"]
@@ -647,8 +647,10 @@ def _gradient_estimator(estimator: Estimator | str | None, n_proposals: int | No
     if n_proposals is not None:
         raise ValueError("n_proposals must be None where an estimator is given, which decides it")
     resolved = resolve_estimator(estimator)
-    if isinstance(resolved, ScopedLeaveOneOut):
-        raise ValueError("estimator must be one of values, not of terms; got ScopedLeaveOneOut")
+    if not isinstance(resolved, Named | Exact | ControlVariate):
+        raise ValueError(
+            f"estimator must be one for a black box, which needs values of f alone; got {type(resolved).__name__}"
+        )
     return resolved
 
 

@@ -23,6 +23,7 @@ from ._moments import Moments
 from ._noise import NOT_GIVEN, Noise
 from ._one_variable import OneVariable
 from ._random import SeedLike, philox_key
+from ._relaxed import relaxed_method
 from ._scoped import ScopedDraws
 from ._unordered import UnorderedSets
 from ._vectors import Vectors
@@ -44,6 +45,7 @@ from .estimators import (
     resolve_estimator,
 )
 from .kernels import draws
+from .relaxed_estimators import REBAR, RELAX, GumbelSoftmax, MuProp
 
 __all__ = ["GradientEstimate", "Proposal", "propose"]
 
@@ -263,8 +265,8 @@ def propose(
     noise : array_like or list, optional
         Dirichlet(1) noise in place of drawn noise, of shape ``(n_samples,) + logits.shape``; for
         `LeaveOneOut` and `ScopedLeaveOneOut` of shape ``(n_samples, n) + logits.shape``, and for pairs with
-        replacement with n = 2; for `DisARM` there is none. For a list of logits a list of arrays.
-        Its sums may be off by 1e-6. References are still drawn.
+        replacement with n = 2; `DisARM`, `GumbelSoftmax`, `REBAR`, `RELAX` and `MuProp` take none. For a list of
+        logits a list of arrays. Its sums may be off by 1e-6. References are still drawn.
     rng : None, int, SeedSequence or Generator
         Source of the noise and of references. The same seed gives the same bits for any number of threads.
 
@@ -303,6 +305,13 @@ def make_method(logits: Logits, estimator: Estimator, n_samples: int, noise: Any
     if isinstance(estimator, ControlVariate):
         inner = make_method(logits, estimator.estimator, n_samples, noise, rng)
         return WithSurrogate(logits, inner, estimator.surrogate)
+    if isinstance(estimator, GumbelSoftmax | REBAR | RELAX | MuProp):
+        if noise is not None:
+            raise ValueError(
+                f"noise must be None for the estimator {type(estimator).__name__}, which draws more than "
+                "Dirichlet noise"
+            )
+        return relaxed_method(logits, Noise(philox_key(rng), n_samples), estimator)
     if isinstance(estimator, ARM):
         if (logits.sizes != 2).any():
             raise ValueError(

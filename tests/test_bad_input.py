@@ -103,7 +103,8 @@ def test_bad_logits(call, logits, kind, message):
             "estimator must be one of 'ar', 'ars', 'arsm', 'reinforce', 'loo', 'scoped', 'local', 'top', 'pair', "
             "'arm', 'disarm', 'unordered', 'exact', or one of AR(), ARS(), ARSM(), Reinforce(), LeaveOneOut(), "
             "ScopedLeaveOneOut(), LocalExpectation(), RaoBlackwellTop(), LocalPair(), ARM(), DisARM(), "
-            "UnorderedSet(), Exact(), ControlVariate(...); got 'arms'",
+            "UnorderedSet(), Exact(), ControlVariate(...), GumbelSoftmax(...), REBAR(...), RELAX(...), "
+            "MuProp(...); got 'arms'",
         ),
         ({"estimator": ARSM}, ValueError, "estimator must be one of"),
         ({"estimator": None}, ValueError, "estimator must be one of"),

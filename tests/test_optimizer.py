@@ -381,7 +381,7 @@ def test_with_scopes_it_resumes_bit_for_bit():
         (
             {"optimizer": "adam", "estimator": ScopedLeaveOneOut(4, [[0]])},
             ValueError,
-            "estimator must be one of values, not of terms",
+            "estimator must be one for a black box, which needs values of f alone; got ScopedLeaveOneOut",
         ),
     ],
 )
