@@ -95,14 +95,14 @@ class NaturalGradient(_Gradient):
 class GradientDescent(_Gradient):
     """Change the logits against the gradient."""
 
-    step: float = 5.0
+    step: float = 1.5
 
 
 @dataclass(frozen=True)
 class Momentum(_Gradient):
     """Gradient descent with a running sum of gradients, which keeps 0.9 of itself each step."""
 
-    step: float = 0.5
+    step: float = 0.15
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class Adam(_Gradient):
     Kingma and Ba, ICLR 2015.
     """
 
-    step: float = 0.1
+    step: float = 0.15
 
 
 for _class in (NaturalGradient, GradientDescent, Momentum, Adam):
