@@ -20,6 +20,7 @@ from .proposals import GradientEstimate, Proposal, propose
 from .sampling import dirichlet_noise, pseudo_action_matrix, sample
 from .surrogates import Additive, Hamming, Surrogate
 from .warmup import warmup
+from .workers import Workers
 
 __version__ = "0.1.0"
 
@@ -42,6 +43,7 @@ __all__ = [
     "Reinforce",
     "Surrogate",
     "UnorderedSet",
+    "Workers",
     "dirichlet_noise",
     "gradient",
     "propose",
