@@ -9,7 +9,7 @@ import pickle
 import signal
 import traceback
 from collections.abc import Callable, Iterable
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, as_completed, wait
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -169,9 +169,10 @@ class Workers:
             for piece in pieces:
                 futures[executor.submit(self._task, self._actions[piece].copy())] = piece
             for future in as_completed(futures):
-                if not future.cancelled() and _failed(future):
-                    for other in futures:
-                        other.cancel()
+                if future.cancelled() or _failed(future):
+                    break
+            # Those that can be cancelled are not waited for: of some executors they never end.
+            wait([future for future in futures if not future.cancel()])
         finally:
             for future, piece in futures.items():
                 if not future.cancel() and future.done() and not _failed(future):
