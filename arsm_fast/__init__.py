@@ -1,5 +1,6 @@
 """Gradients of expectations over categorical variables, on CPUs: ARSM and the estimators around it."""
 
+from .combining import combine
 from .estimators import (
     AR,
     ARM,
@@ -44,6 +45,7 @@ __all__ = [
     "Surrogate",
     "UnorderedSet",
     "Workers",
+    "combine",
     "dirichlet_noise",
     "gradient",
     "propose",

@@ -6,6 +6,8 @@ import threading
 
 import numpy as np
 
+from arsm_fast import propose
+
 
 def smooth(actions):
     """Values of rows that are the same bits whatever rows come with them."""
@@ -80,3 +82,8 @@ class Blocked:
             self.started.set()
             self.go_on.wait(60)
         return smooth(actions)
+
+
+def share_of_gradient(logits, **arguments):
+    proposal = propose(logits, **arguments)
+    return proposal.estimate(smooth(proposal.actions))
