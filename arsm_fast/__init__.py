@@ -16,6 +16,7 @@ from .estimators import (
     Reinforce,
     UnorderedSet,
 )
+from .expected import ExpectedObjective
 from .gradients import gradient
 from .proposals import GradientEstimate, Proposal, propose
 from .sampling import dirichlet_noise, pseudo_action_matrix, sample
@@ -34,6 +35,7 @@ __all__ = [
     "ControlVariate",
     "DisARM",
     "Exact",
+    "ExpectedObjective",
     "GradientEstimate",
     "Hamming",
     "LeaveOneOut",
