@@ -33,20 +33,28 @@ from .philox import LOW_WORD, WORD_BITS, philox
 LANES_PER_PAGE = 4096 // (8 * WIDTH)
 
 
-@called
+@inlined
 def draw_tile(key, first_sample, sample_step, first_row, row_step, first, n, out):
     """The noise of n categories from the first (even) one, for eight samples or rows.
 
     It is what exponential.fill_exponentials gives for each of them.
     """
-    key_0, key_1 = key[0] & LOW_WORD, key[0] >> WORD_BITS
+    first_sample = np.int64(first_sample) + np.int64(key[1])
+    _draw_tile(key[0], first_sample, sample_step, first_row, row_step, first, n, out)
+
+
+# With the pair of key as its argument it takes half as long again.
+@called
+def _draw_tile(key, first_sample, sample_step, first_row, row_step, first, n, out):
+    key_0 = key & LOW_WORD
+    key_1 = key >> WORD_BITS
     base = np.uint64(first) >> np.uint64(1)
     flat = out.reshape(out.size)
     for i in range((n + 1) // 2):
         pair = flat[2 * WIDTH * i : 2 * WIDTH * (i + 1)]
         for lane in range(WIDTH):
             row = np.uint64(first_row + lane * row_step)
-            sample = np.uint64(first_sample + lane * sample_step) + key[1]
+            sample = np.uint64(first_sample + lane * sample_step)
             x0, x1, x2, x3 = philox(base + np.uint64(i), row, sample, NOISE_STREAM, key_0, key_1)
             pair[lane] = exponential(x0, x1)
             pair[WIDTH + lane] = exponential(x2, x3)
