@@ -59,7 +59,11 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("logits", "estimator"), CASES, ids=str)
+def short(value):
+    return f"{len(value)} rows" if isinstance(value, np.ndarray | list) else str(value)
+
+
+@pytest.mark.parametrize(("logits", "estimator"), CASES, ids=short)
 def test_shares_combine_to_the_gradient_of_one_machine(logits, estimator):
     arguments = {"estimator": estimator, "n_samples": 30, "rng": 3}
     whole = gradient(objective, logits, **arguments)
