@@ -1,6 +1,7 @@
 """Gradients of expectations over categorical variables, on CPUs: ARSM and the estimators around it."""
 
 from .combining import combine
+from .control_network import ControlNetwork
 from .estimators import (
     AR,
     ARM,
@@ -14,11 +15,14 @@ from .estimators import (
     LocalPair,
     RaoBlackwellTop,
     Reinforce,
+    ScopedLeaveOneOut,
     UnorderedSet,
 )
 from .expected import ExpectedObjective
 from .gradients import gradient
+from .lax import lax_gradient
 from .proposals import GradientEstimate, Proposal, propose
+from .relaxed_estimators import REBAR, RELAX, GumbelSoftmax, MuProp
 from .sampling import dirichlet_noise, pseudo_action_matrix, sample
 from .surrogates import Additive, Hamming, Surrogate
 from .warmup import warmup
@@ -31,25 +35,32 @@ __all__ = [
     "ARM",
     "ARS",
     "ARSM",
+    "REBAR",
+    "RELAX",
     "Additive",
+    "ControlNetwork",
     "ControlVariate",
     "DisARM",
     "Exact",
     "ExpectedObjective",
     "GradientEstimate",
+    "GumbelSoftmax",
     "Hamming",
     "LeaveOneOut",
     "LocalExpectation",
     "LocalPair",
+    "MuProp",
     "Proposal",
     "RaoBlackwellTop",
     "Reinforce",
+    "ScopedLeaveOneOut",
     "Surrogate",
     "UnorderedSet",
     "Workers",
     "combine",
     "dirichlet_noise",
     "gradient",
+    "lax_gradient",
     "propose",
     "pseudo_action_matrix",
     "sample",

@@ -13,6 +13,7 @@ from ._logits import FloatArray
 from ._random import SeedLike, philox_key
 from .estimators import ControlVariate, Estimator, resolve_estimator
 from .gradients import gradient
+from .relaxed_estimators import RELAX
 
 __all__ = ["ExpectedObjective"]
 
@@ -38,8 +39,8 @@ class ExpectedObjective:
     rng : None, int, SeedSequence or Generator
         Source of the noise, which is fixed from here on.
     estimator : Estimator or str
-        As of `gradient`, but for `ControlVariate`. See the notes for why others than "local" and "exact" are not
-        for line searches.
+        As of `gradient`, but for `ControlVariate` and `RELAX`, which learn. See the notes for why others than
+        "local" and "exact" are not for line searches.
 
     Attributes
     ----------
@@ -96,9 +97,9 @@ class ExpectedObjective:
         self._size = sum(self._shape) if isinstance(self._shape, list) else int(np.prod(self._shape))
         self._n_samples = check_count(n_samples, "n_samples")
         self._estimator = resolve_estimator(estimator)
-        if isinstance(self._estimator, ControlVariate):
+        if isinstance(self._estimator, ControlVariate | RELAX):
             raise ValueError(
-                "estimator must not be a ControlVariate, which learns, and changes from call to call"
+                f"estimator must not be one that learns from call to call; got {type(self._estimator).__name__}"
             )
         self._seed = int(philox_key(rng))
         self.n_evaluations = 0

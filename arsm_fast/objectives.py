@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -30,11 +30,21 @@ def evaluate_proposal(
     objective: Callable[..., Any], proposal: Proposal, logits: Logits, max_batch: int | None
 ) -> FloatArray:
     """The values of a proposal's vectors, up to the first batch in which some are not finite."""
-    if is_jitted(objective) and max_batch is None:
+    if max_batch is None and is_jitted(objective):
         max_batch = max(1, COMPILED_BATCH_ACTIONS // logits.n_variables)
-    values = np.zeros(len(proposal.problem))
+    return evaluate_batches(objective, proposal.batches(max_batch), len(proposal.problem), logits)
+
+
+def evaluate_batches(
+    objective: Callable[..., Any],
+    batches: Iterator[tuple[NDArray[np.int32], NDArray[np.int32]]],
+    n_vectors: int,
+    logits: Logits,
+) -> FloatArray:
+    """The values of vectors that come in batches with their problems, up to the first that are not finite."""
+    values = np.zeros(n_vectors)
     start = 0
-    for actions, problem in proposal.batches(max_batch):
+    for actions, problem in batches:
         part = values[start : start + len(actions)]
         arguments = (actions, problem) if logits.batched else (actions,)
         if is_jitted(objective):

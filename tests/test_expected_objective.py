@@ -138,7 +138,7 @@ def test_a_list_of_sizes_and_a_compiled_objective():
         (
             {"estimator": ControlVariate(LeaveOneOut(2), Additive())},
             ValueError,
-            "estimator must not be a ControlVariate, which learns",
+            "estimator must not be one that learns from call to call; got ControlVariate",
         ),
     ],
 )

@@ -20,8 +20,10 @@ from arsm_fast import (
     LeaveOneOut,
     LocalExpectation,
     LocalPair,
+    MuProp,
     RaoBlackwellTop,
     Reinforce,
+    ScopedLeaveOneOut,
     UnorderedSet,
     combine,
     gradient,
@@ -80,7 +82,20 @@ def test_shares_combine_to_the_gradient_of_one_machine(logits, estimator):
 
 
 def test_no_estimator_is_left_out():
-    assert {type(estimator) for _, estimator in CASES} | {Exact} == set(_BY_NAME.values())
+    assert {type(estimator) for _, estimator in CASES} | {Exact, ScopedLeaveOneOut} == set(_BY_NAME.values())
+
+
+def test_scoped_leave_one_out():
+    arguments = {"estimator": ScopedLeaveOneOut(3, scopes=[[0, 1], [1, 2]]), "n_samples": 30, "rng": 3}
+
+    def terms(actions):
+        return np.stack([np.cos(actions[:, 0] + actions[:, 1]), np.sin(actions[:, 1] * actions[:, 2])], axis=1)
+
+    whole = propose(SEVERAL, **arguments)
+    expected = whole.estimate(terms(whole.actions))
+    together = combine(shares(SEVERAL, (0, 1, 9, 30), terms, **arguments))
+    assert_close(together.gradient, expected.gradient)
+    assert_close(together.standard_error, expected.standard_error)
 
 
 @pytest.mark.parametrize("estimator", [ARSM(), LeaveOneOut(2)], ids=str)
@@ -173,6 +188,11 @@ def test_processes_of_dask_share_a_gradient():
             {"estimator": ControlVariate(LeaveOneOut(2), Additive())},
             ValueError,
             "sample_range must be None for the estimator ControlVariate, whose surrogate learns from all",
+        ),
+        (
+            {"estimator": MuProp()},
+            ValueError,
+            "the estimator MuProp, whose noise is not all addressed",
         ),
         ({"noise": np.full((4, 3, 5), 0.2)}, ValueError, "noise must be None with sample_range"),
         ({"rng": None}, ValueError, "rng must be given with sample_range, the same for every share; got None"),
