@@ -1,5 +1,6 @@
 """Gradients of expectations over categorical variables, on CPUs: ARSM and the estimators around it."""
 
+from .combining import combine
 from .control_network import ControlNetwork
 from .estimators import (
     AR,
@@ -17,6 +18,7 @@ from .estimators import (
     ScopedLeaveOneOut,
     UnorderedSet,
 )
+from .expected import ExpectedObjective
 from .gradients import gradient
 from .lax import lax_gradient
 from .optimize import maximize, minimize
@@ -27,6 +29,7 @@ from .sampling import dirichlet_noise, pseudo_action_matrix, sample
 from .surrogates import Additive, Hamming, Surrogate
 from .updates import Adam, Annealing, GradientDescent, Momentum, NaturalGradient
 from .warmup import warmup
+from .workers import Workers
 
 __version__ = "0.1.0"
 
@@ -45,6 +48,7 @@ __all__ = [
     "DisARM",
     "Exact",
     "Expected",
+    "ExpectedObjective",
     "GradientDescent",
     "GradientEstimate",
     "GumbelSoftmax",
@@ -62,6 +66,8 @@ __all__ = [
     "ScopedLeaveOneOut",
     "Surrogate",
     "UnorderedSet",
+    "Workers",
+    "combine",
     "dirichlet_noise",
     "gradient",
     "lax_gradient",

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from concurrent.futures import Executor
+from typing import Any, Literal
 
 import numpy as np
-from numba.extending import is_jitted
 from numpy.typing import ArrayLike
 from scipy.optimize import OptimizeResult
 
-from ._logits import FloatArray, LogitsLike
+from ._logits import LogitsLike
 from ._progress import Progress
 from ._random import SeedLike
 from ._vectors import VectorArray
 from .estimators import Estimator
-from .kernels.evaluation import evaluate
 from .optimizer import Optimizer, check_real
 from .updates import Annealing, Update, resolve_update
+from .workers import MapLike, Workers
 
 __all__ = ["maximize", "minimize"]
 
@@ -51,6 +51,8 @@ def minimize(
     maxtime: float | None = None,
     target: float | None = None,
     noisy: bool = False,
+    workers: int | MapLike | Executor = 1,
+    on_error: Literal["raise", "skip"] = "raise",
     callback: Callable[[OptimizeResult], object] | None = None,
     disp: bool = False,
     rng: SeedLike = None,
@@ -87,6 +89,11 @@ def minimize(
         Stop when the best value is at least as good.
     noisy : bool
         Whether f gives other values for the same vector another time.
+    workers : int, map-like callable or concurrent.futures.Executor
+        What evaluates the vectors of a step: see `Workers`. The result does not depend on it, nor does
+        n_proposals: to keep several workers busy give several times as many. Terms are evaluated in this process.
+    on_error : {"raise", "skip"}
+        Whether an exception of the objective ends the run, or its vector counts as the worst value told so far.
     callback : callable, optional
         Called as ``callback(intermediate_result)`` after every step, with what `Optimizer.result` gives. If it
         raises StopIteration the run stops.
@@ -125,7 +132,7 @@ def minimize(
         "noisy": noisy,
         "rng": rng,
     }
-    return _run(objective, n_categories, settings, maxtime, callback, disp, highest=False)
+    return _run(objective, n_categories, settings, (workers, on_error), maxtime, callback, disp, highest=False)
 
 
 def maximize(
@@ -141,6 +148,8 @@ def maximize(
     maxtime: float | None = None,
     target: float | None = None,
     noisy: bool = False,
+    workers: int | MapLike | Executor = 1,
+    on_error: Literal["raise", "skip"] = "raise",
     callback: Callable[[OptimizeResult], object] | None = None,
     disp: bool = False,
     rng: SeedLike = None,
@@ -173,6 +182,10 @@ def maximize(
         See `minimize`.
     noisy : bool
         See `minimize`.
+    workers : int, map-like callable or concurrent.futures.Executor
+        See `minimize`.
+    on_error : {"raise", "skip"}
+        See `minimize`.
     callback : callable, optional
         See `minimize`.
     disp : bool
@@ -201,21 +214,21 @@ def maximize(
         "noisy": noisy,
         "rng": rng,
     }
-    return _run(objective, n_categories, settings, maxtime, callback, disp, highest=True)
+    return _run(objective, n_categories, settings, (workers, on_error), maxtime, callback, disp, highest=True)
 
 
 def _run(
     objective: Callable[..., Any],
     n_categories: Any,
     settings: dict[str, Any],
+    workers: tuple[Any, Any],
     maxtime: float | None,
     callback: Callable[[OptimizeResult], object] | None,
     disp: bool,
     *,
     highest: bool,
 ) -> OptimizeResult:
-    if not callable(objective):
-        raise TypeError(f"objective must be a function; got {type(objective).__name__}")
+    evaluator = Workers(objective, *workers)
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be a function or None; got {type(callback).__name__}")
     if not isinstance(disp, bool):
@@ -232,7 +245,10 @@ def _run(
         raise TypeError("objective must have a method terms(actions), as the Optimizer was made with scopes")
     progress = Progress(engine.maxfev) if disp else None
     try:
-        return _loop(objective, engine, time.monotonic() + seconds, callback, progress)
+        if engine.takes_terms:
+            return _loop(objective.terms, engine, time.monotonic() + seconds, callback, progress)  # type: ignore[attr-defined]
+        with evaluator:
+            return _loop(evaluator, engine, time.monotonic() + seconds, callback, progress)
     except Exception as error:
         result = engine.result
         error.add_note(f"the best of {result.nfev} evaluations before: fun = {result.fun}, x = {result.x}")
@@ -259,16 +275,12 @@ def _engine(n_categories: Any, settings: dict[str, Any], *, highest: bool, limit
 
 
 def _loop(
-    objective: Callable[..., Any],
+    evaluate: Callable[[VectorArray], Any],
     engine: Optimizer,
     end: float,
     callback: Callable[[OptimizeResult], object] | None,
     progress: Progress | None,
 ) -> OptimizeResult:
-    if engine.takes_terms:
-        evaluator = _evaluate_terms
-    else:
-        evaluator = _evaluate_compiled if is_jitted(objective) else _evaluate_python
     stopped = None
     try:
         while not engine.stop():
@@ -278,7 +290,7 @@ def _loop(
             actions = engine.ask()
             if not len(actions):
                 break
-            engine.tell(actions, evaluator(objective, actions))
+            _tell(engine, actions, evaluate)
             if progress is not None:
                 progress.show(engine.last)
             if callback is not None:
@@ -298,24 +310,23 @@ def _loop(
     return result
 
 
-def _evaluate_python(objective: Callable[..., Any], actions: VectorArray) -> Any:
-    return objective(actions)
-
-
-def _evaluate_terms(objective: Any, actions: VectorArray) -> Any:
-    return objective.terms(actions)
+def _tell(engine: Optimizer, actions: VectorArray, evaluate: Callable[[VectorArray], Any]) -> None:
+    try:
+        values = evaluate(actions)
+    except BaseException:
+        if isinstance(evaluate, Workers):  # nothing that arrived is lost
+            arrived = np.isfinite(evaluate.values)
+            engine.tell(actions[arrived], evaluate.values[arrived])
+        raise
+    if isinstance(evaluate, Workers) and evaluate.skips:
+        skipped = np.isnan(values)
+        if skipped.any():
+            values = np.where(skipped, engine.worst(values[~skipped]), values)
+    engine.tell(actions, values)
 
 
 def _has_terms(objective: Any) -> bool:
     return hasattr(objective, "scopes") and callable(getattr(objective, "terms", None))
-
-
-def _evaluate_compiled(objective: Callable[..., Any], actions: VectorArray) -> FloatArray:
-    values, raised = np.zeros(len(actions)), np.zeros(len(actions), np.bool_)
-    evaluate(objective, actions, values, raised)
-    if raised.any():
-        objective(actions[int(raised.argmax())])  # again, where its exception comes through
-    return values
 
 
 def _is_numeric(n_categories: Any) -> bool:

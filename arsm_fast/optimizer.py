@@ -198,6 +198,7 @@ class Optimizer:
         self._stalled = False
         self._finished = False
         self._expected: Expected | None = None
+        self._worst = -np.inf
         self._history: list[tuple[int, int, float, float, float]] = []
         self._step: _Step | None = None
         self._before = self._search.state()
@@ -219,6 +220,14 @@ class Optimizer:
     def maximize(self) -> bool:
         """Whether the highest value is looked for."""
         return self._sign < 0
+
+    def worst(self, values: FloatArray) -> float:
+        """The worst of some values and of all told in finished steps: for vectors that have none."""
+        signed = self._sign * values
+        known = max(self._worst, float(signed.max()) if signed.size else -np.inf)
+        if not np.isfinite(known):
+            raise ValueError("objective must have a value for at least one of the vectors of the first step")
+        return self._sign * known
 
     @property
     def takes_terms(self) -> bool:
@@ -369,6 +378,7 @@ class Optimizer:
     def _finish_step(self, step: _Step) -> None:
         for key, vector, value in zip(step.asked_keys, step.asked, step.values.tolist(), strict=True):
             self._incumbents.add(key, vector, value)
+        self._worst = max([self._worst, *step.values.tolist()])
         self._nfev += len(step.asked)
         self._n_steps += 1
         self._step = None
@@ -526,7 +536,7 @@ class Optimizer:
             "counts": np.array(
                 [self._nfev, self._nit, self._n_steps, self._stalled, self._finished, step is not None], np.int64
             ),
-            "expected": np.array(expected, np.float64),
+            "expected": np.array([*expected, self._worst], np.float64),
             "history": np.array(self._history, np.float64).reshape(-1, 5),
             "memory_hashes": hashes,
             "memory_totals": totals,
@@ -562,7 +572,7 @@ class Optimizer:
         fields: Fields = {
             "key": (np.uint64, ""),
             "counts": (np.int64, 6),
-            "expected": (np.float64, 2),
+            "expected": (np.float64, 3),
             "history": (np.float64, "H5"),
             "memory_hashes": (np.uint64, "M2"),
             "memory_totals": (np.float64, "M"),
@@ -597,7 +607,7 @@ class Optimizer:
         self._key = int(arrays["key"])
         self._nfev, self._nit, self._n_steps, stalled, finished, waiting = arrays["counts"].tolist()
         self._stalled, self._finished = bool(stalled), bool(finished)
-        value, error = arrays["expected"].tolist()
+        value, error, self._worst = arrays["expected"].tolist()
         self._expected = None if np.isnan(value) else Expected(value, error)
         self._history = [(int(row[0]), int(row[1]), *row[2:]) for row in arrays["history"].tolist()]
         self._step = None

@@ -3,10 +3,12 @@
 import importlib.util
 import re
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numba
 import numpy as np
 import pytest
+import worker_objectives
 from scipy.optimize import OptimizeResult
 
 from arsm_fast import LeaveOneOut, NaturalGradient, Optimizer, maximize, minimize
@@ -217,6 +219,54 @@ def test_same_seed_same_run():
 def test_bad_input(n_categories, settings, kind, message):
     with pytest.raises(kind, match=re.escape(message)):
         minimize(never, n_categories, **settings)
+
+
+def test_workers_do_not_change_the_result():
+    expected = str(minimize(bowl, SIZES, maxfev=200, n_proposals=8, rng=0))
+    with ThreadPoolExecutor(3) as pool:
+        for workers in (map, pool, pool.map):
+            result = minimize(bowl, SIZES, maxfev=200, n_proposals=8, workers=workers, rng=0)
+            assert str(result) == expected
+
+
+def test_processes_do_not_change_the_result():
+    result = minimize(worker_objectives.smooth, SIZES, maxfev=60, n_proposals=8, workers=2, rng=0)
+    assert str(result) == str(minimize(worker_objectives.smooth, SIZES, maxfev=60, n_proposals=8, rng=0))
+
+
+def test_what_workers_evaluated_before_an_error_is_kept():
+    seen = []
+
+    def f(actions):
+        if len(seen) >= 30:
+            raise ZeroDivisionError
+        seen.extend(actions)
+        return bowl(actions)
+
+    optimizer = Optimizer(SIZES, n_proposals=20, maxfev=100, rng=0)
+    with ThreadPoolExecutor(1) as pool, pytest.raises(ZeroDivisionError):
+        minimize(f, optimizer, workers=pool)
+    assert optimizer.nfev == len(seen) >= 30
+    assert optimizer.result.fun == bowl(np.array(seen)).min()
+    assert str(minimize(bowl, optimizer)) == str(minimize(bowl, SIZES, n_proposals=20, maxfev=100, rng=0))
+
+
+def test_vectors_that_raise_can_be_skipped():
+    def f(actions):
+        if (actions[:, 0] == 2).any():
+            raise ZeroDivisionError
+        return bowl(actions)
+
+    result = minimize(f, SIZES, maxfev=500, on_error="skip", rng=0)
+    assert result.fun == 1.0
+    assert result.x[0] != 2
+    assert result.nfev == 500
+
+    def fails(actions):
+        raise ZeroDivisionError
+
+    with pytest.raises(ValueError, match="objective must have a value for at least one of the vectors"):
+        minimize(fails, SIZES, on_error="skip", rng=0)
 
 
 class Separable:
