@@ -1,5 +1,6 @@
 """Gradients of expectations over categorical variables, on CPUs: ARSM and the estimators around it."""
 
+from .baselines import NVIL, Baseline, RunningMean
 from .estimators import (
     AR,
     ARM,
@@ -28,7 +29,9 @@ __all__ = [
     "ARM",
     "ARS",
     "ARSM",
+    "NVIL",
     "Additive",
+    "Baseline",
     "ControlVariate",
     "DisARM",
     "Exact",
@@ -40,6 +43,7 @@ __all__ = [
     "Proposal",
     "RaoBlackwellTop",
     "Reinforce",
+    "RunningMean",
     "Surrogate",
     "UnorderedSet",
     "dirichlet_noise",

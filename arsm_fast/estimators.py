@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._checks import check_integer
+from .baselines import Baseline
 from .surrogates import Surrogate
 
 __all__ = [
@@ -121,27 +122,32 @@ class ARSM:
 class Reinforce:
     """REINFORCE: ``(f(z) - baseline) (1[z = c] - p_c)``.
 
-    Unbiased if the baseline does not depend on the actions drawn now: the mean of earlier values is a
-    good one. One evaluation a sample.
+    Unbiased if the baseline does not depend on the actions drawn now. One evaluation a sample.
 
     Parameters
     ----------
-    baseline : float or array_like
-        A number, or one for each problem of a batch: an array of the shape of `GradientEstimate.value`.
-        Kept as a float or a tuple of floats.
+    baseline : Baseline, float or array_like
+        `RunningMean` or `NVIL`, which learn it from call to call, or one of your own: as it knows past values
+        only, give each call noise of its own, so never the same seed twice. Or a number, or one for each
+        problem of a batch: an array of the shape of `GradientEstimate.value`, kept as a float or a tuple of
+        floats.
 
     References
     ----------
     Williams, Machine Learning 8, 1992.
     """
 
-    baseline: ArrayLike = 0.0
+    baseline: Baseline | ArrayLike = 0.0
 
     def __post_init__(self) -> None:
+        if isinstance(self.baseline, Baseline):
+            return
         try:
             array = np.asarray(self.baseline, dtype=np.float64)
         except (TypeError, ValueError):
-            raise TypeError(f"baseline must be a number or an array of them; got {self.baseline!r}") from None
+            raise TypeError(
+                f"baseline must be a Baseline, a number or an array of them; got {self.baseline!r}"
+            ) from None
         if not np.isfinite(array).all():
             raise ValueError(f"baseline must be finite; got {self.baseline!r}")
         object.__setattr__(self, "baseline", tuple(array.ravel().tolist()) if array.ndim else float(array))

@@ -17,6 +17,7 @@ from ._draws import Draws
 from ._exact import Enumeration
 from ._joint_pairs import JointPairs
 from ._joint_references import JointReferences
+from ._learnt_baseline import LearntBaseline
 from ._local import LocalPairs, LocalSums
 from ._logits import FloatArray, Logits, LogitsLike, check_logits
 from ._moments import Moments
@@ -25,6 +26,7 @@ from ._one_variable import OneVariable
 from ._random import SeedLike, philox_key
 from ._unordered import UnorderedSets
 from ._vectors import Vectors
+from .baselines import Baseline
 from .estimators import (
     ARM,
     ARS,
@@ -315,9 +317,12 @@ def make_method(logits: Logits, estimator: Estimator, n_samples: int, noise: Any
         kind, n_draws = draws.LEAVE_ONE_OUT, estimator.n
     elif isinstance(estimator, Reinforce):
         kind = draws.REINFORCE
-        baseline = _check_baseline(estimator.baseline, logits.n_problems)
+        if not isinstance(estimator.baseline, Baseline):
+            baseline = _check_baseline(estimator.baseline, logits.n_problems)
     given = NOT_GIVEN if noise is None else check_noise(noise, logits, leading)
     settings = Noise(philox_key(rng), n_samples, given)
+    if isinstance(estimator, Reinforce) and isinstance(estimator.baseline, Baseline):
+        return LearntBaseline(logits, settings, estimator.baseline)
     return Draws(logits, settings, kind, n_draws=n_draws, baseline=baseline)
 
 
