@@ -17,6 +17,7 @@ __all__ = [
     "ARM",
     "ARS",
     "ARSM",
+    "CARMS",
     "ControlVariate",
     "DisARM",
     "Estimator",
@@ -290,6 +291,39 @@ class DisARM:
 
 
 @dataclass(frozen=True)
+class CARMS:
+    """Leave-one-out of n antithetic draws of all variables at once, each pair weighted by importance.
+
+    ``1/(n (n - 1)) sum_{i < j} (f_i - f_j) p(z_ik) p(z_jk) / J(z_ik, z_jk) (1[z_ik = c] - 1[z_jk = c])``, with J
+    the probability of such a pair. A variable's draws are the categories, the likeliest first, into whose
+    intervals of the cumulative probabilities ``(1 - d_i)^(n - 1)`` falls, d being one draw of Dirichlet(1) for
+    all of them. J is exact and no ratio is clipped. A variable whose ratios would add more variance than the
+    draws save, or for which some pair cannot be drawn, has independent draws, as in `LeaveOneOut`: so for n = 2
+    any of more than two categories; of two categories n = 2 is `DisARM`. Unbiased; the gradient of each variable
+    sums to zero. At most n distinct evaluations a sample. A few per cent better than `LeaveOneOut` with many
+    variables, in many times its own time: O(K n^2) a sample, and O(K C^2) a call.
+
+    Parameters
+    ----------
+    n : int
+        Draws a sample, at least 2.
+    limit : int
+        Refuse problems with more pairs of categories, K C^2 with the largest C: there is a table of them.
+
+    References
+    ----------
+    Dimitriev and Zhou, NeurIPS 2021, with the Dirichlet copula.
+    """
+
+    n: int = 10
+    limit: int = 2**20
+
+    def __post_init__(self) -> None:
+        check_integer(self.n, "n", 2)
+        check_integer(self.limit, "limit", 1)
+
+
+@dataclass(frozen=True)
 class UnorderedSet:
     """Of one variable, n categories without replacement, each with its probability to have been drawn first.
 
@@ -346,6 +380,7 @@ Sampling = (
     | LocalPair
     | ARM
     | DisARM
+    | CARMS
     | UnorderedSet
 )
 
@@ -390,6 +425,7 @@ _BY_NAME: dict[str, type[Sampling | Exact]] = {
     "pair": LocalPair,
     "arm": ARM,
     "disarm": DisARM,
+    "carms": CARMS,
     "unordered": UnorderedSet,
     "exact": Exact,
 }

@@ -45,7 +45,7 @@ def gradient(
         unavailable: f is never asked for it.
     estimator : Estimator or str
         An estimator, or the name of a default one: "ar", "ars", "arsm", "reinforce", "loo", "local",
-        "top", "pair", "arm", "disarm", "unordered", "exact".
+        "top", "pair", "arm", "disarm", "carms", "unordered", "exact".
         All are unbiased.
     n_samples : int
         Samples to average over. f is still asked each distinct vector of a problem once.

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._antithetic import AntitheticPairs
+from ._carms import AntitheticSets
 from ._checks import check_count, check_integer, check_noise, check_values
 from ._control_variate import WithSurrogate
 from ._coordinate import CoordinateSwaps
@@ -31,6 +32,7 @@ from .estimators import (
     ARM,
     ARS,
     ARSM,
+    CARMS,
     ControlVariate,
     DisARM,
     Estimator,
@@ -241,13 +243,13 @@ def propose(
         unavailable.
     estimator : Estimator or str
         An estimator, or the name of a default one: "ar", "ars", "arsm", "reinforce", "loo", "local",
-        "top", "pair", "arm", "disarm", "unordered", "exact".
+        "top", "pair", "arm", "disarm", "carms", "unordered", "exact".
     n_samples : int
         Samples to average over. f is still asked each distinct vector of a problem once.
     noise : array_like or list, optional
         Dirichlet(1) noise in place of drawn noise, of shape ``(n_samples,) + logits.shape``; for
         `LeaveOneOut` of shape ``(n_samples, n) + logits.shape``, and for pairs with replacement with n = 2; for
-        `DisARM` there is none. For a list of logits a list of arrays.
+        `DisARM` and `CARMS` there is none. For a list of logits a list of arrays.
         Its sums may be off by 1e-6. References are still drawn.
     rng : None, int, SeedSequence or Generator
         Source of the noise and of references. The same seed gives the same bits for any number of threads.
@@ -303,12 +305,16 @@ def make_method(logits: Logits, estimator: Estimator, n_samples: int, noise: Any
             raise ValueError(f"estimator UnorderedSet is for one variable, here there are {logits.n_variables}")
         given = NOT_GIVEN if noise is None else check_noise(noise, logits, (n_samples,))
         return UnorderedSets(logits, Noise(philox_key(rng), n_samples, given), estimator.n)
-    if isinstance(estimator, DisARM):
+    if isinstance(estimator, DisARM | CARMS):
         if noise is not None:
             raise ValueError(
-                "noise must be None for the estimator DisARM, whose pairs are not of Dirichlet noise"
+                f"noise must be None for the estimator {type(estimator).__name__}, whose draws are not each of "
+                "Dirichlet noise"
             )
-        return AntitheticPairs(logits, Noise(philox_key(rng), n_samples))
+        settings = Noise(philox_key(rng), n_samples)
+        if isinstance(estimator, CARMS):
+            return AntitheticSets(logits, settings, estimator.n, estimator.limit)
+        return AntitheticPairs(logits, settings)
     leading: tuple[int, ...] = (n_samples,)
     kind, n_draws = draws.AR, 1
     baseline = np.zeros(logits.n_problems)

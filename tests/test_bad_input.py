@@ -8,6 +8,7 @@ import pytest
 from arsm_fast import (
     ARS,
     ARSM,
+    CARMS,
     Exact,
     LeaveOneOut,
     LocalExpectation,
@@ -101,9 +102,9 @@ def test_bad_logits(call, logits, kind, message):
             {"estimator": "arms"},
             ValueError,
             "estimator must be one of 'ar', 'ars', 'arsm', 'reinforce', 'loo', 'local', 'top', 'pair', 'arm', "
-            "'disarm', 'unordered', 'exact', or one of AR(), ARS(), ARSM(), Reinforce(), LeaveOneOut(), "
-            "LocalExpectation(), RaoBlackwellTop(), LocalPair(), ARM(), DisARM(), UnorderedSet(), Exact(), "
-            "ControlVariate(...); got 'arms'",
+            "'disarm', 'carms', 'unordered', 'exact', or one of AR(), ARS(), ARSM(), Reinforce(), LeaveOneOut(), "
+            "LocalExpectation(), RaoBlackwellTop(), LocalPair(), ARM(), DisARM(), CARMS(), UnorderedSet(), "
+            "Exact(), ControlVariate(...); got 'arms'",
         ),
         ({"estimator": ARSM}, ValueError, "estimator must be one of"),
         ({"estimator": None}, ValueError, "estimator must be one of"),
@@ -151,6 +152,12 @@ def test_bad_logits(call, logits, kind, message):
             "estimator ARM is for variables of two categories, here one has 3; ARSM is its form for others",
         ),
         ({"noise": NOISE, "estimator": "disarm"}, ValueError, "noise must be None for the estimator DisARM"),
+        ({"noise": NOISE, "estimator": "carms"}, ValueError, "noise must be None for the estimator CARMS"),
+        (
+            {"estimator": CARMS(2, limit=17)},
+            ValueError,
+            "weights all pairs of categories, here 18, more than its limit of 17; LeaveOneOut is as good",
+        ),
         (
             {"estimator": "unordered"},
             ValueError,
@@ -187,6 +194,8 @@ def test_bad_arguments(arguments, kind, message):
         (lambda: RaoBlackwellTop(None), TypeError, "m must be an integer; got None"),
         (lambda: LocalPair("no"), TypeError, "replacement must be True or False; got 'no'"),
         (lambda: UnorderedSet(1), ValueError, "n must be at least 2; got 1"),
+        (lambda: CARMS(1), ValueError, "n must be at least 2; got 1"),
+        (lambda: CARMS(limit=0), ValueError, "limit must be at least 1; got 0"),
         (lambda: Exact(0), ValueError, "limit must be at least 1; got 0"),
     ],
 )

@@ -11,12 +11,14 @@ from arsm_fast import (
     AR,
     ARS,
     ARSM,
+    CARMS,
     LeaveOneOut,
     LocalExpectation,
     LocalPair,
     RaoBlackwellTop,
     Reinforce,
     UnorderedSet,
+    _carms,
     _moments,
     gradient,
     propose,
@@ -240,6 +242,41 @@ def test_disarm():
         assert_close(estimate.gradient, expected)
         assert estimate.value == pytest.approx(value, abs=1e-12)
         assert estimate.n_evaluations == len(f.table)
+
+
+def test_carms():
+    fill = from_python(exponentials.fill_exponentials)
+    rng = np.random.default_rng(14)
+    for seed in range(120):
+        n = int(rng.integers(2, 7))
+        logits = [rng.choice([0.0, 1.0, 3.0, 9.0]) * rng.normal(size=c) for c in rng.integers(1, 7, size=3)]
+        logits[0][1:2] = -np.inf
+        shared = [np.empty(n) for _ in logits]
+        draws = [[np.empty(len(phi)) for phi in logits] for _ in range(n)]
+        for k in range(3):
+            fill(philox_key(seed), exponentials.NOISE_STREAM, 0, k, 0, shared[k])
+            shared[k] /= shared[k].sum()
+            for i in range(n):
+                fill(philox_key(seed), exponentials.NOISE_STREAM, i, k, 0, draws[i][k])
+        f = RandomFunction(seed)
+        expected, value = naive.carms(f, shared, draws, logits)
+        estimate = gradient(f.batch, logits, estimator=CARMS(n), rng=seed)
+        assert_close(estimate.gradient, expected)
+        assert estimate.value == pytest.approx(value, abs=1e-12)
+        assert estimate.n_evaluations == len(f.table)
+
+
+def test_joint_probabilities_of_antithetic_draws():
+    rng = np.random.default_rng(15)
+    for n in (2, 3, 4, 10, 50):
+        for scale in (0.0, 1.0, 3.0, 8.0):
+            p = np.sort(naive.softmax(scale * rng.normal(size=12)))[::-1]
+            edges = _carms.thresholds(p[None], n)
+            joint = _carms.joint_probabilities(edges, n)[0]
+            np.testing.assert_allclose(joint.sum(axis=1), p, rtol=1e-13)
+            expected = naive.carms_joint(edges[0], n)
+            np.testing.assert_allclose(joint, expected, rtol=1e-9, atol=1e-15 * expected.max())
+            np.testing.assert_array_equal(joint, joint.T)
 
 
 @pytest.mark.parametrize(

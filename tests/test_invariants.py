@@ -11,6 +11,7 @@ from arsm_fast import (
     ARM,
     ARS,
     ARSM,
+    CARMS,
     DisARM,
     LeaveOneOut,
     LocalExpectation,
@@ -147,7 +148,14 @@ def test_a_subset_of_variables_takes_each_as_often():
     st.sampled_from(
         [
             *(ARS(), ARSM(), ARSM(plus=True), ARSM("coordinate"), LeaveOneOut(3)),
-            *(LocalExpectation(), RaoBlackwellTop(2), LocalPair(), LocalPair(replacement=True), DisARM()),
+            *(
+                LocalExpectation(),
+                RaoBlackwellTop(2),
+                LocalPair(),
+                LocalPair(replacement=True),
+                DisARM(),
+                CARMS(4),
+            ),
         ]
     ),
     st.floats(-500, 500),
@@ -177,7 +185,7 @@ def test_no_pseudo_action_no_gradient():
 
 def test_one_category():
     swaps = ("ar", "ars", "arsm", ARSM("coordinate"))
-    for estimator in (*swaps, "reinforce", "loo", "local", "top", "pair", "disarm", "exact"):
+    for estimator in (*swaps, "reinforce", "loo", "local", "top", "pair", "disarm", "carms", "exact"):
         estimate = gradient(lambda a: 3.0 + a[:, 0], np.zeros((2, 1)), estimator=estimator, n_samples=3, rng=0)
         np.testing.assert_array_equal(estimate.gradient, 0.0)
         assert estimate.value == 3.0
@@ -188,7 +196,7 @@ def test_one_category():
     "estimator",
     [
         *(AR(), ARS(), ARSM(), ARSM(plus=True), ARSM("coordinate"), Reinforce(), LeaveOneOut(4), "exact"),
-        *(LocalExpectation(), RaoBlackwellTop(2), LocalPair(), LocalPair(replacement=True), DisARM()),
+        *(LocalExpectation(), RaoBlackwellTop(2), LocalPair(), LocalPair(replacement=True), DisARM(), CARMS(4)),
     ],
 )
 def test_unavailable_categories_are_never_asked(estimator):

@@ -17,7 +17,7 @@ from numba.core.caching import FunctionCache
 from numba.extending import is_jitted
 
 import arsm_fast
-from arsm_fast import ARSM, LocalExpectation, LocalPair, UnorderedSet, gradient, propose, sample
+from arsm_fast import ARSM, CARMS, LocalExpectation, LocalPair, UnorderedSet, gradient, propose, sample
 from arsm_fast._random import philox_key
 
 ESTIMATORS = [
@@ -34,6 +34,7 @@ ESTIMATORS = [
     "pair",
     LocalPair(replacement=True),
     "disarm",
+    CARMS(4),
 ]
 
 

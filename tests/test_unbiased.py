@@ -12,6 +12,7 @@ from arsm_fast import (
     ARM,
     ARS,
     ARSM,
+    CARMS,
     DisARM,
     Exact,
     LeaveOneOut,
@@ -47,6 +48,9 @@ ESTIMATORS = [
     LocalPair(),
     LocalPair(replacement=True),
     DisARM(),
+    CARMS(2),
+    CARMS(3),
+    CARMS(5),
 ]
 
 
@@ -113,7 +117,7 @@ def test_values_are_as_far_off_as_they_should_be():
     [
         *((ARSM("coordinate"), 4), (LeaveOneOut(3), 4), (LocalExpectation(), 4), (LocalExpectation(2), 4)),
         *((RaoBlackwellTop(2), 4), (LocalPair(), 4), (LocalPair(replacement=True), 4), (DisARM(), 4)),
-        *((ARM(), 2), (DisARM(), 2)),
+        *((CARMS(4), 4), (ARM(), 2), (DisARM(), 2), (CARMS(2), 2)),
     ],
     ids=repr,
 )
@@ -138,7 +142,7 @@ def test_unbiased_in_a_batch(estimator, n_categories):
 @pytest.mark.parametrize(
     "estimator",
     [
-        *(ARSM(), AR(), ARS(), LeaveOneOut(3), RaoBlackwellTop(2), LocalPair(), DisARM()),
+        *(ARSM(), AR(), ARS(), LeaveOneOut(3), RaoBlackwellTop(2), LocalPair(), DisARM(), CARMS(4)),
     ],
     ids=repr,
 )
