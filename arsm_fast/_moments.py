@@ -98,10 +98,11 @@ def accumulate_arrays(
             first = block * blocks.samples
             gradients, values = samples(group, slice(first, min(n_samples, first + blocks.samples)))
             out = slice(blocks.starts[i], blocks.starts[i + 1])
-            mean = gradients.mean(axis=0)
-            blocks.mean[out] = mean
+            deviations = gradients - gradients[0]  # exactly 0 where all are the same
+            shift = deviations.mean(axis=0)
+            blocks.mean[out] = gradients[0] + shift
             if blocks.squares.size:
-                blocks.squares[out] = ((gradients - mean) ** 2).sum(axis=0)
+                blocks.squares[out] = ((deviations - shift) ** 2).sum(axis=0)
             blocks.value[i] = values.sum()
 
     return accumulate(run, offsets, n_samples)

@@ -18,6 +18,7 @@ from ._draws import Draws
 from ._exact import Enumeration
 from ._joint_pairs import JointPairs
 from ._joint_references import JointReferences
+from ._joint_sets import JointSets
 from ._learnt_baseline import LearntBaseline
 from ._local import LocalPairs, LocalSums
 from ._logits import FloatArray, Logits, LogitsLike, check_logits
@@ -249,8 +250,8 @@ def propose(
     noise : array_like or list, optional
         Dirichlet(1) noise in place of drawn noise, of shape ``(n_samples,) + logits.shape``; for
         `LeaveOneOut` of shape ``(n_samples, n) + logits.shape``, and for pairs with replacement with n = 2; for
-        `DisARM` and `CARMS` there is none. For a list of logits a list of arrays.
-        Its sums may be off by 1e-6. References are still drawn.
+        `DisARM`, `CARMS` and `UnorderedSet` of several variables there is none. For a list of logits a list of
+        arrays. Its sums may be off by 1e-6. References are still drawn.
     rng : None, int, SeedSequence or Generator
         Source of the noise and of references. The same seed gives the same bits for any number of threads.
 
@@ -302,7 +303,11 @@ def make_method(logits: Logits, estimator: Estimator, n_samples: int, noise: Any
         return _local_method(logits, estimator, n_samples, noise, rng)
     if isinstance(estimator, UnorderedSet):
         if logits.n_variables > 1:
-            raise ValueError(f"estimator UnorderedSet is for one variable, here there are {logits.n_variables}")
+            if noise is not None:
+                raise ValueError(
+                    "noise must be None for the estimator UnorderedSet of several variables, which races vectors"
+                )
+            return JointSets(logits, Noise(philox_key(rng), n_samples), estimator.n)
         given = NOT_GIVEN if noise is None else check_noise(noise, logits, (n_samples,))
         return UnorderedSets(logits, Noise(philox_key(rng), n_samples, given), estimator.n)
     if isinstance(estimator, DisARM | CARMS):

@@ -159,9 +159,9 @@ def test_bad_logits(call, logits, kind, message):
             "weights all pairs of categories, here 18, more than its limit of 17; LeaveOneOut is as good",
         ),
         (
-            {"estimator": "unordered"},
+            {"noise": NOISE, "estimator": "unordered"},
             ValueError,
-            "estimator UnorderedSet is for one variable, here there are 2",
+            "noise must be None for the estimator UnorderedSet of several variables",
         ),
         ({"noise": NOISE, "estimator": LocalPair(True)}, ValueError, "noise must have shape (1, 2, 2, 3)"),
         ({"noise": NOISE[0], "estimator": "local"}, ValueError, "noise must have shape (1, 2, 3)"),

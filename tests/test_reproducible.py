@@ -34,8 +34,11 @@ ESTIMATORS = [
     "pair",
     LocalPair(replacement=True),
     "disarm",
-    CARMS(4),
 ]
+
+
+def _cosine(actions):
+    return np.cos(actions @ [1.0, 2.0, 3.0])
 
 
 def digest():
@@ -48,11 +51,14 @@ def digest():
     parts = [sample(logits, 100, rng=1)]
     parts.append(gradient(table, logits, estimator="unordered", n_samples=200, rng=1).gradient)
     parts.append(gradient(table, logits, estimator=UnorderedSet(3), n_samples=200, rng=1).gradient)
+    for estimator in (UnorderedSet(3), CARMS(4)):
+        estimate = gradient(_cosine, ragged, estimator=estimator, n_samples=200, rng=1)
+        parts += [np.concatenate(estimate.gradient), estimate.value]
     for estimator in ESTIMATORS:
         for n_samples in (1, 200):
             for arguments in (
                 (lambda a, b: np.cos(a @ [1.0, 2.0, 3.0] + b), logits),
-                (lambda a: np.cos(a @ [1.0, 2.0, 3.0]), ragged),
+                (_cosine, ragged),
                 (table, logits),
                 (np.cos(np.arange(3000.0)), long),
             ):

@@ -156,16 +156,19 @@ def test_unbiased_from_a_table(estimator):
     assert 0.7 < np.sqrt(np.mean(z_scores**2)) < 1.3
 
 
-def test_unordered_set_of_several_problems():
+@pytest.mark.parametrize("shape", [(7,), (3, 4), (2, 2, 3)], ids=["one variable", "two", "three"])
+def test_unordered_set_of_several_problems(shape):
     rng = np.random.default_rng(24)
-    tables, logits = rng.normal(size=(3, 7)), 2 * rng.normal(size=(3, 1, 7))
-    logits[1, 0, 2] = -np.inf
+    tables, logits = rng.normal(size=(3, *shape)), 2 * rng.normal(size=(3, len(shape), max(shape)))
+    for k, n_categories in enumerate(shape):
+        logits[:, k, n_categories:] = -np.inf
+    logits[1, -1, 1] = -np.inf
 
     def f(actions, problem):
-        return tables[problem, actions[:, 0]]
+        return tables[(problem, *actions.T)]
 
     exact = gradient(f, logits, estimator=Exact())
-    parts = [gradient(f, logits, estimator=UnorderedSet(3), n_samples=2000, rng=seed) for seed in range(40)]
+    parts = [gradient(f, logits, estimator=UnorderedSet(3), n_samples=1000, rng=seed) for seed in range(40)]
     mean = np.mean([part.gradient for part in parts], axis=0)
     error = np.sqrt(np.sum([part.standard_error**2 for part in parts], axis=0)) / 40
     z_scores = z_scores_of(mean, error, exact.gradient)
