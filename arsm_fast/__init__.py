@@ -15,6 +15,7 @@ from .estimators import (
     LocalPair,
     RaoBlackwellTop,
     Reinforce,
+    ScopedLeaveOneOut,
     UnorderedSet,
 )
 from .gradients import gradient
@@ -46,6 +47,7 @@ __all__ = [
     "RaoBlackwellTop",
     "Reinforce",
     "RunningMean",
+    "ScopedLeaveOneOut",
     "Surrogate",
     "UnorderedSet",
     "dirichlet_noise",
