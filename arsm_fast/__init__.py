@@ -7,6 +7,7 @@ from .estimators import (
     ARS,
     ARSM,
     CARMS,
+    Auto,
     ControlVariate,
     DisARM,
     Exact,
@@ -21,7 +22,7 @@ from .estimators import (
 from .gradients import gradient
 from .proposals import GradientEstimate, Proposal, propose
 from .sampling import dirichlet_noise, pseudo_action_matrix, sample
-from .surrogates import Additive, Hamming, Surrogate
+from .surrogates import Additive, BestOf, Hamming, Surrogate
 from .warmup import warmup
 
 __version__ = "0.1.0"
@@ -34,7 +35,9 @@ __all__ = [
     "CARMS",
     "NVIL",
     "Additive",
+    "Auto",
     "Baseline",
+    "BestOf",
     "ControlVariate",
     "DisARM",
     "Exact",

@@ -35,6 +35,8 @@ from .estimators import (
     ARS,
     ARSM,
     CARMS,
+    Auto,
+    Candidate,
     ControlVariate,
     DisARM,
     Estimator,
@@ -111,6 +113,7 @@ class Proposal:
         self._exact = exact
         self._vectors, self.problem = method.propose()
         self.problem.flags.writeable = False
+        self.n_evaluations = len(self.problem)  # fewer where f tells several values at once
         self._formed: NDArray[np.int32] | None = None
 
     def __repr__(self) -> str:
@@ -184,7 +187,7 @@ class Proposal:
     def estimate_from(self, moments: Moments) -> GradientEstimate:
         """The estimate in the user's shapes, from what the method made of the values."""
         value = moments.value if self._logits.batched else float(moments.value[0])
-        return finish(self._logits, moments, value, self._n_samples, len(self.problem), exact=self._exact)
+        return finish(self._logits, moments, value, self._n_samples, self.n_evaluations, exact=self._exact)
 
 
 class _Rows:
@@ -262,7 +265,8 @@ def propose(
         unavailable.
     estimator : Estimator or str
         An estimator, or the name of a default one: "ar", "ars", "arsm", "reinforce", "loo", "local",
-        "top", "pair", "arm", "disarm", "carms", "unordered", "exact". `ScopedLeaveOneOut` needs its scopes here.
+        "top", "pair", "arm", "disarm", "carms", "unordered", "exact". `ScopedLeaveOneOut` needs its scopes here,
+        and `Auto` must be an object that is kept.
     n_samples : int
         Samples to average over. f is still asked each distinct vector of a problem once.
     noise : array_like or list, optional
@@ -293,13 +297,53 @@ def propose(
     (3, 4)
     """
     checked = check_logits(logits)
+    if isinstance(estimator, str) and estimator == "auto":
+        raise ValueError('estimator "auto" must remember what it tried: pass one object Auto() to each call')
     resolved = resolve_estimator(estimator)
     count = check_count(n_samples, "n_samples")
+    if isinstance(resolved, Auto):
+        check_no_noise(noise)
+        return TrialProposal(checked, resolved, None, count, rng)
     method = make_method(checked, resolved, count, noise, rng)
     return Proposal(checked, method, count, exact=isinstance(resolved, Exact))
 
 
-def make_method(logits: Logits, estimator: Estimator, n_samples: int, noise: Any, rng: SeedLike) -> Method:
+def check_no_noise(noise: Any) -> None:
+    """Auto takes none."""
+    if noise is not None:
+        raise ValueError("noise must be None for the estimator Auto, whose candidates take different kinds")
+
+
+class TrialProposal(Proposal):
+    """The proposal of a candidate of Auto, which learns what it has shown the first time it is told."""
+
+    def __init__(self, logits: Logits, auto: Auto, objective: Any, n_samples: int, rng: SeedLike) -> None:
+        self._auto = auto
+        self._trial, count = auto.next_trial(logits, objective, n_samples)
+        estimator = self._trial.estimator
+        self.method = make_method(logits, estimator, count, None, rng)
+        super().__init__(logits, self.method, count, exact=isinstance(estimator, Exact))
+        self._told = False
+
+    def estimate_from(self, moments: Moments) -> GradientEstimate:
+        """The estimate, which is recorded."""
+        estimate = super().estimate_from(moments)
+        if not self._told:
+            self._told = True
+            self._auto.record(self._trial, self._logits, estimate, self._n_samples)
+        return estimate
+
+    def estimate(self, values: ArrayLike) -> GradientEstimate:
+        """As that of any proposal; the values teach the surrogates of other candidates too."""
+        first = not self._told
+        estimate = super().estimate(values)
+        if first and not isinstance(self.method, ScopedDraws):
+            told = np.asarray(values, np.float64)
+            self._auto.teach(self._trial, self._logits, self._vectors[: told.size], told)
+        return estimate
+
+
+def make_method(logits: Logits, estimator: Candidate, n_samples: int, noise: Any, rng: SeedLike) -> Method:
     """The method that carries out an estimator."""
     if isinstance(estimator, Exact):
         if noise is not None:

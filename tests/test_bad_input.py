@@ -102,9 +102,9 @@ def test_bad_logits(call, logits, kind, message):
             {"estimator": "arms"},
             ValueError,
             "estimator must be one of 'ar', 'ars', 'arsm', 'reinforce', 'loo', 'scoped', 'local', 'top', 'pair', "
-            "'arm', 'disarm', 'carms', 'unordered', 'exact', or one of AR(), ARS(), ARSM(), Reinforce(), "
+            "'arm', 'disarm', 'carms', 'unordered', 'exact', 'auto', or one of AR(), ARS(), ARSM(), Reinforce(), "
             "LeaveOneOut(), ScopedLeaveOneOut(), LocalExpectation(), RaoBlackwellTop(), LocalPair(), ARM(), "
-            "DisARM(), CARMS(), UnorderedSet(), Exact(), ControlVariate(...); got 'arms'",
+            "DisARM(), CARMS(), UnorderedSet(), Exact(), Auto(), ControlVariate(...); got 'arms'",
         ),
         ({"estimator": ARSM}, ValueError, "estimator must be one of"),
         ({"estimator": None}, ValueError, "estimator must be one of"),
