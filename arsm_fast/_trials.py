@@ -86,5 +86,5 @@ class Trials:
         best = min(tried, key=lambda other: other.score)
         if self.spent >= self._budget and len(tried) == len(self.left):
             self.left = [best]
-        else:
+        elif best.score > 0:  # else it may be that all draws were the same
             self.left = [other for other in self.left if not other.known or other.score <= HOPELESS * best.score]
