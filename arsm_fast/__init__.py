@@ -1,6 +1,7 @@
 """Gradients of expectations over categorical variables, on CPUs: ARSM and the estimators around it."""
 
 from .baselines import NVIL, Baseline, RunningMean
+from .control_network import ControlNetwork
 from .estimators import (
     AR,
     ARM,
@@ -20,7 +21,9 @@ from .estimators import (
     UnorderedSet,
 )
 from .gradients import gradient
+from .lax import lax_gradient
 from .proposals import GradientEstimate, Proposal, propose
+from .relaxed_estimators import REBAR, RELAX, GumbelSoftmax, MuProp
 from .sampling import dirichlet_noise, pseudo_action_matrix, sample
 from .surrogates import Additive, BestOf, Hamming, Surrogate
 from .warmup import warmup
@@ -34,18 +37,23 @@ __all__ = [
     "ARSM",
     "CARMS",
     "NVIL",
+    "REBAR",
+    "RELAX",
     "Additive",
     "Auto",
     "Baseline",
     "BestOf",
+    "ControlNetwork",
     "ControlVariate",
     "DisARM",
     "Exact",
     "GradientEstimate",
+    "GumbelSoftmax",
     "Hamming",
     "LeaveOneOut",
     "LocalExpectation",
     "LocalPair",
+    "MuProp",
     "Proposal",
     "RaoBlackwellTop",
     "Reinforce",
@@ -55,6 +63,7 @@ __all__ = [
     "UnorderedSet",
     "dirichlet_noise",
     "gradient",
+    "lax_gradient",
     "propose",
     "pseudo_action_matrix",
     "sample",

@@ -27,6 +27,15 @@ def check_integer(value: Any, name: str, least: int) -> int:
     return number
 
 
+def check_positive(value: Any, name: str) -> float:
+    """A positive, finite number."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        raise TypeError(f"{name} must be a number; got {value!r}")
+    if not 0.0 < value < np.inf:
+        raise ValueError(f"{name} must be positive and finite; got {value!r}")
+    return float(value)
+
+
 def check_count(value: Any, name: str) -> int:
     """A number of samples, which must fit into the generator's counter."""
     count = check_integer(value, name, 1)
@@ -73,6 +82,20 @@ def check_noise(noise: Any, logits: Logits, leading: tuple[int, ...]) -> FloatAr
             f"noise must sum to 1 over the categories of each variable; got a sum of {sums.flat[errors.argmax()]}"
         )
     return flat
+
+
+def check_answer(answer: Any, name: str, shape: tuple[int, ...], meaning: str) -> FloatArray:
+    """What a function returned, of which the name says which part of which function."""
+    array = real_array(answer, name)
+    if array.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}, {meaning}; got shape {array.shape}")
+    finite = np.isfinite(array)
+    if not finite.all():
+        index = [int(i) for i in np.unravel_index(int(finite.argmin()), shape)]
+        raise ValueError(
+            f"{name} must be finite; {(~finite).sum()} of {array.size} are not, the first with index {index}"
+        )
+    return array.astype(np.float64)
 
 
 def check_values(values: Any, actions: NDArray[np.int32]) -> FloatArray:

@@ -14,6 +14,7 @@ from ._logits import FloatArray, Logits
 from ._trials import Trial, Trials
 from ._vectors import VectorArray
 from .baselines import Baseline
+from .relaxed_estimators import REBAR, RELAX, GumbelSoftmax, MuProp
 from .surrogates import Additive, BestOf, Hamming, Surrogate
 
 if TYPE_CHECKING:
@@ -419,7 +420,7 @@ class Exact:
         check_integer(self.limit, "limit", 1)
 
 
-Sampling = (
+Named = (
     AR
     | ARS
     | ARSM
@@ -433,6 +434,7 @@ Sampling = (
     | CARMS
     | UnorderedSet
 )
+Sampling = Named | REBAR | RELAX | MuProp
 
 
 @dataclass(frozen=True)
@@ -600,9 +602,9 @@ def _some(sizes: list[int]) -> str:
     return f"{sizes[0]}" if len(set(sizes)) == 1 else f"{min(sizes)} to {max(sizes)}"
 
 
-Estimator = Candidate | Auto
+Estimator = Candidate | GumbelSoftmax | Auto
 
-_BY_NAME: dict[str, type[Sampling | ScopedLeaveOneOut | Exact | Auto]] = {
+_BY_NAME: dict[str, type[Named | ScopedLeaveOneOut | Exact | Auto]] = {
     "ar": AR,
     "ars": ARS,
     "arsm": ARSM,
@@ -630,5 +632,6 @@ def resolve_estimator(estimator: Estimator | str) -> Estimator:
     known = ", ".join(repr(name) for name in _BY_NAME)
     classes = ", ".join(f"{cls.__name__}()" for cls in _BY_NAME.values())
     raise ValueError(
-        f"estimator must be one of {known}, or one of {classes}, ControlVariate(...); got {estimator!r}"
+        f"estimator must be one of {known}, or one of {classes}, ControlVariate(...), "
+        f"GumbelSoftmax(...), REBAR(...), RELAX(...), MuProp(...); got {estimator!r}"
     )

@@ -11,9 +11,10 @@ from ._local import Local
 from ._logits import FloatArray, Logits, LogitsLike, check_logits
 from ._one_variable import OneVariable
 from ._random import SeedLike, as_generator
+from ._relaxed import LinearTable, with_relaxed
 from ._scoped import ScopedDraws
 from ._structure import evaluate_by_delta, evaluate_terms, with_scopes_of
-from .estimators import Auto, Candidate, Estimator, Exact, ScopedLeaveOneOut, resolve_estimator
+from .estimators import Auto, Estimator, Exact, ScopedLeaveOneOut, resolve_estimator
 from .objectives import Objective, evaluate_proposal
 from .proposals import (
     GradientEstimate,
@@ -63,7 +64,8 @@ def gradient(
         An estimator, or the name of a default one: "ar", "ars", "arsm", "reinforce", "loo", "local",
         "top", "pair", "arm", "disarm", "carms", "unordered", "exact"; or "scoped", where the objective has
         terms; or "auto", which tries several first: see `Auto`.
-        All are unbiased.
+        All are unbiased, but for `GumbelSoftmax`. Those that need a relaxed objective, and are given none, take
+        the attribute ``relaxed`` of the objective, or for an array of values ``sum_c s_c f(c)``.
     n_samples : int
         Samples to average over. f is still asked each distinct vector of a problem once.
     noise : array_like or list, optional
@@ -133,7 +135,9 @@ def gradient(
         resolved = with_scopes_of(objective, resolved)
     elif not callable(objective):
         table = check_table(objective, checked)
+        resolved = with_relaxed(resolved, LinearTable(table, checked.as_rows()))
         return _table_gradient(table, checked, resolved, count, noise, rng)
+    resolved = with_relaxed(resolved, getattr(objective, "relaxed", None))
     method = make_method(checked, resolved, count, noise, rng)
     proposal = Proposal(checked, method, count, exact=isinstance(resolved, Exact))
     return _evaluated(objective, proposal, method, checked, max_batch)
@@ -170,7 +174,7 @@ def _evaluated(
 def _table_gradient(
     table: FloatArray,
     logits: Logits,
-    estimator: Candidate,
+    estimator: Estimator,
     n_samples: int,
     noise: Any,
     rng: SeedLike,

@@ -26,6 +26,7 @@ from ._moments import Moments
 from ._noise import NOT_GIVEN, Noise
 from ._one_variable import OneVariable
 from ._random import SeedLike, philox_key
+from ._relaxed import relaxed_method, with_relaxed
 from ._scoped import ScopedDraws
 from ._unordered import UnorderedSets
 from ._vectors import Vectors
@@ -36,7 +37,6 @@ from .estimators import (
     ARSM,
     CARMS,
     Auto,
-    Candidate,
     ControlVariate,
     DisARM,
     Estimator,
@@ -51,6 +51,7 @@ from .estimators import (
     resolve_estimator,
 )
 from .kernels import draws
+from .relaxed_estimators import REBAR, RELAX, GumbelSoftmax, MuProp
 
 __all__ = ["GradientEstimate", "Proposal", "propose"]
 
@@ -272,8 +273,9 @@ def propose(
     noise : array_like or list, optional
         Dirichlet(1) noise in place of drawn noise, of shape ``(n_samples,) + logits.shape``; for
         `LeaveOneOut` and `ScopedLeaveOneOut` of shape ``(n_samples, n) + logits.shape``, and for pairs with
-        replacement with n = 2; for `DisARM`, `CARMS` and `UnorderedSet` of several variables there is none. For
-        a list of logits a list of arrays. Its sums may be off by 1e-6. References are still drawn.
+        replacement with n = 2; `DisARM`, `CARMS`, `UnorderedSet` of several variables, `GumbelSoftmax`, `REBAR`,
+        `RELAX` and `MuProp` take none. For a list of logits a list of arrays. Its sums may be off by 1e-6.
+        References are still drawn.
     rng : None, int, SeedSequence or Generator
         Source of the noise and of references. The same seed gives the same bits for any number of threads.
 
@@ -320,7 +322,7 @@ class TrialProposal(Proposal):
     def __init__(self, logits: Logits, auto: Auto, objective: Any, n_samples: int, rng: SeedLike) -> None:
         self._auto = auto
         self._trial, count = auto.next_trial(logits, objective, n_samples)
-        estimator = self._trial.estimator
+        estimator = with_relaxed(self._trial.estimator, getattr(objective, "relaxed", None))
         self.method = make_method(logits, estimator, count, None, rng)
         super().__init__(logits, self.method, count, exact=isinstance(estimator, Exact))
         self._told = False
@@ -343,7 +345,7 @@ class TrialProposal(Proposal):
         return estimate
 
 
-def make_method(logits: Logits, estimator: Candidate, n_samples: int, noise: Any, rng: SeedLike) -> Method:
+def make_method(logits: Logits, estimator: Estimator, n_samples: int, noise: Any, rng: SeedLike) -> Method:
     """The method that carries out an estimator."""
     if isinstance(estimator, Exact):
         if noise is not None:
@@ -352,6 +354,13 @@ def make_method(logits: Logits, estimator: Candidate, n_samples: int, noise: Any
     if isinstance(estimator, ControlVariate):
         inner = make_method(logits, estimator.estimator, n_samples, noise, rng)
         return WithSurrogate(logits, inner, estimator.surrogate)
+    if isinstance(estimator, GumbelSoftmax | REBAR | RELAX | MuProp):
+        if noise is not None:
+            raise ValueError(
+                f"noise must be None for the estimator {type(estimator).__name__}, which draws more than "
+                "Dirichlet noise"
+            )
+        return relaxed_method(logits, Noise(philox_key(rng), n_samples), estimator)
     if isinstance(estimator, ARM):
         if (logits.sizes != 2).any():
             raise ValueError(

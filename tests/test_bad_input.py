@@ -104,7 +104,8 @@ def test_bad_logits(call, logits, kind, message):
             "estimator must be one of 'ar', 'ars', 'arsm', 'reinforce', 'loo', 'scoped', 'local', 'top', 'pair', "
             "'arm', 'disarm', 'carms', 'unordered', 'exact', 'auto', or one of AR(), ARS(), ARSM(), Reinforce(), "
             "LeaveOneOut(), ScopedLeaveOneOut(), LocalExpectation(), RaoBlackwellTop(), LocalPair(), ARM(), "
-            "DisARM(), CARMS(), UnorderedSet(), Exact(), Auto(), ControlVariate(...); got 'arms'",
+            "DisARM(), CARMS(), UnorderedSet(), Exact(), Auto(), ControlVariate(...), "
+            "GumbelSoftmax(...), REBAR(...), RELAX(...), MuProp(...); got 'arms'",
         ),
         ({"estimator": ARSM}, ValueError, "estimator must be one of"),
         ({"estimator": None}, ValueError, "estimator must be one of"),
