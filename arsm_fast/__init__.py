@@ -1,5 +1,6 @@
 """Gradients of expectations over categorical variables, on CPUs: ARSM and the estimators around it."""
 
+from .baselines import NVIL, Baseline, RunningMean
 from .combining import combine
 from .control_network import ControlNetwork
 from .estimators import (
@@ -7,6 +8,8 @@ from .estimators import (
     ARM,
     ARS,
     ARSM,
+    CARMS,
+    Auto,
     ControlVariate,
     DisARM,
     Exact,
@@ -26,7 +29,7 @@ from .optimizer import Expected, Optimizer
 from .proposals import GradientEstimate, Proposal, propose
 from .relaxed_estimators import REBAR, RELAX, GumbelSoftmax, MuProp
 from .sampling import dirichlet_noise, pseudo_action_matrix, sample
-from .surrogates import Additive, Hamming, Surrogate
+from .surrogates import Additive, BestOf, Hamming, Surrogate
 from .updates import Adam, Annealing, GradientDescent, Momentum, NaturalGradient
 from .warmup import warmup
 from .workers import Workers
@@ -38,11 +41,16 @@ __all__ = [
     "ARM",
     "ARS",
     "ARSM",
+    "CARMS",
+    "NVIL",
     "REBAR",
     "RELAX",
     "Adam",
     "Additive",
     "Annealing",
+    "Auto",
+    "Baseline",
+    "BestOf",
     "ControlNetwork",
     "ControlVariate",
     "DisARM",
@@ -63,6 +71,7 @@ __all__ = [
     "Proposal",
     "RaoBlackwellTop",
     "Reinforce",
+    "RunningMean",
     "ScopedLeaveOneOut",
     "Surrogate",
     "UnorderedSet",

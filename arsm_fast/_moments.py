@@ -85,3 +85,24 @@ def accumulate(run: Callable[[Blocks], None], offsets: IntArray, n_samples: int)
         )
         np.add.at(value, groups, blocks.value)
     return Moments(mean, squares, value / n_samples)
+
+
+def accumulate_arrays(
+    samples: Callable[[int, slice], tuple[FloatArray, FloatArray]], offsets: IntArray, n_samples: int
+) -> Moments:
+    """As accumulate, of what NumPy makes: the gradients, (m, size), and values, (m,), of a group's samples."""
+
+    def run(blocks: Blocks) -> None:
+        for i in range(blocks.value.size):
+            group, block = divmod(blocks.first + i, blocks.n_blocks)
+            first = block * blocks.samples
+            gradients, values = samples(group, slice(first, min(n_samples, first + blocks.samples)))
+            out = slice(blocks.starts[i], blocks.starts[i + 1])
+            deviations = gradients - gradients[0]  # exactly 0 where all are the same
+            shift = deviations.mean(axis=0)
+            blocks.mean[out] = gradients[0] + shift
+            if blocks.squares.size:
+                blocks.squares[out] = ((deviations - shift) ** 2).sum(axis=0)
+            blocks.value[i] = values.sum()
+
+    return accumulate(run, offsets, n_samples)

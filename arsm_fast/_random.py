@@ -9,13 +9,17 @@ SeedLike = int | Sequence[int] | np.random.SeedSequence | np.random.Generator | 
 
 def philox_key(rng: SeedLike) -> np.uint64:
     """Draw the key of one call; a Generator advances by one draw."""
+    return np.uint64(as_generator(rng).integers(2**64, dtype=np.uint64))
+
+
+def as_generator(rng: SeedLike) -> np.random.Generator:
+    """The generator itself, or a new one."""
     if isinstance(rng, bool | np.bool_ | float | str):
         raise TypeError(_message(rng))
     try:
-        generator = np.random.default_rng(rng)
+        return np.random.default_rng(rng)
     except (TypeError, ValueError) as error:
         raise type(error)(_message(rng)) from error
-    return np.uint64(generator.integers(2**64, dtype=np.uint64))
 
 
 def _message(rng: object) -> str:

@@ -42,7 +42,7 @@ class UnorderedSets:
         logits, n_samples = self._logits, self._noise.n_samples
         probabilities = logits.probabilities()
         bounds, _, category, entry_values = self._distinct.arguments(values)
-        nodes, log_weights = _quadrature(self._size)
+        nodes, log_weights = quadrature(self._size)
 
         def run(blocks: Blocks) -> None:
             set_moments(
@@ -61,7 +61,7 @@ class UnorderedSets:
         return accumulate(run, logits.offsets, n_samples)
 
 
-def _quadrature(n: int) -> tuple[FloatArray, FloatArray]:
+def quadrature(n: int) -> tuple[FloatArray, FloatArray]:
     """Nodes x and the logarithms of weights, up to a factor, for integrals of exp(-x) times n factors.
 
     In y = log(x) the integrand falls off on both sides, and is nowhere narrower than 1 / sqrt(1.25 (n + 1)): the

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ._checks import check_integer, check_scopes
+from ._logits import FloatArray, Logits
+from ._trials import Trial, Trials
+from ._vectors import VectorArray
+from .baselines import Baseline
 from .relaxed_estimators import REBAR, RELAX, GumbelSoftmax, MuProp
-from .surrogates import Surrogate
+from .surrogates import Additive, BestOf, Hamming, Surrogate
+
+if TYPE_CHECKING:
+    from .proposals import GradientEstimate
 
 __all__ = [
     "AR",
     "ARM",
     "ARS",
     "ARSM",
+    "CARMS",
+    "Auto",
     "ControlVariate",
     "DisARM",
     "Estimator",
@@ -124,27 +133,32 @@ class ARSM:
 class Reinforce:
     """REINFORCE: ``(f(z) - baseline) (1[z = c] - p_c)``.
 
-    Unbiased if the baseline does not depend on the actions drawn now: the mean of earlier values is a
-    good one. One evaluation a sample.
+    Unbiased if the baseline does not depend on the actions drawn now. One evaluation a sample.
 
     Parameters
     ----------
-    baseline : float or array_like
-        A number, or one for each problem of a batch: an array of the shape of `GradientEstimate.value`.
-        Kept as a float or a tuple of floats.
+    baseline : Baseline, float or array_like
+        `RunningMean` or `NVIL`, which learn it from call to call, or one of your own: as it knows past values
+        only, give each call noise of its own, so never the same seed twice. Or a number, or one for each
+        problem of a batch: an array of the shape of `GradientEstimate.value`, kept as a float or a tuple of
+        floats.
 
     References
     ----------
     Williams, Machine Learning 8, 1992.
     """
 
-    baseline: ArrayLike = 0.0
+    baseline: Baseline | ArrayLike = 0.0
 
     def __post_init__(self) -> None:
+        if isinstance(self.baseline, Baseline):
+            return
         try:
             array = np.asarray(self.baseline, dtype=np.float64)
         except (TypeError, ValueError):
-            raise TypeError(f"baseline must be a number or an array of them; got {self.baseline!r}") from None
+            raise TypeError(
+                f"baseline must be a Baseline, a number or an array of them; got {self.baseline!r}"
+            ) from None
         if not np.isfinite(array).all():
             raise ValueError(f"baseline must be finite; got {self.baseline!r}")
         object.__setattr__(self, "baseline", tuple(array.ravel().tolist()) if array.ndim else float(array))
@@ -327,24 +341,58 @@ class DisARM:
 
 
 @dataclass(frozen=True)
-class UnorderedSet:
-    """Of one variable, n categories without replacement, each with its probability to have been drawn first.
+class CARMS:
+    """Leave-one-out of n antithetic draws of all variables at once, each pair weighted by importance.
 
-    ``sum_{s in S} q_s (f_s - b_s) (1[s = c] - p_c)``, with q_s the probability that s was drawn first given
-    the set S, and ``b_s = p_s f_s + (1 - p_s) sum_t q_{t|s} f_t`` with that of t having been second after s.
-    Unbiased; the gradient sums to zero. n distinct evaluations a sample; from the number of available
-    categories on it is the gradient itself, without noise. Its own time, of O(C + n^2.5) a sample, is many
-    times that of drawing: for an f that takes longer.
+    ``1/(n (n - 1)) sum_{i < j} (f_i - f_j) p(z_ik) p(z_jk) / J(z_ik, z_jk) (1[z_ik = c] - 1[z_jk = c])``, with J
+    the probability of such a pair. A variable's draws are the categories, the likeliest first, into whose
+    intervals of the cumulative probabilities ``(1 - d_i)^(n - 1)`` falls, d being one draw of Dirichlet(1) for
+    all of them. J is exact and no ratio is clipped. A variable whose ratios would add more variance than the
+    draws save, or for which some pair cannot be drawn, has independent draws, as in `LeaveOneOut`: so for n = 2
+    any of more than two categories; of two categories n = 2 is `DisARM`. Unbiased; the gradient of each variable
+    sums to zero. At most n distinct evaluations a sample. A few per cent better than `LeaveOneOut` with many
+    variables, in many times its own time: O(K n^2) a sample, and O(K C^2) a call.
 
     Parameters
     ----------
     n : int
-        Categories in a set, at least 2.
+        Draws a sample, at least 2.
+    limit : int
+        Refuse problems with more pairs of categories, K C^2 with the largest C: there is a table of them.
+
+    References
+    ----------
+    Dimitriev and Zhou, NeurIPS 2021, with the Dirichlet copula.
+    """
+
+    n: int = 10
+    limit: int = 2**20
+
+    def __post_init__(self) -> None:
+        check_integer(self.n, "n", 2)
+        check_integer(self.limit, "limit", 1)
+
+
+@dataclass(frozen=True)
+class UnorderedSet:
+    """A set of n vectors without replacement, each with its probability to have been drawn first.
+
+    ``sum_{s in S} q_s (f_s - b_s) (1[s_k = c] - p_kc)``, with q_s the probability that s was drawn first given
+    the set S, and ``b_s = p(s) f_s + (1 - p(s)) sum_t q_{t|s} f_t`` with that of t having been second after s.
+    Unbiased; the gradient of each variable sums to zero. n distinct evaluations a sample; from the number of
+    vectors of available categories on it is the gradient itself, without noise. Better than `LeaveOneOut` where
+    that would often draw a vector twice: of one variable, of few, or near convergence. Elsewhere it is the same
+    in more time: O(C + n^2.5) a sample of one variable; of several O(n C) for each, with NumPy, and n^2.5.
+
+    Parameters
+    ----------
+    n : int
+        Vectors in a set, at least 2.
 
     References
     ----------
     Kool, van Hoof and Welling, ICLR 2020: the unordered set policy gradient with its built-in baseline; the
-    probabilities by quadrature, without a sum over orders.
+    probabilities by quadrature, without a sum over orders. Sets of vectors: the same, ICML 2019.
     """
 
     n: int = 10
@@ -383,6 +431,7 @@ Named = (
     | LocalPair
     | ARM
     | DisARM
+    | CARMS
     | UnorderedSet
 )
 Sampling = Named | REBAR | RELAX | MuProp
@@ -417,9 +466,145 @@ class ControlVariate:
             raise TypeError(f"surrogate must be a Surrogate, such as Additive(); got {self.surrogate!r}")
 
 
-Estimator = Sampling | ScopedLeaveOneOut | Exact | ControlVariate | GumbelSoftmax
+# Draws of the candidates of Auto, and categories of all variables that its surrogates learn.
+LARGEST_SET, LARGEST_LEARNT = 20, 2000
 
-_BY_NAME: dict[str, type[Named | ScopedLeaveOneOut | Exact]] = {
+Candidate = Sampling | ScopedLeaveOneOut | Exact | ControlVariate
+
+
+class Auto:
+    """The estimator that leaves the least variance for an evaluation here, found by trying several in turn.
+
+    Keep one object from call to call: each of the first calls is made with one candidate, in turn, and shows the
+    variance of its gradient and the evaluations that it takes. One that is twice as bad as the best is given up;
+    when the trial has used its evaluations the best is settled on for all later calls. Unbiased in every call,
+    as the choice depends on past calls only: for this each call needs noise of its own, so never the same seed
+    twice. A call takes about as many evaluations as it may, and `n_samples` times that. Where these are enough
+    for all vectors it takes `Exact`. Variance changes as the logits do: a new object tries anew.
+
+    The name "auto" alone is for a single estimate: `gradient` then makes a trial first, with a new object and
+    evaluations that serve for nothing else, and counts these too.
+
+    Parameters
+    ----------
+    candidates : sequence of Estimator, optional
+        By default: `ScopedLeaveOneOut` where the objective has terms; `LeaveOneOut`, with a `ControlVariate` of
+        the better of `Additive` and `Hamming` where there is one problem of several variables with at most 2,000
+        categories together; `LocalPair`, `RaoBlackwellTop` and `LocalExpectation` where a call's evaluations are
+        enough for a sample of it; of one variable `LeaveOneOut` and `UnorderedSet`.
+    evaluations : int
+        Evaluations that a call may take, for each problem, at least 4.
+    trial : int
+        Evaluations after which the trial is over, for each problem; more where they are too few to call each
+        candidate twice.
+
+    Attributes
+    ----------
+    choice : Estimator or None
+        What was settled on, if anything.
+    report : list of Trial
+        What was measured, the best first: each has `estimator`, `calls`, `variance` (total, of one sample),
+        `evaluations` (of one sample) and `score`, their product.
+    """
+
+    def __init__(
+        self, candidates: Sequence[Candidate] | None = None, evaluations: int = 200, trial: int = 4000
+    ) -> None:
+        if candidates is not None:
+            if isinstance(candidates, str | Candidate) or not candidates:
+                raise TypeError(
+                    f"candidates must be a sequence of estimators, such as [LeaveOneOut()]; got {candidates!r}"
+                )
+            for candidate in candidates:
+                if not isinstance(candidate, Candidate):
+                    raise TypeError(f"candidates must be estimators, such as LeaveOneOut(); got {candidate!r}")
+        self.candidates = None if candidates is None else list(candidates)
+        self.evaluations = check_integer(evaluations, "evaluations", 4)
+        self.trial = check_integer(trial, "trial", 1)
+        self._trials: Trials | None = None
+        self._sizes: list[int] = []
+
+    def __repr__(self) -> str:
+        return f"Auto(evaluations={self.evaluations}, trial={self.trial})"
+
+    @property
+    def choice(self) -> Candidate | None:
+        """What was settled on."""
+        return self._trials.next.estimator if self._trials and self._trials.settled else None
+
+    @property
+    def report(self) -> list[Trial]:
+        """What was measured, the best first."""
+        measured = [trial for trial in (self._trials.all if self._trials else []) if trial.calls]
+        return sorted(measured, key=lambda trial: trial.score)
+
+    def next_trial(self, logits: Logits, objective: object, n_samples: int) -> tuple[Trial, int]:
+        """The candidate of the next call, and how many samples of it."""
+        sizes = [int(size) for size in logits.sizes[: logits.n_variables]]
+        if self._trials is None:
+            candidates = self.candidates or self._defaults(logits, objective)
+            trials = [Trial(candidate, isinstance(candidate, ControlVariate)) for candidate in candidates]
+            self._trials, self._sizes = Trials(trials, self.trial * logits.n_problems), sizes
+        if sizes != self._sizes:
+            raise ValueError(
+                f"estimator Auto was tried on {len(self._sizes)} variables of {_some(self._sizes)} categories, "
+                f"and is now used for {len(sizes)} of {_some(sizes)}; make a new one for each objective"
+            )
+        trial = self._trials.next
+        samples = 1
+        if trial.evaluations:
+            samples = round(self.evaluations * logits.n_problems / trial.evaluations)
+            samples = min(max(1, samples), self.evaluations)
+        return trial, n_samples * samples if self._trials.settled else max(2, n_samples * samples)
+
+    def record(self, trial: Trial, logits: Logits, estimate: GradientEstimate, n_samples: int) -> None:
+        """Learn what a call has shown, if it has several samples."""
+        if self._trials is None or estimate.standard_error is None or n_samples == 1:
+            return
+        errors = estimate.standard_error if logits.shape is None else [estimate.standard_error]
+        variance = n_samples * sum(float((error**2).sum()) for error in errors)
+        self._trials.record(trial, variance, estimate.n_evaluations, n_samples)
+
+    def teach(self, trial: Trial, logits: Logits, actions: VectorArray, values: FloatArray) -> None:
+        """Show the surrogates of other candidates what was evaluated for this one."""
+        sizes = [int(size) for size in logits.sizes]
+        for other in self._trials.left if self._trials and not self._trials.settled else []:
+            if other is not trial and isinstance(other.estimator, ControlVariate):
+                surrogate = other.estimator.surrogate
+                surrogate.observe(actions, values, surrogate.predict(actions), sizes)
+
+    def _defaults(self, logits: Logits, objective: object) -> list[Candidate]:
+        """The candidates that are applicable."""
+        available = np.add.reduceat(logits.inverse_weights < np.inf, logits.offsets[:-1], dtype=np.float64)
+        by_problem = available.reshape(logits.n_problems, -1)
+        if np.log(by_problem).sum(axis=1).max() <= np.log(self.evaluations + 0.5):
+            return [Exact(self.evaluations)]
+        loo = LeaveOneOut(min(LARGEST_SET, self.evaluations // 2))
+        k = logits.n_variables
+        if k == 1:
+            return [loo, UnorderedSet(loo.n)]
+        candidates: list[Candidate] = [loo]
+        if logits.n_problems == 1 and available.sum() <= LARGEST_LEARNT:
+            candidates = [ControlVariate(loo, BestOf(Additive(), Hamming()))]
+        if hasattr(objective, "scopes") and callable(getattr(objective, "terms", None)):
+            candidates.append(ScopedLeaveOneOut(loo.n, objective.scopes))
+        delta = callable(getattr(objective, "delta", None))
+        local: list[tuple[Candidate, float]] = [
+            (LocalPair(), k + 1),
+            (RaoBlackwellTop(), np.minimum(by_problem, 3).sum(axis=1).max() + 1),
+            (LocalExpectation(), (by_problem - 1).sum(axis=1).max() + 1),
+        ]
+        return candidates + [each for each, needed in local if delta or needed <= self.evaluations]
+
+
+def _some(sizes: list[int]) -> str:
+    """Numbers of categories in few words."""
+    return f"{sizes[0]}" if len(set(sizes)) == 1 else f"{min(sizes)} to {max(sizes)}"
+
+
+Estimator = Candidate | GumbelSoftmax | Auto
+
+_BY_NAME: dict[str, type[Named | ScopedLeaveOneOut | Exact | Auto]] = {
     "ar": AR,
     "ars": ARS,
     "arsm": ARSM,
@@ -431,8 +616,10 @@ _BY_NAME: dict[str, type[Named | ScopedLeaveOneOut | Exact]] = {
     "pair": LocalPair,
     "arm": ARM,
     "disarm": DisARM,
+    "carms": CARMS,
     "unordered": UnorderedSet,
     "exact": Exact,
+    "auto": Auto,
 }
 
 

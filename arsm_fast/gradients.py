@@ -10,13 +10,22 @@ from ._coordinate import CoordinateSwaps
 from ._local import Local
 from ._logits import FloatArray, Logits, LogitsLike, check_logits
 from ._one_variable import OneVariable
-from ._random import SeedLike
+from ._random import SeedLike, as_generator
 from ._relaxed import LinearTable, with_relaxed
 from ._scoped import ScopedDraws
 from ._structure import evaluate_by_delta, evaluate_terms, with_scopes_of
-from .estimators import Estimator, Exact, ScopedLeaveOneOut, resolve_estimator
+from .estimators import Auto, Estimator, Exact, ScopedLeaveOneOut, resolve_estimator
 from .objectives import Objective, evaluate_proposal
-from .proposals import GradientEstimate, Method, Proposal, check_batch_size, finish, make_method
+from .proposals import (
+    GradientEstimate,
+    Method,
+    Proposal,
+    TrialProposal,
+    check_batch_size,
+    check_no_noise,
+    finish,
+    make_method,
+)
 
 __all__ = ["gradient"]
 
@@ -53,7 +62,8 @@ def gradient(
         unavailable: f is never asked for it.
     estimator : Estimator or str
         An estimator, or the name of a default one: "ar", "ars", "arsm", "reinforce", "loo", "local",
-        "top", "pair", "arm", "disarm", "unordered", "exact"; or "scoped", where the objective has terms.
+        "top", "pair", "arm", "disarm", "carms", "unordered", "exact"; or "scoped", where the objective has
+        terms; or "auto", which tries several first: see `Auto`.
         All are unbiased, but for `GumbelSoftmax`. Those that need a relaxed objective, and are given none, take
         the attribute ``relaxed`` of the objective, or for an array of values ``sum_c s_c f(c)``.
     n_samples : int
@@ -110,6 +120,17 @@ def gradient(
     resolved = resolve_estimator(estimator)
     count = check_count(n_samples, "n_samples")
     check_batch_size(max_batch, checked.n_variables)
+    if isinstance(resolved, Auto):
+        check_no_noise(noise)
+        if isinstance(estimator, str):
+            return _tried_estimate(objective, logits, resolved, count, rng, max_batch)
+        if callable(objective):
+            tried = TrialProposal(checked, resolved, objective, count, rng)
+            return _evaluated(objective, tried, tried.method, checked, max_batch)
+        trial, count = resolved.next_trial(checked.as_rows(), objective, count)
+        estimate = gradient(objective, logits, estimator=trial.estimator, n_samples=count, rng=rng)
+        resolved.record(trial, checked, estimate, count)
+        return estimate
     if isinstance(resolved, ScopedLeaveOneOut):
         resolved = with_scopes_of(objective, resolved)
     elif not callable(objective):
@@ -122,6 +143,22 @@ def gradient(
     return _evaluated(objective, proposal, method, checked, max_batch)
 
 
+def _tried_estimate(
+    objective: Objective, logits: LogitsLike, auto: Auto, n_samples: int, rng: SeedLike, max_batch: int | None
+) -> GradientEstimate:
+    """The estimate of a new Auto after its trial."""
+    generator, n_evaluations = as_generator(rng), 0
+    while True:
+        settled = auto.choice is not None
+        count = n_samples if settled else 1
+        estimate = gradient(
+            objective, logits, estimator=auto, n_samples=count, rng=generator, max_batch=max_batch
+        )
+        n_evaluations += estimate.n_evaluations
+        if settled:
+            return replace(estimate, n_evaluations=n_evaluations)
+
+
 def _evaluated(
     objective: Any, proposal: Proposal, method: Method, logits: Logits, max_batch: int | None
 ) -> GradientEstimate:
@@ -129,8 +166,8 @@ def _evaluated(
         sums = evaluate_terms(objective, proposal, method, logits, max_batch)
         return proposal.estimate_from(method.estimate_from_sums(sums))
     if isinstance(method, Local | CoordinateSwaps) and callable(getattr(objective, "delta", None)):
-        values, n_evaluations = evaluate_by_delta(objective, method.distinct, logits, max_batch)
-        return replace(proposal.estimate(values), n_evaluations=n_evaluations)
+        values, proposal.n_evaluations = evaluate_by_delta(objective, method.distinct, logits, max_batch)
+        return proposal.estimate(values)
     return proposal.estimate(evaluate_proposal(objective, proposal, logits, max_batch))
 
 

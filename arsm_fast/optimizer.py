@@ -21,7 +21,8 @@ from ._random import SeedLike, philox_key
 from ._scoped_annealing import ScopedAnnealingSearch
 from ._state import Fields, read_state, seal
 from ._vectors import VectorArray
-from .estimators import ControlVariate, Estimator, Exact, LeaveOneOut, Named, resolve_estimator
+from .baselines import Baseline
+from .estimators import ControlVariate, Estimator, Exact, LeaveOneOut, Named, Reinforce, resolve_estimator
 from .updates import Annealing, Update, resolve_update
 
 __all__ = ["Expected", "Optimizer"]
@@ -184,7 +185,8 @@ class Optimizer:
         else:
             resolved = _gradient_estimator(estimator, n_proposals, self._n)
             self._search = DescentSearch(update, self._categories, logits, estimator=resolved)
-        self._keeps_state = not isinstance(resolved, ControlVariate)
+        learns = isinstance(resolved, Reinforce) and isinstance(resolved.baseline, Baseline)
+        self._keeps_state = not (learns or isinstance(resolved, ControlVariate))
         self._settings = repr(
             (update, resolved, self._n, noisy, maximize, checked_scopes, sizes.tolist(), logits.tolist())
         )
@@ -523,10 +525,11 @@ class Optimizer:
         Raises
         ------
         TypeError
-            For the estimator `ControlVariate`, whose surrogate keeps what it learnt to itself.
+            For estimators that keep what they learn to themselves: `ControlVariate`, and `Reinforce` with a
+            `Baseline`.
         """
         if not self._keeps_state:
-            raise TypeError("state_dict() cannot keep what the surrogate of a ControlVariate has learnt")
+            raise TypeError("state_dict() cannot keep what a ControlVariate or a Baseline has learnt")
         hashes, totals, counts = self._memory.arrays()
         step = self._step
         none = np.empty((0, self._categories.n_variables), np.int32)
@@ -567,7 +570,7 @@ class Optimizer:
             If this is not the state of an Optimizer with these settings, or is damaged. Nothing is changed then.
         """
         if not self._keeps_state:
-            raise TypeError("load_state_dict() is not for a ControlVariate, whose surrogate has no state here")
+            raise TypeError("load_state_dict() cannot give a ControlVariate or a Baseline what it had learnt")
         lengths = {"T": self._n_terms or 0, "K": self._categories.n_variables, "N": self._categories.total}
         fields: Fields = {
             "key": (np.uint64, ""),
@@ -659,7 +662,7 @@ def _gradient_estimator(estimator: Estimator | str | None, n_proposals: int | No
     resolved = resolve_estimator(estimator)
     if not isinstance(resolved, Named | Exact | ControlVariate):
         raise ValueError(
-            f"estimator must be one for a black box, which needs values of f alone; got {type(resolved).__name__}"
+            f"estimator must need values of f alone, and must not be Auto; got {type(resolved).__name__}"
         )
     return resolved
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._antithetic import AntitheticPairs
+from ._carms import AntitheticSets
 from ._checks import Scopes, check_count, check_integer, check_noise, check_terms, check_values
 from ._control_variate import WithSurrogate
 from ._coordinate import CoordinateSwaps
@@ -19,20 +20,25 @@ from ._draws import Draws
 from ._exact import Enumeration
 from ._joint_pairs import JointPairs
 from ._joint_references import JointReferences
+from ._joint_sets import JointSets
+from ._learnt_baseline import LearntBaseline
 from ._local import LocalPairs, LocalSums
 from ._logits import FloatArray, Logits, LogitsLike, check_logits
 from ._moments import Moments
 from ._noise import NOT_GIVEN, Noise
 from ._one_variable import OneVariable
 from ._random import SeedLike, philox_key
-from ._relaxed import relaxed_method
+from ._relaxed import relaxed_method, with_relaxed
 from ._scoped import ScopedDraws
 from ._unordered import UnorderedSets
 from ._vectors import Vectors
+from .baselines import Baseline
 from .estimators import (
     ARM,
     ARS,
     ARSM,
+    CARMS,
+    Auto,
     ControlVariate,
     DisARM,
     Estimator,
@@ -127,6 +133,7 @@ class Proposal:
         self._share = share
         self._vectors, self.problem = method.propose()
         self.problem.flags.writeable = False
+        self.n_evaluations = len(self.problem)  # fewer where f tells several values at once
         self._formed: NDArray[np.int32] | None = None
 
     def __repr__(self) -> str:
@@ -200,7 +207,7 @@ class Proposal:
     def estimate_from(self, moments: Moments) -> GradientEstimate:
         """The estimate in the user's shapes, from what the method made of the values."""
         value = moments.value if self._logits.batched else float(moments.value[0])
-        estimate = finish(self._logits, moments, value, self._n_samples, len(self.problem), exact=self._exact)
+        estimate = finish(self._logits, moments, value, self._n_samples, self.n_evaluations, exact=self._exact)
         return replace(estimate, share=self._share)
 
 
@@ -280,20 +287,22 @@ def propose(
         unavailable.
     estimator : Estimator or str
         An estimator, or the name of a default one: "ar", "ars", "arsm", "reinforce", "loo", "local",
-        "top", "pair", "arm", "disarm", "unordered", "exact". `ScopedLeaveOneOut` needs its scopes here.
+        "top", "pair", "arm", "disarm", "carms", "unordered", "exact". `ScopedLeaveOneOut` needs its scopes here,
+        and `Auto` must be an object that is kept.
     n_samples : int
         Samples to average over. f is still asked each distinct vector of a problem once.
     noise : array_like or list, optional
         Dirichlet(1) noise in place of drawn noise, of shape ``(n_samples,) + logits.shape``; for
         `LeaveOneOut` and `ScopedLeaveOneOut` of shape ``(n_samples, n) + logits.shape``, and for pairs with
-        replacement with n = 2; `DisARM`, `GumbelSoftmax`, `REBAR`, `RELAX` and `MuProp` take none. For a list of
-        logits a list of arrays. Its sums may be off by 1e-6. References are still drawn.
+        replacement with n = 2; `DisARM`, `CARMS`, `UnorderedSet` of several variables, `GumbelSoftmax`, `REBAR`,
+        `RELAX` and `MuProp` take none. For a list of logits a list of arrays. Its sums may be off by 1e-6.
+        References are still drawn.
     rng : None, int, SeedSequence or Generator
         Source of the noise and of references. The same seed gives the same bits for any number of threads.
     sample_range : tuple of two ints, optional
         Draw only the samples first, ..., stop - 1 of the n_samples that this rng has, for an estimate from these:
-        several machines can so share one gradient, of which `combine` makes a whole. Not for `Exact`,
-        `ControlVariate` and those for relaxed objectives.
+        several machines can so share one gradient, of which `combine` makes a whole. Not for `Exact`, those
+        that learn, `CARMS`, `UnorderedSet` of several variables and those for relaxed objectives.
 
     Returns
     -------
@@ -315,10 +324,15 @@ def propose(
     (3, 4)
     """
     checked = check_logits(logits)
+    if isinstance(estimator, str) and estimator == "auto":
+        raise ValueError('estimator "auto" must remember what it tried: pass one object Auto() to each call')
     resolved = resolve_estimator(estimator)
     count = check_count(n_samples, "n_samples")
     if sample_range is not None:
         return _propose_share(checked, resolved, count, noise, rng, sample_range)
+    if isinstance(resolved, Auto):
+        check_no_noise(noise)
+        return TrialProposal(checked, resolved, None, count, rng)
     method = make_method(checked, resolved, count, noise, rng)
     return Proposal(checked, method, count, exact=isinstance(resolved, Exact))
 
@@ -335,13 +349,10 @@ def _propose_share(
             f"sample_range must be (first, stop) with 0 <= first < stop <= n_samples, here {n_samples}; "
             f"got {sample_range!r}"
         )
-    for kinds, why in (
-        (Exact, "which draws no samples"),
-        (ControlVariate, "whose surrogate learns from all"),
-        (GumbelSoftmax | REBAR | RELAX | MuProp, "whose noise is not all addressed by samples"),
-    ):
-        if isinstance(estimator, kinds):
-            raise ValueError(f"sample_range must be None for the estimator {type(estimator).__name__}, {why}")
+    reason = _why_no_shares(estimator, logits)
+    if reason:
+        name = type(estimator).__name__
+        raise ValueError(f"sample_range must be None for the estimator {name}, {reason}")
     if noise is not None:
         raise ValueError("noise must be None with sample_range, which says which noise to draw")
     if rng is None:
@@ -350,6 +361,57 @@ def _propose_share(
     method = make_method(logits, estimator, stop - first, None, rng, first)
     share = Share(first, stop, n_samples, estimator, key)
     return Proposal(logits, method, stop - first, exact=False, share=share)
+
+
+def check_no_noise(noise: Any) -> None:
+    """Auto takes none."""
+    if noise is not None:
+        raise ValueError("noise must be None for the estimator Auto, whose candidates take different kinds")
+
+
+class TrialProposal(Proposal):
+    """The proposal of a candidate of Auto, which learns what it has shown the first time it is told."""
+
+    def __init__(self, logits: Logits, auto: Auto, objective: Any, n_samples: int, rng: SeedLike) -> None:
+        self._auto = auto
+        self._trial, count = auto.next_trial(logits, objective, n_samples)
+        estimator = with_relaxed(self._trial.estimator, getattr(objective, "relaxed", None))
+        self.method = make_method(logits, estimator, count, None, rng)
+        super().__init__(logits, self.method, count, exact=isinstance(estimator, Exact))
+        self._told = False
+
+    def estimate_from(self, moments: Moments) -> GradientEstimate:
+        """The estimate, which is recorded."""
+        estimate = super().estimate_from(moments)
+        if not self._told:
+            self._told = True
+            self._auto.record(self._trial, self._logits, estimate, self._n_samples)
+        return estimate
+
+    def estimate(self, values: ArrayLike) -> GradientEstimate:
+        """As that of any proposal; the values teach the surrogates of other candidates too."""
+        first = not self._told
+        estimate = super().estimate(values)
+        if first and not isinstance(self.method, ScopedDraws):
+            told = np.asarray(values, np.float64)
+            self._auto.teach(self._trial, self._logits, self._vectors[: told.size], told)
+        return estimate
+
+
+def _why_no_shares(estimator: Estimator | Auto, logits: Logits) -> str:
+    """Why an estimator's samples cannot be drawn apart; empty where they can."""
+    if isinstance(estimator, Exact):
+        return "which draws no samples"
+    if isinstance(estimator, ControlVariate):
+        return "whose surrogate learns from all"
+    if isinstance(estimator, Reinforce) and isinstance(estimator.baseline, Baseline):
+        return "whose baseline learns from all"
+    if isinstance(estimator, Auto):
+        return "which chooses by all"
+    several = isinstance(estimator, UnorderedSet) and logits.n_variables > 1
+    if several or isinstance(estimator, CARMS | GumbelSoftmax | REBAR | RELAX | MuProp):
+        return "whose noise is not all addressed by samples"
+    return ""
 
 
 def make_method(
@@ -383,15 +445,23 @@ def make_method(
         return _local_method(logits, estimator, n_samples, noise, rng, first)
     if isinstance(estimator, UnorderedSet):
         if logits.n_variables > 1:
-            raise ValueError(f"estimator UnorderedSet is for one variable, here there are {logits.n_variables}")
+            if noise is not None:
+                raise ValueError(
+                    "noise must be None for the estimator UnorderedSet of several variables, which races vectors"
+                )
+            return JointSets(logits, Noise(philox_key(rng), n_samples), estimator.n)
         given = NOT_GIVEN if noise is None else check_noise(noise, logits, (n_samples,))
         return UnorderedSets(logits, Noise(philox_key(rng), n_samples, given, first=first), estimator.n)
-    if isinstance(estimator, DisARM):
+    if isinstance(estimator, DisARM | CARMS):
         if noise is not None:
             raise ValueError(
-                "noise must be None for the estimator DisARM, whose pairs are not of Dirichlet noise"
+                f"noise must be None for the estimator {type(estimator).__name__}, whose draws are not each of "
+                "Dirichlet noise"
             )
-        return AntitheticPairs(logits, Noise(philox_key(rng), n_samples, first=first))
+        settings = Noise(philox_key(rng), n_samples, first=first)
+        if isinstance(estimator, CARMS):
+            return AntitheticSets(logits, settings, estimator.n, estimator.limit)
+        return AntitheticPairs(logits, settings)
     if isinstance(estimator, ScopedLeaveOneOut):
         if estimator.scopes is None:
             raise ValueError(
@@ -408,9 +478,12 @@ def make_method(
         kind, n_draws = draws.LEAVE_ONE_OUT, estimator.n
     elif isinstance(estimator, Reinforce):
         kind = draws.REINFORCE
-        baseline = _check_baseline(estimator.baseline, logits.n_problems)
+        if not isinstance(estimator.baseline, Baseline):
+            baseline = _check_baseline(estimator.baseline, logits.n_problems)
     given = NOT_GIVEN if noise is None else check_noise(noise, logits, leading)
     settings = Noise(philox_key(rng), n_samples, given, first=first * n_draws)
+    if isinstance(estimator, Reinforce) and isinstance(estimator.baseline, Baseline):
+        return LearntBaseline(logits, settings, estimator.baseline)
     return Draws(logits, settings, kind, n_draws=n_draws, baseline=baseline)
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ._checks import check_integer
 from ._logits import FloatArray
 
-__all__ = ["Additive", "Hamming", "Surrogate"]
+__all__ = ["Additive", "BestOf", "Hamming", "Surrogate"]
 
 ActionArray = NDArray[np.int32]
 
@@ -215,3 +215,50 @@ class Hamming(Surrogate):
             self._weights = np.linalg.solve(kernel, self._values - mean)
             self._centers, self._mean = self._actions, mean
             self._fitted_n = self._n
+
+
+class BestOf(Surrogate):
+    """Of several surrogates the one that has explained most of the last batches before they were evaluated.
+
+    All learn from all evaluations.
+
+    Parameters
+    ----------
+    *surrogates : Surrogate
+        New ones.
+    """
+
+    def __init__(self, *surrogates: Surrogate) -> None:
+        if not surrogates or not all(isinstance(surrogate, Surrogate) for surrogate in surrogates):
+            raise TypeError(f"surrogates must be at least one Surrogate, such as Additive(); got {surrogates!r}")
+        self.surrogates = surrogates
+
+    @property
+    def best(self) -> Surrogate:
+        """The one that is used next."""
+        return max(self.surrogates, key=lambda surrogate: surrogate.scale * surrogate._covariance)
+
+    @property
+    def scale(self) -> float:
+        """That of the best."""
+        return self.best.scale
+
+    def predict(self, actions: ActionArray) -> FloatArray:
+        """That of the best."""
+        return self.best.predict(actions)
+
+    def expectation(self, probabilities: list[FloatArray]) -> tuple[list[FloatArray], float]:
+        """That of the best."""
+        return self.best.expectation(probabilities)
+
+    def observe(
+        self, actions: ActionArray, values: FloatArray, predictions: FloatArray, sizes: list[int]
+    ) -> None:
+        """Have each score predictions of its own, and learn."""
+        for surrogate in self.surrogates:
+            surrogate.observe(actions, values, surrogate.predict(actions), sizes)
+
+    def learn(self, actions: ActionArray, values: FloatArray, sizes: list[int]) -> None:
+        """Have each learn."""
+        for surrogate in self.surrogates:
+            surrogate.learn(actions, values, sizes)

@@ -2,10 +2,10 @@
 
 For each problem and estimator: the total variance of the gradient from one sample, the distinct evaluations that
 a sample takes, and their product relative to that of LeaveOneOut(10), with standard errors. Points are logits
-drawn from N(0, scale**2); those of the paper's toy lie on the way of exact gradient ascent. Control variates have
-learnt from 1,000 evaluations at logits nearby. Estimators that are told the objective's terms, or its values for
-changes of one variable, are marked +; what these cost is not counted. About five minutes; --quick takes few
-samples.
+drawn from N(0, scale**2); those of the paper's toy lie on the way of exact gradient ascent. Control variates and
+baselines have learnt from 1,000 evaluations at logits nearby; Auto is what it settles on after a trial there.
+Estimators that are told the objective's terms, or its values for changes of one variable, are marked +; what
+these cost is not counted. About ten minutes; --quick takes few samples.
 """
 
 import argparse
@@ -61,7 +61,7 @@ def estimators(f, logits):
         "LeaveOneOut(10)": LeaveOneOut(10),
     }
     if one_variable:
-        found |= {"LeaveOneOut(30)": LeaveOneOut(30), "UnorderedSet(10)": arsm_fast.UnorderedSet(10)}
+        found["LeaveOneOut(30)"] = LeaveOneOut(30)
     else:
         found |= {
             "ARSM(plus=True)": ARSM(plus=True),
@@ -72,17 +72,34 @@ def estimators(f, logits):
             "LeaveOneOut(10), Additive": ControlVariate(LeaveOneOut(10), arsm_fast.Additive()),
             "LeaveOneOut(10), Hamming": ControlVariate(LeaveOneOut(10), arsm_fast.Hamming()),
         }
-    found["DisARM"] = arsm_fast.DisARM()
+    found |= {
+        "REINFORCE, RunningMean": arsm_fast.Reinforce(arsm_fast.RunningMean()),
+        "DisARM": arsm_fast.DisARM(),
+        "UnorderedSet(10)": arsm_fast.UnorderedSet(10),
+        "Auto": arsm_fast.Auto(),
+    }
+    if logits.shape[1] <= 100:
+        found["CARMS(10)"] = arsm_fast.CARMS(10)
     if hasattr(f, "terms"):
         found["ScopedLeaveOneOut(10) +"] = arsm_fast.ScopedLeaveOneOut(10)
     if hasattr(f, "delta"):
         found["LocalExpectation +"] = arsm_fast.LocalExpectation()
         found["LocalPair +"] = arsm_fast.LocalPair()
+    if hasattr(f, "terms") or hasattr(f, "delta"):
+        found["Auto +"] = arsm_fast.Auto()
     return found
 
 
+def choose(f, logits, auto):
+    """What Auto settles on."""
+    rng = np.random.default_rng(0)
+    while auto.choice is None:
+        arsm_fast.gradient(f, logits + 0.3 * rng.normal(size=logits.shape), estimator=auto, rng=rng)
+    return auto.choice
+
+
 def learn(f, logits, estimator):
-    """Let a control variate see 1,000 evaluations."""
+    """Let a control variate or a baseline see 1,000 evaluations."""
     rng = np.random.default_rng(0)
     n = 0
     while n < 1000:
@@ -113,8 +130,11 @@ def compare(name, scale, n_parts, n_samples, n_singles):
     )
     rows = {}
     for label, estimator in estimators(f, logits).items():
-        asked = f if label.endswith("+") or not callable(getattr(f, "delta", None)) else f.__call__
-        if isinstance(estimator, ControlVariate):
+        asked = f if label.endswith("+") or not hasattr(f, "n_categories") else f.__call__
+        if isinstance(estimator, arsm_fast.Auto):
+            estimator = choose(asked, logits, estimator)
+            label = f"{label}: {type(estimator).__name__}"
+        elif isinstance(estimator, ControlVariate) or "RunningMean" in label:
             learn(asked, logits, estimator)
         rows[label] = measure(asked, logits, estimator, n_parts, n_samples, n_singles)
     (loo, loo_error), (loo_count, _) = rows["LeaveOneOut(10)"]

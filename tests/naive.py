@@ -5,6 +5,7 @@ and gradients are lists too. One variable is a list of one.
 """
 
 import itertools
+from fractions import Fraction
 
 import numpy as np
 
@@ -267,3 +268,59 @@ def disarm(f, uniforms, logits):
         gradient[k][one[k]] += 0.5 * (f(one) - f(other)) * weight
         gradient[k][other[k]] -= 0.5 * (f(one) - f(other)) * weight
     return gradient, (f(one) + f(other)) / 2
+
+
+def carms_edges(logits, n):
+    """The categories, the likeliest first, and the thresholds of d between them."""
+    order = np.argsort(-logits)
+    below = np.concatenate([[0.0], softmax(logits)[order].cumsum()])
+    below[-1] = 1.0
+    return order, 1 - below ** (1 / (n - 1))
+
+
+def carms_joint(edges, n):
+    """How likely two draws are each pair of categories, in exact arithmetic from the thresholds."""
+    exact = [Fraction(float(edge)) for edge in edges]
+
+    def both_above(s, t):
+        return max(Fraction(0), 1 - s - t) ** (n - 1)
+
+    size = len(edges) - 1
+    joint = np.empty((size, size))
+    for a, b in itertools.product(range(size), repeat=2):
+        upper_a, lower_a, upper_b, lower_b = exact[a], exact[a + 1], exact[b], exact[b + 1]
+        joint[a, b] = float(
+            both_above(lower_a, lower_b)
+            - both_above(upper_a, lower_b)
+            - both_above(lower_a, upper_b)
+            + both_above(upper_a, upper_b)
+        )
+    return joint
+
+
+def carms(f, shared, draws, logits):
+    """Pairs of draws from shared Dirichlet noise, weighted; other draws for variables that it would not help."""
+    n = len(draws)
+    actions, ratios = np.empty((n, len(logits)), int), []
+    for k, phi in enumerate(logits):
+        p, (order, edges) = softmax(phi), carms_edges(phi, n)
+        joint = np.empty((len(phi), len(phi)))
+        joint[np.ix_(order, order)] = carms_joint(edges, n)
+        possible = np.outer(p, p) * (1 - np.eye(len(phi)))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = np.where(possible > 0, possible / joint, 0.0)
+        if (possible * ratio)[possible > 0].sum() <= possible.sum():
+            actions[:, k] = [order[np.flatnonzero(d < edges[:-1])[-1]] for d in shared[k]]
+        else:
+            ratio[:] = 1.0
+            actions[:, k] = [winner(noise[k], phi) for noise in draws]
+        ratios.append(ratio)
+    values = [f(tuple(z)) for z in actions.tolist()]
+    gradient = [np.zeros(len(phi)) for phi in logits]
+    for i, j in itertools.combinations(range(n), 2):
+        for k, ratio in enumerate(ratios):
+            a, b = actions[i, k], actions[j, k]
+            share = 0.0 if a == b else ratio[a, b] * (values[i] - values[j]) / (n * (n - 1))
+            gradient[k][a] += share
+            gradient[k][b] -= share
+    return gradient, np.mean(values)

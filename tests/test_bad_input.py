@@ -8,6 +8,7 @@ import pytest
 from arsm_fast import (
     ARS,
     ARSM,
+    CARMS,
     Exact,
     LeaveOneOut,
     LocalExpectation,
@@ -101,10 +102,10 @@ def test_bad_logits(call, logits, kind, message):
             {"estimator": "arms"},
             ValueError,
             "estimator must be one of 'ar', 'ars', 'arsm', 'reinforce', 'loo', 'scoped', 'local', 'top', 'pair', "
-            "'arm', 'disarm', 'unordered', 'exact', or one of AR(), ARS(), ARSM(), Reinforce(), LeaveOneOut(), "
-            "ScopedLeaveOneOut(), LocalExpectation(), RaoBlackwellTop(), LocalPair(), ARM(), DisARM(), "
-            "UnorderedSet(), Exact(), ControlVariate(...), GumbelSoftmax(...), REBAR(...), RELAX(...), "
-            "MuProp(...); got 'arms'",
+            "'arm', 'disarm', 'carms', 'unordered', 'exact', 'auto', or one of AR(), ARS(), ARSM(), Reinforce(), "
+            "LeaveOneOut(), ScopedLeaveOneOut(), LocalExpectation(), RaoBlackwellTop(), LocalPair(), ARM(), "
+            "DisARM(), CARMS(), UnorderedSet(), Exact(), Auto(), ControlVariate(...), "
+            "GumbelSoftmax(...), REBAR(...), RELAX(...), MuProp(...); got 'arms'",
         ),
         ({"estimator": ARSM}, ValueError, "estimator must be one of"),
         ({"estimator": None}, ValueError, "estimator must be one of"),
@@ -152,10 +153,16 @@ def test_bad_logits(call, logits, kind, message):
             "estimator ARM is for variables of two categories, here one has 3; ARSM is its form for others",
         ),
         ({"noise": NOISE, "estimator": "disarm"}, ValueError, "noise must be None for the estimator DisARM"),
+        ({"noise": NOISE, "estimator": "carms"}, ValueError, "noise must be None for the estimator CARMS"),
         (
-            {"estimator": "unordered"},
+            {"estimator": CARMS(2, limit=17)},
             ValueError,
-            "estimator UnorderedSet is for one variable, here there are 2",
+            "weights all pairs of categories, here 18, more than its limit of 17; LeaveOneOut is as good",
+        ),
+        (
+            {"noise": NOISE, "estimator": "unordered"},
+            ValueError,
+            "noise must be None for the estimator UnorderedSet of several variables",
         ),
         ({"noise": NOISE, "estimator": LocalPair(True)}, ValueError, "noise must have shape (1, 2, 2, 3)"),
         ({"noise": NOISE[0], "estimator": "local"}, ValueError, "noise must have shape (1, 2, 3)"),
@@ -178,8 +185,8 @@ def test_bad_arguments(arguments, kind, message):
         (lambda: LeaveOneOut(1), ValueError, "n must be at least 2; got 1"),
         (lambda: LeaveOneOut(True), TypeError, "n must be an integer; got True"),
         (lambda: Reinforce(np.nan), ValueError, "baseline must be finite; got nan"),
-        (lambda: Reinforce("x"), TypeError, "baseline must be a number or an array of them; got 'x'"),
-        (lambda: Reinforce([[1.0], [1.0, 2.0]]), TypeError, "baseline must be a number or an array of them"),
+        (lambda: Reinforce("x"), TypeError, "baseline must be a Baseline, a number or an array of them; got 'x'"),
+        (lambda: Reinforce([[1.0], [1.0, 2.0]]), TypeError, "baseline must be a Baseline, a number or an array"),
         (lambda: ARSM(np.array(["joint", "joint"])), ValueError, 'swap must be "joint" or "coordinate"'),
         (lambda: ARSM(plus="no"), TypeError, "plus must be True or False; got 'no'"),
         (lambda: LocalExpectation(0), ValueError, "variables must be at least 1; got 0"),
@@ -188,6 +195,8 @@ def test_bad_arguments(arguments, kind, message):
         (lambda: RaoBlackwellTop(None), TypeError, "m must be an integer; got None"),
         (lambda: LocalPair("no"), TypeError, "replacement must be True or False; got 'no'"),
         (lambda: UnorderedSet(1), ValueError, "n must be at least 2; got 1"),
+        (lambda: CARMS(1), ValueError, "n must be at least 2; got 1"),
+        (lambda: CARMS(limit=0), ValueError, "limit must be at least 1; got 0"),
         (lambda: Exact(0), ValueError, "limit must be at least 1; got 0"),
     ],
 )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from helpers import RandomFunction
 
-from arsm_fast import ARSM, Additive, ControlVariate, Hamming, LeaveOneOut, Surrogate, gradient, propose
+from arsm_fast import ARSM, Additive, BestOf, ControlVariate, Hamming, LeaveOneOut, Surrogate, gradient, propose
 
 
 def small_problem(rng, sizes=(3, 4, 2)):
@@ -22,7 +22,7 @@ def taught(surrogate, logits, f, n_calls, seed):
     return estimator, rng
 
 
-@pytest.mark.parametrize("make", [Additive, Hamming])
+@pytest.mark.parametrize("make", [Additive, Hamming, lambda: BestOf(Hamming(), Additive())])
 def test_expectation_is_that_of_the_predictions(make):
     rng = np.random.default_rng(0)
     logits, f = small_problem(rng)
@@ -37,7 +37,10 @@ def test_expectation_is_that_of_the_predictions(make):
         assert np.abs(truth).max() > 1e-3
 
 
-SURROGATES = {"additive": Additive, "hamming": lambda: Hamming(memory=20)}
+SURROGATES = {
+    "additive": Additive,
+    "hamming": lambda: Hamming(memory=20),
+}
 INNER = [LeaveOneOut(3), ARSM(), ARSM("coordinate")]
 
 
@@ -87,6 +90,18 @@ def test_an_additive_objective_is_soon_known():
     assert (known.standard_error**2).sum() < 1e-6 * (plain.standard_error**2).sum()
 
 
+def test_the_best_of_several_is_that_which_predicts():
+    rng = np.random.default_rng(8)
+    logits = rng.normal(size=(6, 3))
+    table = rng.normal(size=(6, 3))
+    for f, best in (
+        (lambda a: table[np.arange(6), a].sum(axis=1), Additive),
+        (lambda a: (a[:, ::2] == a[:, 1::2]).sum(axis=1).astype(float), Hamming),
+    ):
+        estimator, _ = taught(BestOf(Additive(), Hamming(100)), logits, f, 60, 9)
+        assert isinstance(estimator.surrogate.best, best)
+
+
 def test_the_same_proposal_may_be_told_again():
     logits, f = small_problem(np.random.default_rng(5))
     estimator, _ = taught(Additive(), logits, f.batch, 20, 6)
@@ -127,6 +142,10 @@ def test_bad_input():
         ControlVariate("loo", Additive())
     with pytest.raises(TypeError, match="surrogate must be a Surrogate"):
         ControlVariate(LeaveOneOut(), "additive")
+    with pytest.raises(TypeError, match="surrogates must be at least one Surrogate"):
+        BestOf()
+    with pytest.raises(TypeError, match="surrogates must be at least one Surrogate"):
+        BestOf(Additive(), "hamming")
     with pytest.raises(ValueError, match="ridge must be positive; got 0"):
         Additive(ridge=0)
     with pytest.raises(ValueError, match="memory must be at least 2; got 1"):

@@ -1,5 +1,8 @@
 """Kernels and estimators against their definitions, with the same noise."""
 
+import functools
+import itertools
+
 import naive
 import numpy as np
 import pytest
@@ -11,12 +14,14 @@ from arsm_fast import (
     AR,
     ARS,
     ARSM,
+    CARMS,
     LeaveOneOut,
     LocalExpectation,
     LocalPair,
     RaoBlackwellTop,
     Reinforce,
     UnorderedSet,
+    _carms,
     _moments,
     gradient,
     propose,
@@ -225,6 +230,43 @@ def test_unordered_set():
         assert estimate.n_evaluations == n
 
 
+def test_unordered_set_of_vectors():
+    rng = np.random.default_rng(16)
+    for seed in range(100):
+        sizes = [int(c) for c in rng.integers(1, 4, size=3)]
+        logits = [rng.choice([0.0, 1.0, 4.0]) * rng.normal(size=c) for c in sizes]
+        n = int(rng.integers(2, 6))
+        if n >= np.prod(sizes):
+            continue
+        table = rng.normal(size=sizes)
+        proposal = propose(logits, estimator=UnorderedSet(n), rng=seed)
+        estimate = proposal.estimate(table[tuple(proposal.actions.T)])
+        # Every vector as a category of one variable, with noise that has these first.
+        p = functools.reduce(np.multiply.outer, [naive.softmax(phi) for phi in logits])
+        noise = p.copy()
+        noise[tuple(proposal.actions.T)] *= 0.1
+        joint, value = naive.unordered_set(table.ravel(), noise.ravel(), np.log(p.ravel()), n)
+        joint = joint.reshape(sizes)
+        for k, g in enumerate(estimate.gradient):
+            np.testing.assert_allclose(g, joint.sum(axis=tuple({0, 1, 2} - {k})), atol=1e-12)
+        assert estimate.value == pytest.approx(value, abs=1e-12)
+
+
+def test_sets_of_vectors_are_drawn_without_replacement():
+    logits = [np.array([1.0, 0.0, -1.0]), np.array([0.5, -0.5])]
+    p = np.multiply.outer(*(naive.softmax(phi) for phi in logits)).ravel()
+    n_samples = 4000
+    counts = {}
+    proposal = propose(logits, estimator=UnorderedSet(2), n_samples=n_samples, rng=0)
+    for sets in proposal._method._actions.reshape(n_samples, 2, 2) @ [2, 1]:
+        key = frozenset(sets.tolist())
+        counts[key] = counts.get(key, 0) + 1
+    for a, b in itertools.combinations(range(6), 2):
+        share = p[a] * p[b] * (1 / (1 - p[a]) + 1 / (1 - p[b]))
+        error = np.sqrt(share * (1 - share) / n_samples)
+        assert abs(counts[frozenset((a, b))] / n_samples - share) < 4 * error
+
+
 def test_disarm():
     fill = from_python(exponentials.fill_exponentials)
     rng = np.random.default_rng(12)
@@ -240,6 +282,41 @@ def test_disarm():
         assert_close(estimate.gradient, expected)
         assert estimate.value == pytest.approx(value, abs=1e-12)
         assert estimate.n_evaluations == len(f.table)
+
+
+def test_carms():
+    fill = from_python(exponentials.fill_exponentials)
+    rng = np.random.default_rng(14)
+    for seed in range(120):
+        n = int(rng.integers(2, 7))
+        logits = [rng.choice([0.0, 1.0, 3.0, 9.0]) * rng.normal(size=c) for c in rng.integers(1, 7, size=3)]
+        logits[0][1:2] = -np.inf
+        shared = [np.empty(n) for _ in logits]
+        draws = [[np.empty(len(phi)) for phi in logits] for _ in range(n)]
+        for k in range(3):
+            fill(philox_key(seed), exponentials.NOISE_STREAM, 0, k, 0, shared[k])
+            shared[k] /= shared[k].sum()
+            for i in range(n):
+                fill(philox_key(seed), exponentials.NOISE_STREAM, i, k, 0, draws[i][k])
+        f = RandomFunction(seed)
+        expected, value = naive.carms(f, shared, draws, logits)
+        estimate = gradient(f.batch, logits, estimator=CARMS(n), rng=seed)
+        assert_close(estimate.gradient, expected)
+        assert estimate.value == pytest.approx(value, abs=1e-12)
+        assert estimate.n_evaluations == len(f.table)
+
+
+def test_joint_probabilities_of_antithetic_draws():
+    rng = np.random.default_rng(15)
+    for n in (2, 3, 4, 10, 50):
+        for scale in (0.0, 1.0, 3.0, 8.0):
+            p = np.sort(naive.softmax(scale * rng.normal(size=12)))[::-1]
+            edges = _carms.thresholds(p[None], n)
+            joint = _carms.joint_probabilities(edges, n)[0]
+            np.testing.assert_allclose(joint.sum(axis=1), p, rtol=1e-13)
+            expected = naive.carms_joint(edges[0], n)
+            np.testing.assert_allclose(joint, expected, rtol=1e-9, atol=1e-15 * expected.max())
+            np.testing.assert_array_equal(joint, joint.T)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from arsm_fast import (
     ARM,
     ARS,
     ARSM,
+    CARMS,
     DisARM,
     LeaveOneOut,
     LocalExpectation,
@@ -105,6 +106,30 @@ def test_unordered_sets_at_their_limits():
             np.testing.assert_allclose(estimate.gradient, exact.gradient, atol=1e-12)
 
 
+def test_sets_of_vectors_at_their_limits():
+    rng = np.random.default_rng(16)
+    logits, table = rng.normal(size=(2, 2, 3)), rng.normal(size=(2, 3, 3))
+    logits[0, 0, 1] = -np.inf
+
+    def f(actions, problem):
+        return table[problem, actions[:, 0], actions[:, 1]]
+
+    exact = gradient(f, logits, estimator="exact")
+    for n in (9, 30):
+        estimate = gradient(f, logits, estimator=UnorderedSet(n), n_samples=5, rng=0)
+        np.testing.assert_allclose(estimate.gradient, exact.gradient, atol=1e-15)
+        np.testing.assert_array_equal(estimate.standard_error, 0.0)
+        assert estimate.n_evaluations == 6 + 9
+    # All of the probability in the set, or so little of it that it is no number.
+    for logits in ([[50.0, 0.0], [-690.0, 0.0], [0.0, 5.0]], np.full((3, 2), 600.0), np.zeros((900, 3))):
+        proposal = propose(logits, estimator=UnorderedSet(6), n_samples=3, rng=0)
+        estimate = proposal.estimate(proposal.actions[:, 0])
+        p = np.exp(np.array(logits[0]) - max(logits[0]))
+        assert abs(estimate.value - p[1] / p.sum()) < 0.6
+        assert np.isfinite(estimate.gradient).all()
+        assert len(np.unique(proposal.actions, axis=0)) == len(proposal.actions)
+
+
 def test_the_top_of_all_categories_is_the_local_expectation():
     logits = np.random.default_rng(11).normal(size=(2, 3, 5))
     local, top = (propose(logits, estimator=e, n_samples=4, rng=1) for e in ("local", RaoBlackwellTop(5)))
@@ -147,7 +172,8 @@ def test_a_subset_of_variables_takes_each_as_often():
     st.sampled_from(
         [
             *(ARS(), ARSM(), ARSM(plus=True), ARSM("coordinate"), LeaveOneOut(3)),
-            *(LocalExpectation(), RaoBlackwellTop(2), LocalPair(), LocalPair(replacement=True), DisARM()),
+            *(LocalExpectation(), RaoBlackwellTop(2), LocalPair(), LocalPair(replacement=True)),
+            *(DisARM(), CARMS(4), UnorderedSet(3)),
         ]
     ),
     st.floats(-500, 500),
@@ -177,7 +203,7 @@ def test_no_pseudo_action_no_gradient():
 
 def test_one_category():
     swaps = ("ar", "ars", "arsm", ARSM("coordinate"))
-    for estimator in (*swaps, "reinforce", "loo", "local", "top", "pair", "disarm", "exact"):
+    for estimator in (*swaps, "reinforce", "loo", "local", "top", "pair", "disarm", "carms", "exact"):
         estimate = gradient(lambda a: 3.0 + a[:, 0], np.zeros((2, 1)), estimator=estimator, n_samples=3, rng=0)
         np.testing.assert_array_equal(estimate.gradient, 0.0)
         assert estimate.value == 3.0
@@ -188,7 +214,8 @@ def test_one_category():
     "estimator",
     [
         *(AR(), ARS(), ARSM(), ARSM(plus=True), ARSM("coordinate"), Reinforce(), LeaveOneOut(4), "exact"),
-        *(LocalExpectation(), RaoBlackwellTop(2), LocalPair(), LocalPair(replacement=True), DisARM()),
+        *(LocalExpectation(), RaoBlackwellTop(2), LocalPair(), LocalPair(replacement=True)),
+        *(DisARM(), CARMS(4), UnorderedSet(5)),
     ],
 )
 def test_unavailable_categories_are_never_asked(estimator):

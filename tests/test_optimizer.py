@@ -18,6 +18,8 @@ from arsm_fast import (
     LeaveOneOut,
     NaturalGradient,
     Optimizer,
+    Reinforce,
+    RunningMean,
     ScopedLeaveOneOut,
 )
 
@@ -381,7 +383,7 @@ def test_with_scopes_it_resumes_bit_for_bit():
         (
             {"optimizer": "adam", "estimator": ScopedLeaveOneOut(4, [[0]])},
             ValueError,
-            "estimator must be one for a black box, which needs values of f alone; got ScopedLeaveOneOut",
+            "estimator must need values of f alone, and must not be Auto; got ScopedLeaveOneOut",
         ),
     ],
 )
@@ -495,12 +497,15 @@ def test_files_of_strangers_run_no_code(tmp_path):
         Optimizer(SIZES, maxfev=100).load_state_dict(state)
 
 
-def test_control_variates_have_no_state():
-    estimator = ControlVariate(LeaveOneOut(8), Additive())
+@pytest.mark.parametrize(
+    "make", [lambda: ControlVariate(LeaveOneOut(8), Additive()), lambda: Reinforce(RunningMean())]
+)
+def test_what_learns_has_no_state(make):
+    estimator = make()
     optimizer = Optimizer(SIZES, optimizer="adam", estimator=estimator, maxfev=100, rng=0)
-    with pytest.raises(TypeError, match="surrogate of a ControlVariate"):
+    with pytest.raises(TypeError, match="cannot keep what a ControlVariate or a Baseline has learnt"):
         optimizer.state_dict()
-    with pytest.raises(TypeError, match="surrogate has no state"):
+    with pytest.raises(TypeError, match="cannot give a ControlVariate or a Baseline"):
         optimizer.load_state_dict({})
     assert run(optimizer).nfev == 100
 

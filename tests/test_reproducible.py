@@ -18,7 +18,7 @@ from numba.core.caching import FunctionCache
 from numba.extending import is_jitted
 
 import arsm_fast
-from arsm_fast import ARSM, LocalExpectation, LocalPair, UnorderedSet, gradient, propose, sample
+from arsm_fast import ARSM, CARMS, LocalExpectation, LocalPair, UnorderedSet, gradient, propose, sample
 from arsm_fast._random import philox_key
 
 ESTIMATORS = [
@@ -38,6 +38,10 @@ ESTIMATORS = [
 ]
 
 
+def _cosine(actions):
+    return np.cos(actions @ [1.0, 2.0, 3.0])
+
+
 def digest():
     """A hash of the results of everything random."""
     rng = np.random.default_rng(0)
@@ -48,11 +52,14 @@ def digest():
     parts = [sample(logits, 100, rng=1)]
     parts.append(gradient(table, logits, estimator="unordered", n_samples=200, rng=1).gradient)
     parts.append(gradient(table, logits, estimator=UnorderedSet(3), n_samples=200, rng=1).gradient)
+    for estimator in (UnorderedSet(3), CARMS(4)):
+        estimate = gradient(_cosine, ragged, estimator=estimator, n_samples=200, rng=1)
+        parts += [np.concatenate(estimate.gradient), estimate.value]
     for estimator in ESTIMATORS:
         for n_samples in (1, 200):
             for arguments in (
                 (lambda a, b: np.cos(a @ [1.0, 2.0, 3.0] + b), logits),
-                (lambda a: np.cos(a @ [1.0, 2.0, 3.0]), ragged),
+                (_cosine, ragged),
                 (table, logits),
                 (np.cos(np.arange(3000.0)), long),
             ):

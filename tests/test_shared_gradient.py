@@ -13,7 +13,9 @@ from arsm_fast import (
     ARM,
     ARS,
     ARSM,
+    CARMS,
     Additive,
+    Auto,
     ControlVariate,
     DisARM,
     Exact,
@@ -23,6 +25,7 @@ from arsm_fast import (
     MuProp,
     RaoBlackwellTop,
     Reinforce,
+    RunningMean,
     ScopedLeaveOneOut,
     UnorderedSet,
     combine,
@@ -82,7 +85,8 @@ def test_shares_combine_to_the_gradient_of_one_machine(logits, estimator):
 
 
 def test_no_estimator_is_left_out():
-    assert {type(estimator) for _, estimator in CASES} | {Exact, ScopedLeaveOneOut} == set(_BY_NAME.values())
+    others = {CARMS, Auto, Exact, ScopedLeaveOneOut}
+    assert {type(estimator) for _, estimator in CASES} | others == set(_BY_NAME.values())
 
 
 def test_scoped_leave_one_out():
@@ -189,6 +193,10 @@ def test_processes_of_dask_share_a_gradient():
             ValueError,
             "sample_range must be None for the estimator ControlVariate, whose surrogate learns from all",
         ),
+        ({"estimator": CARMS()}, ValueError, "the estimator CARMS, whose noise is not all addressed by samples"),
+        ({"estimator": UnorderedSet(2)}, ValueError, "the estimator UnorderedSet, whose noise is not all"),
+        ({"estimator": Reinforce(RunningMean())}, ValueError, "Reinforce, whose baseline learns from all"),
+        ({"estimator": Auto()}, ValueError, "the estimator Auto, which chooses by all"),
         (
             {"estimator": MuProp()},
             ValueError,

@@ -12,6 +12,7 @@ from arsm_fast import (
     ARM,
     ARS,
     ARSM,
+    CARMS,
     DisARM,
     Exact,
     LeaveOneOut,
@@ -47,6 +48,9 @@ ESTIMATORS = [
     LocalPair(),
     LocalPair(replacement=True),
     DisARM(),
+    CARMS(2),
+    CARMS(3),
+    CARMS(5),
 ]
 
 
@@ -113,7 +117,7 @@ def test_values_are_as_far_off_as_they_should_be():
     [
         *((ARSM("coordinate"), 4), (LeaveOneOut(3), 4), (LocalExpectation(), 4), (LocalExpectation(2), 4)),
         *((RaoBlackwellTop(2), 4), (LocalPair(), 4), (LocalPair(replacement=True), 4), (DisARM(), 4)),
-        *((ARM(), 2), (DisARM(), 2)),
+        *((CARMS(4), 4), (ARM(), 2), (DisARM(), 2), (CARMS(2), 2)),
     ],
     ids=repr,
 )
@@ -138,7 +142,7 @@ def test_unbiased_in_a_batch(estimator, n_categories):
 @pytest.mark.parametrize(
     "estimator",
     [
-        *(ARSM(), AR(), ARS(), LeaveOneOut(3), RaoBlackwellTop(2), LocalPair(), DisARM()),
+        *(ARSM(), AR(), ARS(), LeaveOneOut(3), RaoBlackwellTop(2), LocalPair(), DisARM(), CARMS(4)),
     ],
     ids=repr,
 )
@@ -152,16 +156,19 @@ def test_unbiased_from_a_table(estimator):
     assert 0.7 < np.sqrt(np.mean(z_scores**2)) < 1.3
 
 
-def test_unordered_set_of_several_problems():
+@pytest.mark.parametrize("shape", [(7,), (3, 4), (2, 2, 3)], ids=["one variable", "two", "three"])
+def test_unordered_set_of_several_problems(shape):
     rng = np.random.default_rng(24)
-    tables, logits = rng.normal(size=(3, 7)), 2 * rng.normal(size=(3, 1, 7))
-    logits[1, 0, 2] = -np.inf
+    tables, logits = rng.normal(size=(3, *shape)), 2 * rng.normal(size=(3, len(shape), max(shape)))
+    for k, n_categories in enumerate(shape):
+        logits[:, k, n_categories:] = -np.inf
+    logits[1, -1, 1] = -np.inf
 
     def f(actions, problem):
-        return tables[problem, actions[:, 0]]
+        return tables[(problem, *actions.T)]
 
     exact = gradient(f, logits, estimator=Exact())
-    parts = [gradient(f, logits, estimator=UnorderedSet(3), n_samples=2000, rng=seed) for seed in range(40)]
+    parts = [gradient(f, logits, estimator=UnorderedSet(3), n_samples=1000, rng=seed) for seed in range(40)]
     mean = np.mean([part.gradient for part in parts], axis=0)
     error = np.sqrt(np.sum([part.standard_error**2 for part in parts], axis=0)) / 40
     z_scores = z_scores_of(mean, error, exact.gradient)

@@ -18,6 +18,8 @@ ESTIMATORS = {
     "top": arsm_fast.RaoBlackwellTop(3),
     "pair": arsm_fast.LocalPair(),
     "disarm": arsm_fast.DisARM(),
+    "carms": arsm_fast.CARMS(10),
+    "unordered": arsm_fast.UnorderedSet(10),
 }
 
 
