@@ -107,7 +107,8 @@ class Optimizer:
         `GradientDescent`, `Momentum`, `Adam` with settings.
     n_proposals : int, optional
         Vectors to propose in a step, for `Annealing` and `LeaveOneOut`. By default as many as leave 1,000 steps,
-        at most 20. Steps of few vectors need fewer evaluations in all; larger ones use more workers.
+        at most 20, and at least 10 where f is noisy. Steps of few vectors need fewer evaluations in all;
+        larger ones use more workers.
     maxfev : int, optional
         The budget: never are more vectors asked for. `Annealing` plans its temperature by it.
     maxiter : int, optional
