@@ -1,5 +1,6 @@
 """Gradients of expectations over categorical variables, on CPUs: ARSM and the estimators around it."""
 
+from .episode import BatchEpisode, Episode
 from .estimators import (
     AR,
     ARM,
@@ -29,8 +30,10 @@ __all__ = [
     "ARS",
     "ARSM",
     "Additive",
+    "BatchEpisode",
     "ControlVariate",
     "DisARM",
+    "Episode",
     "Exact",
     "GradientEstimate",
     "Hamming",
