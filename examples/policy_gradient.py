@@ -12,12 +12,14 @@ is a value learned by a second network, has as many steps of the environment, an
 Training is in a simulator of our own, in which the state is a row of an array and can be copied. Every so many
 steps the policy of that moment plays 100 episodes; a method stops when it has done clearly better than the
 environment asks, or has used up its steps. The policy that did best then plays 100 test episodes in gymnasium's
-own environment; this is the number in the table. Steps are all steps of the environment in training, in episodes
-and in rollouts.
+own environment: the test return. Steps are all steps of the environment in training, in episodes and in rollouts;
+the first return in the table is that of the episodes of training, after as many steps for all methods.
 
 Returns are discounted by 0.99, as in the paper, but the gradients of the steps are not (see `discount` of
 `arsm_fast.Episode.gradient`): what counts in the end are sums of all rewards, and late steps are as good as early
-ones.
+ones. For Acrobot a return ends after 100 steps, which makes rollouts shorter and less noisy, and the gradient
+slightly biased; some entropy keeps its policy from settling on one action before it has ever reached the goal.
+With two actions, as in CartPole, ARS and ARSM are the same.
 
 Yin, Yue and Zhou, "ARSM: Augment-REINFORCE-Swap-Merge Estimator for Gradient Backpropagation Through Categorical
 Variables", ICML 2019 (version 2), section 4.4.
@@ -59,21 +61,24 @@ class Settings:
     episodes: int  # an iteration
     rollouts: int  # an episode, at most
     rate: float
+    entropy: float  # what a unit of it is worth at each step, in units of returns
     horizon: int  # of returns, in steps
-    entropy: float = 0.0  # what a unit of it is worth at each step, in units of returns
     look_every: int = 25_000  # steps
     gamma: float = 0.99
     tests: int = 100  # episodes of a look and of the test
 
 
-ENVIRONMENTS: dict[str, tuple[type[Environment], Settings]] = {
+# The environment, the settings of ARSM and ARS, and those of A2C.
+ENVIRONMENTS: dict[str, tuple[type[Environment], Settings, Settings]] = {
     "CartPole-v1": (
         CartPole,
-        Settings(steps=4_000_000, enough=495, episodes=4, rollouts=16, rate=0.03, horizon=500),
+        Settings(steps=3_000_000, enough=495, episodes=4, rollouts=16, rate=0.03, entropy=0.0, horizon=500),
+        Settings(steps=3_000_000, enough=495, episodes=4, rollouts=0, rate=0.03, entropy=0.002, horizon=500),
     ),
     "Acrobot-v1": (
         Acrobot,
-        Settings(steps=6_000_000, enough=-85, episodes=8, rollouts=64, rate=0.01, horizon=500),
+        Settings(steps=10_000_000, enough=-92, episodes=32, rollouts=16, rate=0.02, entropy=0.003, horizon=100),
+        Settings(steps=10_000_000, enough=-92, episodes=8, rollouts=0, rate=0.01, entropy=0.002, horizon=500),
     ),
 }
 
@@ -247,6 +252,12 @@ class Run:
     seconds: float
     test: float
 
+    def return_at(self, steps: int) -> float:
+        """The mean return of the iterations in the last fifth of the first so many steps."""
+        used, _, returns = np.array(self.curve).T
+        recent = returns[(used > 0.8 * steps) & (used <= steps)]
+        return float(recent.mean() if recent.size else returns[0])
+
 
 def train(method: str, environment: Environment, settings: Settings, seed: int) -> Run:
     """Train until it is good enough or its steps are used up, and test the best policy on the way."""
@@ -320,14 +331,17 @@ def progress(line: str) -> None:
 
 def print_table(runs: list[Run], environment: Environment) -> None:
     asked = f"{environment.solved:g} or more"
-    rows = [["method", "seeds", "mean test return", "of the seeds", asked, "steps to the end", "seconds"]]
+    # All had so many steps.
+    equal = min(run.curve[-1][0] for run in runs)
+    titles = ["method", f"return at {equal:,} steps", "test return", "of the seeds", asked, "steps", "seconds"]
+    rows = [titles]
     for method in dict.fromkeys(run.method for run in runs):
         own = [run for run in runs if run.method == method]
         tests = [run.test for run in own]
         rows.append(
             [
                 METHODS[method],
-                str(len(own)),
+                f"{np.mean([run.return_at(equal) for run in own]):.1f}",
                 f"{np.mean(tests):.1f}",
                 f"{min(tests):.1f} to {max(tests):.1f}",
                 f"{sum(result >= environment.solved for result in tests)} of {len(own)}",
@@ -389,7 +403,7 @@ def main(argv: list[str] | None = None) -> list[Run]:
             parser.error(f"--{name} must be positive; got {value}")
     if args.gamma is not None and not 0 < args.gamma <= 1:
         parser.error(f"--gamma must be above 0 and at most 1; got {args.gamma}")
-    make, settings = ENVIRONMENTS[args.env]
+    make, *choices = ENVIRONMENTS[args.env]
     environment = make()
     given = {
         name: getattr(args, name)
@@ -397,21 +411,24 @@ def main(argv: list[str] | None = None) -> list[Run]:
         if getattr(args, name) is not None
     }
     if args.quick:
-        settings, args.seeds = replace(settings, steps=5000, look_every=2500, episodes=2, tests=5), 1
-    settings = replace(settings, **given)
+        args.seeds = 1
+        choices = [replace(choice, steps=5000, look_every=2500, episodes=2, tests=5) for choice in choices]
+    swap_settings, critic_settings = (replace(choice, **given) for choice in choices)
     gymnasium()
     print(
-        f"{environment.name}: at most {settings.steps:,} steps, {settings.episodes} episodes an iteration, with "
-        f"{settings.rollouts} rollouts each at most; Adam with a rate of {settings.rate:g}"
+        f"{environment.name}: at most {swap_settings.steps:,} steps; ARSM and ARS with {swap_settings.episodes} "
+        f"episodes an iteration and at most {swap_settings.rollouts} rollouts an episode, A2C with "
+        f"{critic_settings.episodes} episodes"
     )
     runs = []
     for method in args.methods:
         for seed in range(args.seeds):
-            runs.append(train(method, environment, settings, seed))
-            run = runs[-1]
+            run = train(method, environment, critic_settings if method == "a2c" else swap_settings, seed)
+            runs.append(run)
             print(
                 f"{METHODS[method]}, seed {seed}: test {run.test:.1f} after {run.curve[-1][0]:,} steps and "
-                f"{run.seconds:.1f} s"
+                f"{run.seconds:.1f} s",
+                flush=True,
             )
     print()
     print_table(runs, environment)
