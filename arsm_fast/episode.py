@@ -78,7 +78,8 @@ class _Decisions:
         max_rollouts : int, optional
             Ask for so many rollouts at most, of all N chosen at random with equal probability. The differences
             that they make are weighted by ``N / max_rollouts``, the inverse of the probability with which each
-            was chosen, so that the gradient stays unbiased.
+            was chosen, so that the gradient, which is linear in them, stays unbiased. None are spent on steps
+            without pseudo actions.
 
         Returns
         -------
