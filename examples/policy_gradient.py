@@ -81,7 +81,7 @@ ENVIRONMENTS: dict[str, tuple[type[Environment], Settings, Settings]] = {
         Settings(
             6_000_000, -93, episodes=16, rollouts=8, rate=0.01, entropy=0.003, horizon=100, look_every=100_000
         ),
-        Settings(6_000_000, -93, episodes=8, rollouts=0, rate=0.01, entropy=0.002, horizon=500),
+        Settings(8_000_000, -93, episodes=8, rollouts=0, rate=0.01, entropy=0.002, horizon=500),
     ),
 }
 
