@@ -79,7 +79,7 @@ ENVIRONMENTS: dict[str, tuple[type[Environment], Settings, Settings]] = {
     "Acrobot-v1": (
         Acrobot,
         Settings(
-            6_000_000, -93, episodes=16, rollouts=8, rate=0.01, entropy=0.003, horizon=100, look_every=100_000
+            8_000_000, -93, episodes=16, rollouts=8, rate=0.01, entropy=0.003, horizon=100, look_every=100_000
         ),
         Settings(8_000_000, -93, episodes=8, rollouts=0, rate=0.01, entropy=0.002, horizon=500),
     ),
