@@ -3,6 +3,7 @@
 from .baselines import NVIL, Baseline, RunningMean
 from .combining import combine
 from .control_network import ControlNetwork
+from .episode import BatchEpisode, Episode
 from .estimators import (
     AR,
     ARM,
@@ -50,10 +51,12 @@ __all__ = [
     "Annealing",
     "Auto",
     "Baseline",
+    "BatchEpisode",
     "BestOf",
     "ControlNetwork",
     "ControlVariate",
     "DisARM",
+    "Episode",
     "Exact",
     "Expected",
     "ExpectedObjective",

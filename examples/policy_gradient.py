@@ -1,0 +1,446 @@
+"""Train a policy of discrete actions by ARSM: the sequential experiments of the ARSM paper.
+
+A network of two hidden layers of 10 ReLU units gives the logits of the actions in each state. ARSM and ARS swap
+the noise that the actions of an episode were drawn with, and try each pseudo action by one rollout from the state
+of its step; those of all episodes of an iteration are simulated together. A2C, that is REINFORCE whose baseline
+is a value learned by a second network, has as many steps of the environment, and spends them on more episodes.
+
+    python policy_gradient.py                          # CartPole-v1, five seeds of each method
+    python policy_gradient.py --env Acrobot-v1 --plot acrobot.png
+    python policy_gradient.py --methods arsm --seeds 1
+
+Training is in a simulator of our own, in which the state is a row of an array and can be copied. Every so many
+steps the policy of that moment plays 100 episodes; a method stops when it has done clearly better than the
+environment asks, or has used up its steps. The policy that did best then plays 100 test episodes in gymnasium's
+own environment: the test return. Steps are all steps of the environment in training, in episodes and in rollouts;
+the first return in the table is that of the episodes of training, after as many steps for all methods.
+
+Returns are discounted by 0.99, as in the paper, but the gradients of the steps are not (see `discount` of
+`arsm_fast.Episode.gradient`): what counts in the end are sums of all rewards, and late steps are as good as early
+ones. For Acrobot a return ends after 100 steps, which makes rollouts shorter and less noisy, and the gradient
+slightly biased; some entropy keeps its policy from settling on one action before it has ever reached the goal.
+With two actions, as in CartPole, ARS and ARSM are the same. A2C learns both tasks from several times fewer steps:
+a rollout costs many steps and gives one difference.
+
+Yin, Yue and Zhou, "ARSM: Augment-REINFORCE-Swap-Merge Estimator for Gradient Backpropagation Through Categorical
+Variables", ICML 2019 (version 2), section 4.4.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numba
+import numpy as np
+from classic_control import Acrobot, CartPole, Environment
+from networks import Adam, Network, log_softmax
+from numpy.typing import NDArray
+
+import arsm_fast
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+ActionArray = NDArray[np.int32]
+
+HIDDEN = [10, 10]
+# Of rewards, so that discounted returns are about 1 in size.
+SCALE = 0.01
+METHODS = {"arsm": "ARSM", "ars": "ARS", "a2c": "A2C"}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How an environment is trained on."""
+
+    steps: int  # of the environment, in all
+    enough: float  # mean return at which training stops
+    episodes: int  # an iteration
+    rollouts: int  # an episode, at most
+    rate: float
+    entropy: float  # what a unit of it is worth at each step, in units of returns
+    horizon: int  # of returns, in steps
+    look_every: int = 25_000  # steps
+    gamma: float = 0.99
+    tests: int = 100  # episodes of a look and of the test
+
+
+# The environment, the settings of ARSM and ARS, and those of A2C.
+ENVIRONMENTS: dict[str, tuple[type[Environment], Settings, Settings]] = {
+    "CartPole-v1": (
+        CartPole,
+        Settings(steps=3_000_000, enough=495, episodes=4, rollouts=16, rate=0.03, entropy=0.0, horizon=500),
+        Settings(steps=3_000_000, enough=495, episodes=4, rollouts=0, rate=0.03, entropy=0.002, horizon=500),
+    ),
+    "Acrobot-v1": (
+        Acrobot,
+        Settings(
+            8_000_000, -93, episodes=16, rollouts=8, rate=0.01, entropy=0.003, horizon=100, look_every=100_000
+        ),
+        Settings(8_000_000, -93, episodes=8, rollouts=0, rate=0.01, entropy=0.002, horizon=500),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Path:
+    """The decisions of several episodes, in the order in which they were taken."""
+
+    states: FloatArray
+    actions: ActionArray
+    rewards: FloatArray
+    numbers: IntArray  # of the episodes
+    steps: IntArray
+
+    def returns_to_go(self, gamma: float, horizon: int) -> FloatArray:
+        """Discounted sums of so many rewards at most from each decision on."""
+        returns = SCALE * self.rewards
+        bounds = np.searchsorted(self.steps, np.arange(self.steps[-1] + 2))
+        following = np.zeros(self.numbers.max() + 1)
+        for start, stop in zip(bounds[-2::-1], bounds[:0:-1], strict=True):
+            returns[start:stop] += gamma * following[self.numbers[start:stop]]
+            following[self.numbers[start:stop]] = returns[start:stop]
+        # Without what comes after the horizon.
+        late = np.zeros((self.steps[-1] + 1 + horizon, following.size))
+        late[self.steps, self.numbers] = gamma**horizon * returns
+        return returns - late[self.steps + horizon, self.numbers]
+
+
+def draw(logits: FloatArray, rng: np.random.Generator) -> ActionArray:
+    """One action for each row of logits."""
+    p = np.exp(logits - logits.max(axis=1, keepdims=True))
+    cumulated = p.cumsum(axis=1)
+    return (rng.random((len(p), 1)) * cumulated[:, -1:] > cumulated).sum(axis=1).astype(np.int32)
+
+
+def play(
+    environment: Environment, act: Callable[[FloatArray], ActionArray], n: int, rng: np.random.Generator
+) -> Path:
+    """Play n episodes."""
+    states, numbers = environment.reset(n, rng), np.arange(n)
+    parts = []
+    for step in range(environment.limit):
+        actions = act(environment.observe(states))
+        following, rewards, ended = environment.step(states, actions)
+        parts.append((states, actions, rewards, numbers, np.full(numbers.size, step)))
+        states, numbers = following[~ended], numbers[~ended]
+        if numbers.size == 0:
+            break
+    return Path(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def roll_out(
+    environment: Environment,
+    policy: Network,
+    states: FloatArray,
+    actions: ActionArray,
+    steps: IntArray,
+    settings: Settings,
+    rng: np.random.Generator,
+) -> tuple[FloatArray, int]:
+    """The returns from copies of these states, after these actions, and how many steps that took."""
+    returns, n_steps, factor = np.zeros(len(states)), 0, SCALE
+    running, steps = np.arange(len(states)), steps.copy()
+    for _ in range(settings.horizon):
+        if running.size == 0:
+            break
+        states, rewards, ended = environment.step(states, actions)
+        returns[running] += factor * rewards
+        n_steps += running.size
+        factor *= settings.gamma
+        steps += 1
+        going = ~ended & (steps < environment.limit)
+        states, steps, running = states[going], steps[going], running[going]
+        actions = draw(policy(environment.observe(states)), rng)
+    return returns, n_steps
+
+
+class SwapLearner:
+    """ARSM or ARS."""
+
+    def __init__(
+        self, environment: Environment, settings: Settings, estimator: str, rng: np.random.Generator
+    ) -> None:
+        self._environment = environment
+        self._settings = settings
+        self._estimator = estimator
+        self._rng = rng
+        self.policy = policy_network(environment, rng)
+        self._adam = Adam(self.policy.parameters, settings.rate)
+
+    def iterate(self) -> tuple[int, float]:
+        """Play, try the pseudo actions, and take one step; the steps of the environment, and the mean return."""
+        settings, rng = self._settings, self._rng
+        episodes = arsm_fast.BatchEpisode(self._environment.n_actions, estimator=self._estimator, rng=rng)
+        path = play(
+            self._environment,
+            lambda observations: episodes.act(self.policy(observations)),
+            settings.episodes,
+            rng,
+        )
+        decisions, actions = episodes.pseudo_actions(max_rollouts=settings.rollouts * settings.episodes)
+        rollouts, n_steps = roll_out(
+            self._environment,
+            self.policy,
+            path.states[decisions],
+            actions,
+            path.steps[decisions],
+            settings,
+            rng,
+        )
+        returns = path.returns_to_go(settings.gamma, settings.horizon)
+        gradient = episodes.gradient(returns, rollouts)
+        logits, tape = self.policy.forward(self._environment.observe(path.states))
+        gradient += settings.entropy * entropy_gradient(logits)
+        self._adam.descend(self.policy.backward(tape, -gradient / settings.episodes)[1])
+        return path.rewards.size + n_steps, path.rewards.sum() / settings.episodes
+
+
+class ActorCritic:
+    """REINFORCE with a learned value as its baseline: A2C with returns to the end of the episode."""
+
+    def __init__(self, environment: Environment, settings: Settings, rng: np.random.Generator) -> None:
+        self._environment = environment
+        self._settings = settings
+        self._rng = rng
+        self.policy = policy_network(environment, rng)
+        self._value = Network([environment.n_observations, *HIDDEN, 1], rng=rng, slope=0.0)
+        self._adam = Adam(self.policy.parameters, settings.rate)
+        self._value_adam = Adam(self._value.parameters, settings.rate)
+
+    def iterate(self) -> tuple[int, float]:
+        """Play and take one step; the steps of the environment, and the mean return."""
+        settings = self._settings
+        path = play(
+            self._environment,
+            lambda observations: draw(self.policy(observations), self._rng),
+            settings.episodes,
+            self._rng,
+        )
+        observations = self._environment.observe(path.states)
+        returns = path.returns_to_go(settings.gamma, settings.horizon)
+        logits, tape = self.policy.forward(observations)
+        values, value_tape = self._value.forward(observations)
+        excess = returns - values[:, 0]
+        score = -np.exp(log_softmax(logits))
+        score[np.arange(excess.size), path.actions] += 1.0
+        gradient = score * excess[:, None] + settings.entropy * entropy_gradient(logits)
+        self._adam.descend(self.policy.backward(tape, -gradient / settings.episodes)[1])
+        self._value_adam.descend(self._value.backward(value_tape, -excess[:, None] / excess.size)[1])
+        return path.rewards.size, path.rewards.sum() / settings.episodes
+
+
+def entropy_gradient(logits: FloatArray) -> FloatArray:
+    """Of the entropy of each row."""
+    log_p = log_softmax(logits)
+    p = np.exp(log_p)
+    return -p * (log_p - (p * log_p).sum(axis=1, keepdims=True))
+
+
+def policy_network(environment: Environment, rng: np.random.Generator) -> Network:
+    return Network([environment.n_observations, *HIDDEN, environment.n_actions], rng=rng, slope=0.0)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one method did with one seed; the curve has steps, seconds and the mean return of its episodes."""
+
+    method: str
+    curve: list[tuple[int, float, float]]
+    solved_after: int | None
+    seconds: float
+    test: float
+
+    def return_at(self, steps: int) -> float:
+        """The mean return of the iterations in the last fifth of the first so many steps."""
+        used, _, returns = np.array(self.curve).T
+        recent = returns[(used > 0.8 * steps) & (used <= steps)]
+        return float(recent.mean() if recent.size else returns[0])
+
+
+def train(method: str, environment: Environment, settings: Settings, seed: int) -> Run:
+    """Train until it is good enough or its steps are used up, and test the best policy on the way."""
+    # Looking must not change the path.
+    draws, looks, tests = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(3))
+    learner = (
+        ActorCritic(environment, settings, draws)
+        if method == "a2c"
+        else SwapLearner(environment, settings, method, draws)
+    )
+    curve = []
+    used, next_look, best, solved_after = 0, 0, -np.inf, None
+    parameters: list[FloatArray] = []
+    start = time.perf_counter()
+    while used < settings.steps and solved_after is None:
+        n_steps, mean_return = learner.iterate()
+        used += n_steps
+        curve.append((used, time.perf_counter() - start, mean_return))
+        if used >= min(next_look, settings.steps):
+            next_look = used + settings.look_every
+            score = look(environment, learner.policy, settings.tests, looks)
+            progress(f"{METHODS[method]}, seed {seed}: {used:,} steps, mean return {score:.1f}")
+            if score > best:
+                best, parameters = score, [parameter.copy() for parameter in learner.policy.parameters]
+            if score >= settings.enough:
+                solved_after = used
+    seconds = time.perf_counter() - start
+    learner.policy.parameters[:] = parameters
+    result = test(environment, learner.policy, settings.tests, tests)
+    progress("")
+    return Run(method, curve, solved_after, seconds, result)
+
+
+def look(environment: Environment, policy: Network, n: int, rng: np.random.Generator) -> float:
+    """The mean return of the policy as it is."""
+    path = play(environment, lambda observations: draw(policy(observations), rng), n, rng)
+    return float(path.rewards.sum() / n)
+
+
+def test(environment: Environment, policy: Network, n: int, rng: np.random.Generator) -> float:
+    """The mean return in gymnasium's own environment, not discounted."""
+    games = [gymnasium().make(environment.name) for _ in range(n)]
+    observations = [game.reset(seed=int(rng.integers(2**31)))[0] for game in games]
+    total, running = 0.0, list(range(n))
+    while running:
+        actions = draw(policy(np.array([observations[i] for i in running], np.float64)), rng)
+        still = []
+        for i, action in zip(running, actions, strict=True):
+            observations[i], reward, terminated, truncated, _ = games[i].step(int(action))
+            total += float(reward)
+            if not (terminated or truncated):
+                still.append(i)
+        running = still
+    return total / n
+
+
+def gymnasium() -> Any:
+    try:
+        import gymnasium
+    except ImportError:
+        raise SystemExit('this example needs gymnasium: pip install "arsm-fast[examples]"') from None
+    return gymnasium
+
+
+def progress(line: str) -> None:
+    """One line on standard error that is rewritten; nothing where that is not a terminal."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\033[K{line}")
+        sys.stderr.flush()
+
+
+def print_table(runs: list[Run], environment: Environment) -> None:
+    asked = f"{environment.solved:g} or more"
+    # All had so many steps.
+    equal = min(run.curve[-1][0] for run in runs)
+    titles = ["method", f"return at {equal:,} steps", "test return", "of the seeds", asked, "steps", "seconds"]
+    rows = [titles]
+    for method in dict.fromkeys(run.method for run in runs):
+        own = [run for run in runs if run.method == method]
+        tests = [run.test for run in own]
+        rows.append(
+            [
+                METHODS[method],
+                f"{np.mean([run.return_at(equal) for run in own]):.1f}",
+                f"{np.mean(tests):.1f}",
+                f"{min(tests):.1f} to {max(tests):.1f}",
+                f"{sum(result >= environment.solved for result in tests)} of {len(own)}",
+                f"{np.median([run.curve[-1][0] for run in own]):,.0f}",
+                f"{np.median([run.seconds for run in own]):.1f}",
+            ]
+        )
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    for row in rows:
+        cells = [row[0].ljust(widths[0])] + [c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True)]
+        print("  ".join(cells).rstrip())
+
+
+def plot(runs: list[Run], environment: Environment, path: str) -> None:
+    """Draw the mean return of the episodes of training against steps."""
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise SystemExit('--plot needs matplotlib: pip install "arsm-fast[examples]"') from None
+    figure = Figure(figsize=(9, 5), layout="constrained")
+    FigureCanvasAgg(figure)
+    ax = figure.subplots()
+    seen: set[str] = set()
+    for run in runs:
+        steps, _, returns = np.array(run.curve).T
+        label = None if run.method in seen else METHODS[run.method]
+        ax.plot(steps, returns, color=f"C{list(METHODS).index(run.method)}", label=label, alpha=0.7)
+        seen.add(run.method)
+    ax.axhline(environment.solved, color="grey", linewidth=0.8, linestyle=":")
+    ax.set(title=environment.name, xlabel="steps of the environment", ylabel="mean return of an iteration")
+    ax.legend(fontsize="small")
+    figure.savefig(path, dpi=120)
+
+
+def main(argv: list[str] | None = None) -> list[Run]:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--env", default="CartPole-v1", help="CartPole-v1 (default) or Acrobot-v1")
+    parser.add_argument(
+        "--methods", nargs="+", choices=list(METHODS), default=list(METHODS), help="default: all of them"
+    )
+    parser.add_argument("--seeds", type=int, default=5, help="runs of each method (default: 5)")
+    parser.add_argument("--steps", type=int, help="steps of the environment of a run, at most")
+    parser.add_argument("--episodes", type=int, help="episodes of an iteration")
+    parser.add_argument("--rollouts", type=int, help="rollouts of an episode, at most")
+    parser.add_argument("--rate", type=float, help="of Adam")
+    parser.add_argument("--gamma", type=float, help="by which returns are discounted")
+    parser.add_argument("--quick", action="store_true", help="a few thousand steps and one seed: does it run?")
+    parser.add_argument("--plot", metavar="FILE.png", help="draw the curves")
+    args = parser.parse_args(argv)
+    if args.env not in ENVIRONMENTS:
+        parser.error(
+            f"--env must be one of {', '.join(ENVIRONMENTS)}, whose simulator is here; {args.env!r} is an "
+            "environment without a copyable state, from which no rollouts can start"
+        )
+    for name in ("seeds", "steps", "episodes", "rollouts", "rate"):
+        value = getattr(args, name)
+        if value is not None and not value > 0:
+            parser.error(f"--{name} must be positive; got {value}")
+    if args.gamma is not None and not 0 < args.gamma <= 1:
+        parser.error(f"--gamma must be above 0 and at most 1; got {args.gamma}")
+    make, *choices = ENVIRONMENTS[args.env]
+    environment = make()
+    given = {
+        name: getattr(args, name)
+        for name in ("steps", "episodes", "rollouts", "rate", "gamma")
+        if getattr(args, name) is not None
+    }
+    if args.quick:
+        args.seeds = 1
+        choices = [replace(choice, steps=5000, look_every=2500, episodes=2, tests=5) for choice in choices]
+    swap_settings, critic_settings = (replace(choice, **given) for choice in choices)
+    gymnasium()
+    print(
+        f"{environment.name}: at most {swap_settings.steps:,} steps; ARSM and ARS with {swap_settings.episodes} "
+        f"episodes an iteration and at most {swap_settings.rollouts} rollouts an episode, A2C with "
+        f"{critic_settings.episodes} episodes"
+    )
+    runs = []
+    for method in args.methods:
+        for seed in range(args.seeds):
+            run = train(method, environment, critic_settings if method == "a2c" else swap_settings, seed)
+            runs.append(run)
+            print(
+                f"{METHODS[method]}, seed {seed}: test {run.test:.1f} after {run.curve[-1][0]:,} steps and "
+                f"{run.seconds:.1f} s",
+                flush=True,
+            )
+    print()
+    print_table(runs, environment)
+    if args.plot:
+        plot(runs, environment, args.plot)
+        print(f"drawn: {args.plot}")
+    return runs
+
+
+if __name__ == "__main__":
+    numba.set_num_threads(1)  # batches are small: a second thread would wait more than work
+    main()
