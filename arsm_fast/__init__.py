@@ -16,6 +16,7 @@ from .estimators import (
     UnorderedSet,
 )
 from .gradients import gradient
+from .hierarchical import HierarchicalEstimate, hierarchical_gradient
 from .proposals import GradientEstimate, Proposal, propose
 from .sampling import dirichlet_noise, pseudo_action_matrix, sample
 from .surrogates import Additive, Hamming, Surrogate
@@ -34,6 +35,7 @@ __all__ = [
     "Exact",
     "GradientEstimate",
     "Hamming",
+    "HierarchicalEstimate",
     "LeaveOneOut",
     "LocalExpectation",
     "LocalPair",
@@ -44,6 +46,7 @@ __all__ = [
     "UnorderedSet",
     "dirichlet_noise",
     "gradient",
+    "hierarchical_gradient",
     "propose",
     "pseudo_action_matrix",
     "sample",
