@@ -4,6 +4,7 @@ import itertools
 import re
 
 import naive
+import numba
 import numpy as np
 import pytest
 
@@ -259,6 +260,21 @@ def test_parts_and_seeds_make_no_difference(monkeypatch, estimator, share_noise)
 
 
 @pytest.mark.parametrize("share_noise", [True, False])
+@pytest.mark.parametrize("share_noise", [True, False])
+def test_any_number_of_threads(share_noise):
+    network, before, digests = TabularNetwork(THREE_LAYERS), numba.get_num_threads(), set()
+    try:
+        for n_threads in (1, 4):
+            numba.set_num_threads(n_threads)
+            estimate = hierarchical_gradient(
+                network.objective, network.layers, batch=300, share_noise=share_noise, rng=5
+            )
+            digests.add(b"".join(part.tobytes() for part in (*estimate.gradients, estimate.value)))
+    finally:
+        numba.set_num_threads(before)
+    assert len(digests) == 1
+
+
 def test_shared_noise_changes_only_what_depends_on_the_vector(share_noise):
     seen = []
 
