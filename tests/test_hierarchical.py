@@ -260,7 +260,6 @@ def test_parts_and_seeds_make_no_difference(monkeypatch, estimator, share_noise)
 
 
 @pytest.mark.parametrize("share_noise", [True, False])
-@pytest.mark.parametrize("share_noise", [True, False])
 def test_any_number_of_threads(share_noise):
     network, before, digests = TabularNetwork(THREE_LAYERS), numba.get_num_threads(), set()
     try:
@@ -275,6 +274,7 @@ def test_any_number_of_threads(share_noise):
     assert len(digests) == 1
 
 
+@pytest.mark.parametrize("share_noise", [True, False])
 def test_shared_noise_changes_only_what_depends_on_the_vector(share_noise):
     seen = []
 
