@@ -15,7 +15,7 @@ from ._control_variate import WithSurrogate
 from ._coordinate import CoordinateSwaps
 from ._draws import Draws
 from ._exact import Enumeration
-from ._joint_pairs import JointPairs
+from ._joint_pairs import joint_pairs
 from ._joint_references import JointReferences
 from ._local import LocalPairs, LocalSums
 from ._logits import FloatArray, Logits, LogitsLike, check_logits
@@ -342,7 +342,7 @@ def _swap_method(logits: Logits, estimator: ARS | ARSM, n_samples: int, noise: A
         return CoordinateSwaps(logits, settings)
     plus = isinstance(estimator, ARSM) and estimator.plus
     if n_references == 0:
-        return JointPairs(logits, settings, plus=plus)
+        return joint_pairs(logits, settings, plus=plus)
     return JointReferences(logits, settings, plus=plus)
 
 
