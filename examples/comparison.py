@@ -1,4 +1,4 @@
-"""Train one model by several gradient estimators, at equal evaluations and at equal time; a table and curves."""
+"""Train one model by several gradient estimators to equal evaluations, seconds and steps; a table and curves."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from networks import Adam, FloatArray
 from numpy.typing import NDArray
 
-N_CURVE = 12
+N_CURVE = 8
 
 
 class Model(Protocol):
@@ -33,10 +33,11 @@ class Model(Protocol):
 
 @dataclass(frozen=True)
 class Settings:
-    """How long each method goes on: until it has had all the evaluations and all the seconds."""
+    """Each method goes on until it has had all the evaluations, all the seconds and all the steps."""
 
     evaluations: int
     seconds: float
+    steps: int
     batch: int
     rate: float
     samples: int
@@ -44,19 +45,22 @@ class Settings:
     seed: int
 
 
+BUDGETS = ("evaluations", "seconds", "steps")
+
+
 @dataclass(frozen=True)
 class Point:
     """Where a method is after some steps."""
 
-    steps: int
     evaluations: int
     seconds: float
+    steps: int
     scores: tuple[float, ...]
 
 
 @dataclass(frozen=True)
 class Trace:
-    """What one method did.
+    """What one method did, on the way and at the end of each budget.
 
     The variance is that of the gradient of one batch, summed over the parameters that the estimator is for, at
     each point of the curve.
@@ -65,8 +69,7 @@ class Trace:
     name: str
     curve: list[Point]
     variances: list[float]
-    at_evaluations: Point
-    at_seconds: Point
+    at: dict[str, Point]
 
 
 def train(name: str, model: Model, settings: Settings) -> Trace:
@@ -74,34 +77,34 @@ def train(name: str, model: Model, settings: Settings) -> Trace:
     # Looking must not change the path; and every method gets the same batches.
     batches, draws, looks = (np.random.default_rng(s) for s in np.random.SeedSequence(settings.seed).spawn(3))
     adam = Adam(model.parameters, settings.rate)
-    steps, evaluations, seconds = 0, 0, 0.0
+    spent = {"evaluations": 0, "seconds": 0.0, "steps": 0}
     curve: list[Point] = []
     variances: list[float] = []
-    at_evaluations = at_seconds = None
+    at: dict[str, Point] = {}
 
     def point(n_samples: int) -> Point:
-        return Point(steps, evaluations, seconds, model.scores(n_samples, looks))
+        return Point(**spent, scores=model.scores(n_samples, looks))
 
-    while at_evaluations is None or at_seconds is None:
-        if at_seconds is None and seconds >= len(curve) * settings.seconds / N_CURVE:
+    while len(at) < len(BUDGETS):
+        if spent["seconds"] >= len(curve) * settings.seconds / N_CURVE:
             curve.append(point(settings.curve_samples))
             variances.append(variance(model, settings.batch, looks))
-            progress(f"{name}: {seconds:.0f} of {settings.seconds:g} s, score {curve[-1].scores[-1]:.3f}")
+            done = ", ".join(
+                f"{spent[budget]:,.0f} of {getattr(settings, budget):,g} {budget}" for budget in BUDGETS
+            )
+            progress(f"{name}: {done}; score {curve[-1].scores[-1]:.3f}")
         start = time.perf_counter()
         rows = batches.choice(model.n_train, settings.batch, replace=False)
         gradients, count = model.gradients(rows, draws)
         adam.descend(gradients)
-        seconds += time.perf_counter() - start
-        steps += 1
-        evaluations += count
-        if at_evaluations is None and evaluations >= settings.evaluations:
-            at_evaluations = point(settings.samples)
-        if at_seconds is None and seconds >= settings.seconds:
-            at_seconds = point(settings.samples)
-            curve.append(at_seconds)
-            variances.append(variance(model, settings.batch, looks))
+        spent["seconds"] += time.perf_counter() - start
+        spent["steps"] += 1
+        spent["evaluations"] += count
+        reached = [b for b in BUDGETS if b not in at and spent[b] >= getattr(settings, b)]
+        if reached:
+            at |= dict.fromkeys(reached, point(settings.samples))
     progress("")
-    return Trace(name, curve, variances, at_evaluations, at_seconds)
+    return Trace(name, curve, variances, at)
 
 
 def variance(model: Model, batch: int, rng: np.random.Generator, repeats: int = 5) -> float:
@@ -120,28 +123,32 @@ def progress(line: str) -> None:
 
 def print_table(traces: Sequence[Trace], settings: Settings, titles: Sequence[str]) -> None:
     """One line for each method; titles are those of the scores."""
-    budgets = [f"at {settings.evaluations:,} evaluations", f"at {settings.seconds:g} seconds"]
-    group = ["steps", *titles]
-    rows = [
-        ["", "evaluations", *(cell for budget in budgets for cell in (budget, *[""] * len(titles))), "gradient"],
-        ["method", "a step", *group, *group, "variance"],
+    longest = max(len(trace.name) for trace in traces)
+    groups = [
+        ("", [[name.ljust(longest)] for name in ("method", *(trace.name for trace in traces))]),
+        ("evaluations", [["a step"], *([f"{evaluations_a_step(trace):,.0f}"] for trace in traces)]),
+        ("", [["variance"], *([f"{np.median(trace.variances):.1e}"] for trace in traces)]),
     ]
-    for trace in traces:
-        cells = [trace.name, f"{trace.at_seconds.evaluations / trace.at_seconds.steps:,.0f}"]
-        for point in (trace.at_evaluations, trace.at_seconds):
-            cells += [f"{point.steps:,}", *(f"{score:.3f}" for score in point.scores)]
-        rows.append([*cells, f"{np.exp(np.mean(np.log(np.maximum(trace.variances, 1e-300)))):.1e}"])
-    widths = [max(len(row[i]) for row in rows[1:]) for i in range(len(rows[0]))]
-    widths[1] = max(widths[1], len(rows[0][1]))
-    # The titles of the budgets stand over all of their columns.
-    span = len(group)
-    over = [sum(widths[2 + i * span : 2 + (i + 1) * span]) + 2 * (span - 1) for i in range(2)]
-    first = [rows[0][0].ljust(widths[0]), rows[0][1].rjust(widths[1])]
-    first += [budgets[i].rjust(over[i]) for i in range(2)]
-    print("  ".join([*first, rows[0][-1].rjust(widths[-1])]))
-    for row in rows[1:]:
-        cells = [row[0].ljust(widths[0])] + [c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True)]
-        print("  ".join(cells).rstrip())
+    for budget in BUDGETS:
+        rows = [["steps", *titles]]
+        for trace in traces:
+            point = trace.at[budget]
+            rows.append([f"{point.steps:,}", *(f"{score:.3f}" for score in point.scores)])
+        groups.append((f"at {getattr(settings, budget):,g} {budget}", rows))
+    blocks = []
+    for title, rows in groups:
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = ["  ".join(map(str.rjust, row, widths)) for row in rows]
+        width = max(map(len, [title, *lines]))
+        blocks.append([line.rjust(width) for line in [title, *lines]])
+    for line in zip(*blocks, strict=True):
+        print("   ".join(line).rstrip())
+
+
+def evaluations_a_step(trace: Trace) -> float:
+    """The mean over all steps."""
+    last = max(trace.at.values(), key=lambda point: point.steps)
+    return last.evaluations / last.steps
 
 
 def plot(traces: Sequence[Trace], titles: Sequence[str], path: str) -> None:

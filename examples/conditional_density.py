@@ -5,8 +5,8 @@
 with linear links, which the script trains to maximise E[log p(lower | z_2)] by several estimators of the
 gradient: ARSM with its joint and its coordinate swap, leave-one-out, REINFORCE with a moving average for each
 image as its baseline, and straight-through Gumbel-Softmax, which is biased and needs the derivative of log p,
-where the others need only its values. Every method goes on until it has had all the evaluations of log p and all
-the seconds; at both points the table has the negative log-likelihood of the test images,
+where the others need only its values. Every method goes on until it has had all the evaluations of log p, all the
+seconds and all the steps; at these points the table has the negative log-likelihood of the test images,
 -log mean_s p(lower | z_2^(s)) over 1,000 draws of both layers.
 
     python conditional_density.py                          # scikit-learn's digits, 8 x 8
@@ -160,6 +160,7 @@ def main(argv: list[str] | None = None) -> list[Trace]:
     parser.add_argument("--mnist", type=Path, metavar="FOLDER", help="MNIST's four files, or the two of images")
     parser.add_argument("--evaluations", type=int, default=500_000, help="of log p (default: 500,000)")
     parser.add_argument("--seconds", type=float, default=15.0, help="of training, each method (default: 15)")
+    parser.add_argument("--steps", type=int, default=200, help="of training, each method (default: 200)")
     parser.add_argument("--batch", type=int, default=100, help="images a step (default: 100)")
     parser.add_argument("--rate", type=float, default=1e-3, help="of Adam (default: 0.001)")
     parser.add_argument("--draws", type=int, default=10, help="of leave-one-out, a layer (default: 10)")
@@ -171,13 +172,15 @@ def main(argv: list[str] | None = None) -> list[Trace]:
     parser.add_argument("--quick", action="store_true", help="a few steps of each, to see that it works")
     parser.add_argument("--plot", metavar="FILE.png", help="draw what happened on the way")
     args = parser.parse_args(argv)
-    if min(args.evaluations, args.batch, args.samples) < 1 or args.draws < 2:
+    if min(args.evaluations, args.steps, args.batch, args.samples) < 1 or args.draws < 2:
         parser.error("--evaluations, --batch and --samples must be at least 1, --draws at least 2")
     if not min(args.seconds, args.rate) > 0:
         parser.error("--seconds and --rate must be positive")
-    settings = Settings(args.evaluations, args.seconds, args.batch, args.rate, args.samples, 100, args.seed)
+    settings = Settings(
+        args.evaluations, args.seconds, args.steps, args.batch, args.rate, args.samples, 100, args.seed
+    )
     if args.quick:
-        settings = Settings(2_000, 0.1, 20, args.rate, 20, 5, args.seed)
+        settings = Settings(1_000, 0.05, 5, 20, args.rate, 20, 5, args.seed)
     images = load_images(args.mnist)
     n_train, n_pixels = images.train.shape
     if settings.batch > n_train:
