@@ -7,8 +7,8 @@ The script trains it to maximise the ELBO, E_q[log p(x, z) - log q(z | x)], by s
 for the encoder: ARSM with its joint and its coordinate swap, leave-one-out, REINFORCE with a moving average for
 each image as its baseline, and straight-through Gumbel-Softmax, which is biased and needs the derivative of
 log p, where the others need only its values. Every method goes on until it has had all the evaluations of the
-decoder, all the seconds and all the steps; at these points the table has the negative ELBO of train and of test
-images.
+decoder, all the processor's seconds (those of several threads add up) and all the steps; at these points the table
+has the negative ELBO of train and of test images.
 
     python categorical_vae.py                              # scikit-learn's digits, 8 x 8
     python categorical_vae.py --layers 2
@@ -204,11 +204,11 @@ def main(argv: list[str] | None = None) -> list[Trace]:
     parser.add_argument("--layers", type=int, choices=(1, 2), default=1, help="of variables (default: 1)")
     parser.add_argument("--mnist", type=Path, metavar="FOLDER", help="where MNIST's files of images are")
     parser.add_argument("--hidden", type=int, nargs="+", default=[128, 64], help="layers of the encoder (128 64)")
-    parser.add_argument("--evaluations", type=int, default=500_000, help="of the decoder (default: 500,000)")
-    parser.add_argument("--seconds", type=float, default=15.0, help="of training, each method (default: 15)")
-    parser.add_argument("--steps", type=int, default=200, help="of training, each method (default: 200)")
+    parser.add_argument("--evaluations", type=int, default=300_000, help="of the decoder (default: 300,000)")
+    parser.add_argument("--seconds", type=float, default=10.0, help="of a processor (default: 10)")
+    parser.add_argument("--steps", type=int, default=200, help="of training (default: 200)")
     parser.add_argument("--batch", type=int, default=100, help="images a step (default: 100)")
-    parser.add_argument("--rate", type=float, default=1e-3, help="of Adam (default: 0.001)")
+    parser.add_argument("--rate", type=float, default=3e-3, help="of Adam (default: 0.003)")
     parser.add_argument("--draws", type=int, default=10, help="of leave-one-out, a layer (default: 10)")
     parser.add_argument("--samples", type=int, default=20, help="behind an ELBO, each image (default: 20)")
     parser.add_argument(

@@ -6,8 +6,8 @@ with linear links, which the script trains to maximise E[log p(lower | z_2)] by 
 gradient: ARSM with its joint and its coordinate swap, leave-one-out, REINFORCE with a moving average for each
 image as its baseline, and straight-through Gumbel-Softmax, which is biased and needs the derivative of log p,
 where the others need only its values. Every method goes on until it has had all the evaluations of log p, all the
-seconds and all the steps; at these points the table has the negative log-likelihood of the test images,
--log mean_s p(lower | z_2^(s)) over 1,000 draws of both layers.
+processor's seconds (those of several threads add up) and all the steps; at these points the table has the negative
+log-likelihood of the test images, -log mean_s p(lower | z_2^(s)) over 1,000 draws of both layers.
 
     python conditional_density.py                          # scikit-learn's digits, 8 x 8
     python conditional_density.py --mnist FOLDER           # MNIST, from its own files
@@ -158,11 +158,11 @@ def main(argv: list[str] | None = None) -> list[Trace]:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     names = list(methods(2))
     parser.add_argument("--mnist", type=Path, metavar="FOLDER", help="MNIST's four files, or the two of images")
-    parser.add_argument("--evaluations", type=int, default=500_000, help="of log p (default: 500,000)")
-    parser.add_argument("--seconds", type=float, default=15.0, help="of training, each method (default: 15)")
-    parser.add_argument("--steps", type=int, default=200, help="of training, each method (default: 200)")
+    parser.add_argument("--evaluations", type=int, default=300_000, help="of log p (default: 300,000)")
+    parser.add_argument("--seconds", type=float, default=10.0, help="of a processor (default: 10)")
+    parser.add_argument("--steps", type=int, default=200, help="of training (default: 200)")
     parser.add_argument("--batch", type=int, default=100, help="images a step (default: 100)")
-    parser.add_argument("--rate", type=float, default=1e-3, help="of Adam (default: 0.001)")
+    parser.add_argument("--rate", type=float, default=3e-3, help="of Adam (default: 0.003)")
     parser.add_argument("--draws", type=int, default=10, help="of leave-one-out, a layer (default: 10)")
     parser.add_argument("--samples", type=int, default=1000, help="behind a likelihood (default: 1000)")
     parser.add_argument(
