@@ -6,9 +6,9 @@
 The script trains it to maximise the ELBO, E_q[log p(x, z) - log q(z | x)], by several estimators of the gradient
 for the encoder: ARSM with its joint and its coordinate swap, leave-one-out, REINFORCE with a moving average for
 each image as its baseline, and straight-through Gumbel-Softmax, which is biased and needs the derivative of
-log p, where the others need only its values. Every method goes on until it has had all the evaluations of the
-decoder, all the processor's seconds (those of several threads add up) and all the steps; at these points the table
-has the negative ELBO of train and of test images.
+log p, where the others need only its values. Every method goes on until it has had all the evaluations of
+log p, all the seconds of a processor (those of several threads add up) and all the steps; at these points the
+table has the negative ELBO of train and of test images.
 
     python categorical_vae.py                              # scikit-learn's digits, 8 x 8
     python categorical_vae.py --layers 2
@@ -20,15 +20,12 @@ The model is that of Yin, Yue and Zhou, ICML 2019 (version 2), section 4.2; smal
 
 from __future__ import annotations
 
-import argparse
-import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from comparison import Settings, Trace, plot, print_table, train
-from images import Images, load_images
+from comparison import BASELINE_DECAY, GUMBEL, TEMPERATURE, Trace, compare, options
+from images import Images
 from networks import (
     ActionArray,
     FloatArray,
@@ -46,20 +43,6 @@ import arsm_fast
 
 N_VARIABLES, N_CATEGORIES = 20, 10
 WIDTH = N_VARIABLES * N_CATEGORIES
-GUMBEL = "gumbel"
-TEMPERATURE = 0.67
-BASELINE_DECAY = 0.9
-
-
-def methods(draws: int) -> dict[str, tuple[str, Any]]:
-    """Title and estimator of each method, by its name on the command line."""
-    return {
-        "arsm": ("ARSM, joint swap", arsm_fast.ARSM()),
-        "coordinate": ("ARSM, coordinate swap", arsm_fast.ARSM("coordinate")),
-        "loo": (f"leave-one-out({draws})", arsm_fast.LeaveOneOut(draws)),
-        "reinforce": ("REINFORCE", arsm_fast.Reinforce()),
-        "gumbel": ("straight-through Gumbel-Softmax", GUMBEL),
-    }
 
 
 class CategoricalVAE:
@@ -199,62 +182,18 @@ def log_probabilities(logits: FloatArray) -> FloatArray:
 
 
 def main(argv: list[str] | None = None) -> list[Trace]:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    names = list(methods(2))
+    parser = options(__doc__, samples=20)
     parser.add_argument("--layers", type=int, choices=(1, 2), default=1, help="of variables (default: 1)")
-    parser.add_argument("--mnist", type=Path, metavar="FOLDER", help="where MNIST's files of images are")
     parser.add_argument("--hidden", type=int, nargs="+", default=[128, 64], help="layers of the encoder (128 64)")
-    parser.add_argument("--evaluations", type=int, default=300_000, help="of the decoder (default: 300,000)")
-    parser.add_argument("--seconds", type=float, default=10.0, help="of a processor (default: 10)")
-    parser.add_argument("--steps", type=int, default=200, help="of training (default: 200)")
-    parser.add_argument("--batch", type=int, default=100, help="images a step (default: 100)")
-    parser.add_argument("--rate", type=float, default=3e-3, help="of Adam (default: 0.003)")
-    parser.add_argument("--draws", type=int, default=10, help="of leave-one-out, a layer (default: 10)")
-    parser.add_argument("--samples", type=int, default=20, help="behind an ELBO, each image (default: 20)")
-    parser.add_argument(
-        "--methods", nargs="+", choices=names, default=names, metavar="NAME", help=", ".join(names)
-    )
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--quick", action="store_true", help="a few steps of each, to see that it works")
-    parser.add_argument("--plot", metavar="FILE.png", help="draw what happened on the way")
     args = parser.parse_args(argv)
-    if min(args.evaluations, args.steps, args.batch, args.samples, *args.hidden) < 1 or args.draws < 2:
-        parser.error(
-            "--evaluations, --steps, --batch, --samples and --hidden must be at least 1, --draws at least 2"
-        )
-    if not min(args.seconds, args.rate) > 0:
-        parser.error("--seconds and --rate must be positive")
-    settings = Settings(
-        args.evaluations, args.seconds, args.steps, args.batch, args.rate, args.samples, 2, args.seed
-    )
-    if args.quick:
-        settings = Settings(1_000, 0.05, 5, 20, args.rate, 1, 1, args.seed)
-    images = load_images(args.mnist)
-    n_train, n_pixels = images.train.shape
-    if settings.batch > n_train:
-        parser.error(f"--batch must be at most {n_train}, the number of images")
+    if min(args.hidden) < 1:
+        parser.error("--hidden must be at least 1")
 
-    print(
-        f"{n_train:,} images of {n_pixels} pixels to train with, {len(images.test):,} to test; "
-        f"{args.layers} layer{'s' if args.layers > 1 else ''} of variables"
-    )
-    start = time.perf_counter()
-    traces = []
-    for name in args.methods:
-        title, estimator = methods(args.draws)[name]
-        # Compile first, so that the seconds are those of the steps.
-        warm = CategoricalVAE(images, estimator, args.layers, args.hidden, 0)
-        warm.gradients(np.arange(2), np.random.default_rng(0))
-        model = CategoricalVAE(images, estimator, args.layers, args.hidden, args.seed)
-        traces.append(train(title, model, settings))
-    titles = ["train", "test"]
-    print("negative ELBO:")
-    print_table(traces, settings, titles)
-    print(f"\n{time.perf_counter() - start:.0f} s in all")
-    if args.plot:
-        plot(traces, ["", "negative ELBO of test images"], args.plot)
-        print(f"drawn: {args.plot}")
-    return traces
+    def make_model(images: Images, estimator: Any, seed: int) -> CategoricalVAE:
+        return CategoricalVAE(images, estimator, args.layers, args.hidden, seed)
+
+    print(f"variables in {args.layers} layers; the scores are the negative ELBO of train and of test images")
+    return compare(parser, args, make_model, ["train", "test"])
 
 
 if __name__ == "__main__":

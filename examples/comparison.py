@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from images import Images, load_images
 from networks import Adam, FloatArray
 from numpy.typing import NDArray
 
+import arsm_fast
+
 N_CURVE = 8
+# Stands for the straight-through Gumbel-Softmax, which is no estimator of arsm_fast.
+GUMBEL = "gumbel"
+TEMPERATURE = 0.67
+# Of the moving average that is the baseline of REINFORCE, one for each image.
+BASELINE_DECAY = 0.9
+
+
+def methods(draws: int) -> dict[str, tuple[str, Any]]:
+    """Title and estimator of each method, by its name on the command line."""
+    return {
+        "arsm": ("ARSM, joint swap", arsm_fast.ARSM()),
+        "coordinate": ("ARSM, coordinate swap", arsm_fast.ARSM("coordinate")),
+        "loo": (f"leave-one-out({draws})", arsm_fast.LeaveOneOut(draws)),
+        "reinforce": ("REINFORCE", arsm_fast.Reinforce()),
+        GUMBEL: ("straight-through Gumbel-Softmax", GUMBEL),
+    }
 
 
 class Model(Protocol):
@@ -112,6 +133,67 @@ def variance(model: Model, batch: int, rng: np.random.Generator, repeats: int = 
     rows = rng.choice(model.n_train, batch, replace=False)
     draws = [model.noisy(model.gradients(rows, rng)[0]) for _ in range(repeats)]
     return float(sum(np.var(parts, axis=0, ddof=1).sum() for parts in zip(*draws, strict=True)))
+
+
+def options(description: str | None, samples: int) -> argparse.ArgumentParser:
+    """What may be said on the command line of a comparison."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    names = list(methods(2))
+    parser.add_argument("--mnist", type=Path, metavar="FOLDER", help="where MNIST's files of images are")
+    parser.add_argument("--evaluations", type=int, default=300_000, help="of log p (default: 300,000)")
+    parser.add_argument("--seconds", type=float, default=10.0, help="of a processor (default: 10)")
+    parser.add_argument("--steps", type=int, default=200, help="of training (default: 200)")
+    parser.add_argument("--batch", type=int, default=100, help="images a step (default: 100)")
+    parser.add_argument("--rate", type=float, default=3e-3, help="of Adam (default: 0.003)")
+    parser.add_argument("--draws", type=int, default=10, help="of leave-one-out, a layer (default: 10)")
+    parser.add_argument("--samples", type=int, default=samples, help=f"behind a score (default: {samples})")
+    parser.add_argument(
+        "--methods", nargs="+", choices=names, default=names, metavar="NAME", help=", ".join(names)
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--quick", action="store_true", help="a few steps of each, to see that it works")
+    parser.add_argument("--plot", metavar="FILE.png", help="draw what happened on the way")
+    return parser
+
+
+def compare(
+    parser: argparse.ArgumentParser,
+    args: argparse.Namespace,
+    make_model: Callable[[Images, Any, int], Model],
+    titles: Sequence[str],
+) -> list[Trace]:
+    """Train a model by each method, and print how that went; titles are those of the scores."""
+    if min(args.evaluations, args.steps, args.batch, args.samples) < 1 or args.draws < 2:
+        parser.error("--evaluations, --steps, --batch and --samples must be at least 1, --draws at least 2")
+    if not min(args.seconds, args.rate) > 0:
+        parser.error("--seconds and --rate must be positive")
+    curve_samples = -(-args.samples // 10)
+    settings = Settings(
+        args.evaluations, args.seconds, args.steps, args.batch, args.rate, args.samples, curve_samples, args.seed
+    )
+    if args.quick:
+        settings = Settings(1_000, 0.05, 5, 20, args.rate, 2, 1, args.seed)
+    images = load_images(args.mnist)
+    n_train, n_pixels = images.train.shape
+    if settings.batch > n_train:
+        parser.error(f"--batch must be at most {n_train}, the number of images")
+
+    print(f"{n_train:,} images of {n_pixels} pixels to train with, {len(images.test):,} to test")
+    start = time.perf_counter()
+    traces = []
+    for name in args.methods:
+        title, estimator = methods(args.draws)[name]
+        # Compile first, so that the seconds are those of the steps.
+        make_model(images, estimator, 0).gradients(np.arange(2), np.random.default_rng(0))
+        traces.append(train(title, make_model(images, estimator, args.seed), settings))
+    print_table(traces, settings, titles)
+    print(f"\n{time.perf_counter() - start:.0f} s in all")
+    if args.plot:
+        plot(traces, titles, args.plot)
+        print(f"drawn: {args.plot}")
+    return traces
 
 
 def progress(line: str) -> None:

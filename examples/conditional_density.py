@@ -5,9 +5,9 @@
 with linear links, which the script trains to maximise E[log p(lower | z_2)] by several estimators of the
 gradient: ARSM with its joint and its coordinate swap, leave-one-out, REINFORCE with a moving average for each
 image as its baseline, and straight-through Gumbel-Softmax, which is biased and needs the derivative of log p,
-where the others need only its values. Every method goes on until it has had all the evaluations of log p, all the
-processor's seconds (those of several threads add up) and all the steps; at these points the table has the negative
-log-likelihood of the test images, -log mean_s p(lower | z_2^(s)) over 1,000 draws of both layers.
+where the others need only its values. Every method goes on until it has had all the evaluations of log p, all
+the seconds of a processor (those of several threads add up) and all the steps; at these points the table has the
+negative log-likelihood of the test images, -log mean_s p(lower | z_2^(s)) over 1,000 draws of both layers.
 
     python conditional_density.py                          # scikit-learn's digits, 8 x 8
     python conditional_density.py --mnist FOLDER           # MNIST, from its own files
@@ -18,14 +18,11 @@ The model is that of Yin, Yue and Zhou, ICML 2019 (version 2), section 4.3: 392-
 
 from __future__ import annotations
 
-import argparse
-import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from comparison import Settings, Trace, plot, print_table, train
-from images import Images, load_images
+from comparison import BASELINE_DECAY, GUMBEL, TEMPERATURE, Trace, compare, options
+from images import Images
 from networks import (
     ActionArray,
     FloatArray,
@@ -42,22 +39,8 @@ import arsm_fast
 
 N_VARIABLES, N_CATEGORIES = 20, 10
 WIDTH = N_VARIABLES * N_CATEGORIES
-GUMBEL = "gumbel"
-TEMPERATURE = 0.67
-BASELINE_DECAY = 0.9
 # Draws of z_2 are scored in parts of so many.
 PART = 20_000
-
-
-def methods(draws: int) -> dict[str, tuple[str, Any]]:
-    """Title and estimator of each method, by its name on the command line."""
-    return {
-        "arsm": ("ARSM, joint swap", arsm_fast.ARSM()),
-        "coordinate": ("ARSM, coordinate swap", arsm_fast.ARSM("coordinate")),
-        "loo": (f"leave-one-out({draws})", arsm_fast.LeaveOneOut(draws)),
-        "reinforce": ("REINFORCE", arsm_fast.Reinforce()),
-        "gumbel": ("straight-through Gumbel-Softmax", GUMBEL),
-    }
 
 
 class ConditionalDensity:
@@ -155,51 +138,8 @@ def shaped(logits: FloatArray) -> FloatArray:
 
 
 def main(argv: list[str] | None = None) -> list[Trace]:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    names = list(methods(2))
-    parser.add_argument("--mnist", type=Path, metavar="FOLDER", help="MNIST's four files, or the two of images")
-    parser.add_argument("--evaluations", type=int, default=300_000, help="of log p (default: 300,000)")
-    parser.add_argument("--seconds", type=float, default=10.0, help="of a processor (default: 10)")
-    parser.add_argument("--steps", type=int, default=200, help="of training (default: 200)")
-    parser.add_argument("--batch", type=int, default=100, help="images a step (default: 100)")
-    parser.add_argument("--rate", type=float, default=3e-3, help="of Adam (default: 0.003)")
-    parser.add_argument("--draws", type=int, default=10, help="of leave-one-out, a layer (default: 10)")
-    parser.add_argument("--samples", type=int, default=1000, help="behind a likelihood (default: 1000)")
-    parser.add_argument(
-        "--methods", nargs="+", choices=names, default=names, metavar="NAME", help=", ".join(names)
-    )
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--quick", action="store_true", help="a few steps of each, to see that it works")
-    parser.add_argument("--plot", metavar="FILE.png", help="draw what happened on the way")
-    args = parser.parse_args(argv)
-    if min(args.evaluations, args.steps, args.batch, args.samples) < 1 or args.draws < 2:
-        parser.error("--evaluations, --batch and --samples must be at least 1, --draws at least 2")
-    if not min(args.seconds, args.rate) > 0:
-        parser.error("--seconds and --rate must be positive")
-    settings = Settings(
-        args.evaluations, args.seconds, args.steps, args.batch, args.rate, args.samples, 100, args.seed
-    )
-    if args.quick:
-        settings = Settings(1_000, 0.05, 5, 20, args.rate, 20, 5, args.seed)
-    images = load_images(args.mnist)
-    n_train, n_pixels = images.train.shape
-    if settings.batch > n_train:
-        parser.error(f"--batch must be at most {n_train}, the number of images")
-
-    print(f"{n_train:,} images of {n_pixels} pixels to train with, {len(images.test):,} to test")
-    start = time.perf_counter()
-    traces = []
-    for name in args.methods:
-        title, estimator = methods(args.draws)[name]
-        # Compile first, so that the seconds are those of the steps.
-        ConditionalDensity(images, estimator, 0).gradients(np.arange(2), np.random.default_rng(0))
-        traces.append(train(title, ConditionalDensity(images, estimator, args.seed), settings))
-    print_table(traces, settings, ["-log p"])
-    print(f"\n{time.perf_counter() - start:.0f} s in all")
-    if args.plot:
-        plot(traces, ["-log p(lower | upper) of test images"], args.plot)
-        print(f"drawn: {args.plot}")
-    return traces
+    parser = options(__doc__, samples=1000)
+    return compare(parser, parser.parse_args(argv), ConditionalDensity, ["-log p"])
 
 
 if __name__ == "__main__":

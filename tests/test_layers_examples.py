@@ -290,6 +290,7 @@ def test_examples_with_mnist_and_plots(tmp_path, capsys):
     [
         (["--draws", "1"], "--draws at least 2"),
         (["--rate", "0"], "--seconds and --rate must be positive"),
+        (["--steps", "0"], "--evaluations, --steps, --batch and --samples must be at least 1"),
         (["--batch", "1438"], "--batch must be at most 1437, the number of images"),
     ],
 )
