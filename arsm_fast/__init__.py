@@ -1,5 +1,6 @@
 """Gradients of expectations over categorical variables, on CPUs: ARSM and the estimators around it."""
 
+from .control_network import ControlNetwork
 from .estimators import (
     AR,
     ARM,
@@ -13,11 +14,14 @@ from .estimators import (
     LocalPair,
     RaoBlackwellTop,
     Reinforce,
+    ScopedLeaveOneOut,
     UnorderedSet,
 )
 from .gradients import gradient
 from .hierarchical import HierarchicalEstimate, hierarchical_gradient
+from .lax import lax_gradient
 from .proposals import GradientEstimate, Proposal, propose
+from .relaxed_estimators import REBAR, RELAX, GumbelSoftmax, MuProp
 from .sampling import dirichlet_noise, pseudo_action_matrix, sample
 from .surrogates import Additive, Hamming, Surrogate
 from .warmup import warmup
@@ -29,24 +33,31 @@ __all__ = [
     "ARM",
     "ARS",
     "ARSM",
+    "REBAR",
+    "RELAX",
     "Additive",
+    "ControlNetwork",
     "ControlVariate",
     "DisARM",
     "Exact",
     "GradientEstimate",
+    "GumbelSoftmax",
     "Hamming",
     "HierarchicalEstimate",
     "LeaveOneOut",
     "LocalExpectation",
     "LocalPair",
+    "MuProp",
     "Proposal",
     "RaoBlackwellTop",
     "Reinforce",
+    "ScopedLeaveOneOut",
     "Surrogate",
     "UnorderedSet",
     "dirichlet_noise",
     "gradient",
     "hierarchical_gradient",
+    "lax_gradient",
     "propose",
     "pseudo_action_matrix",
     "sample",

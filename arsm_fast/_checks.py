@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import operator
+from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ._logits import FloatArray, Logits, for_kernel
+
+Scopes = tuple[tuple[int, ...], ...]
 
 
 def check_integer(value: Any, name: str, least: int) -> int:
@@ -22,6 +25,15 @@ def check_integer(value: Any, name: str, least: int) -> int:
     if number < least:
         raise ValueError(f"{name} must be at least {least}; got {number}")
     return number
+
+
+def check_positive(value: Any, name: str) -> float:
+    """A positive, finite number."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        raise TypeError(f"{name} must be a number; got {value!r}")
+    if not 0.0 < value < np.inf:
+        raise ValueError(f"{name} must be positive and finite; got {value!r}")
+    return float(value)
 
 
 def check_count(value: Any, name: str) -> int:
@@ -72,6 +84,20 @@ def check_noise(noise: Any, logits: Logits, leading: tuple[int, ...]) -> FloatAr
     return flat
 
 
+def check_answer(answer: Any, name: str, shape: tuple[int, ...], meaning: str) -> FloatArray:
+    """What a function returned, of which the name says which part of which function."""
+    array = real_array(answer, name)
+    if array.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}, {meaning}; got shape {array.shape}")
+    finite = np.isfinite(array)
+    if not finite.all():
+        index = [int(i) for i in np.unravel_index(int(finite.argmin()), shape)]
+        raise ValueError(
+            f"{name} must be finite; {(~finite).sum()} of {array.size} are not, the first with index {index}"
+        )
+    return array.astype(np.float64)
+
+
 def check_values(values: Any, actions: NDArray[np.int32]) -> FloatArray:
     """The objective's values for the rows of actions."""
     n = len(actions)
@@ -93,10 +119,48 @@ def check_values(values: Any, actions: NDArray[np.int32]) -> FloatArray:
         where = np.flatnonzero(~finite)
         raise ValueError(
             f"values must be finite; {where.size} of {n} are not: "
-            + ", ".join(f"values[{i}] = {array[i]} at {_shown(actions[i])}" for i in where[:3])
+            + ", ".join(f"values[{i}] = {array[i]} at {shown(actions[i])}" for i in where[:3])
             + (", ..." if where.size > 3 else "")
         )
     return array
+
+
+def check_scopes(scopes: Any) -> Scopes:
+    """The variables that each term touches, of which there may be any number."""
+    given = scopes.tolist() if isinstance(scopes, np.ndarray) else scopes
+    try:
+        checked = tuple(map(tuple, given))
+    except TypeError:
+        raise TypeError(
+            f"scopes must be a sequence of sequences of variables, one for each term; got {scopes!r}"
+        ) from None
+    if not checked:
+        raise ValueError("scopes must be those of at least one term; got none")
+    variables = list(chain.from_iterable(checked))
+    if set(map(type, variables)) - {int} or min(variables, default=0) < 0:
+        checked = tuple(
+            tuple(check_integer(k, f"scopes[{t}]", 0) for k in scope) for t, scope in enumerate(checked)
+        )
+    return checked
+
+
+def check_terms(values: Any, actions: Any, n_terms: int, name: str) -> FloatArray:
+    """The values of all terms for the rows of actions."""
+    array = real_array(values, name)
+    if array.shape != (len(actions), n_terms):
+        raise ValueError(
+            f"{name} must have shape ({len(actions)}, {n_terms}), a row for each row of actions and a number "
+            f"in it for each of the scopes; got shape {array.shape}"
+        )
+    finite = np.isfinite(array)
+    if not finite.all():
+        where = np.argwhere(~finite)
+        raise ValueError(
+            f"{name} must be finite; {len(where)} of {array.size} are not: "
+            + ", ".join(f"term {t} = {array[i, t]} at {shown(actions[i])}" for i, t in where[:3])
+            + (", ..." if len(where) > 3 else "")
+        )
+    return array.astype(np.float64, copy=False)
 
 
 def check_table(objective: Any, logits: Logits) -> FloatArray:
@@ -134,7 +198,7 @@ def check_table(objective: Any, logits: Logits) -> FloatArray:
     return flat
 
 
-def _shown(vector: Any) -> str:
+def shown(vector: Any) -> str:
     """An action vector in one line."""
     return np.array2string(np.asarray(vector), threshold=20, max_line_width=10_000)
 

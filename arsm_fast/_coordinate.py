@@ -28,12 +28,12 @@ class CoordinateSwaps:
     def propose(self) -> tuple[Vectors, NDArray[np.int32]]:
         """The distinct vectors, (M, K), and their problems."""
         changes = Changes(*coordinate_entries(*self._arguments, hash_multipliers(self._logits.n_variables)))
-        self._distinct = changes.find_distinct(self._noise.n_samples)
-        return self._distinct.vectors, self._distinct.problem
+        self.distinct = changes.find_distinct(self._noise.n_samples)
+        return self.distinct.vectors, self.distinct.problem
 
     def estimate(self, values: FloatArray) -> Moments:
         """The gradient from the values of the distinct vectors."""
-        entries = self._distinct.arguments(values)
+        entries = self.distinct.arguments(values)
 
         def run(blocks: Blocks) -> None:
             coordinate_moments(*self._arguments, *entries, *blocks)

@@ -39,15 +39,15 @@ class Local(ABC):
 
     def propose(self) -> tuple[Vectors, NDArray[np.int32]]:
         """The distinct vectors, (M, K), and their problems."""
-        self._distinct = self._changes().find_distinct(self._noise.n_samples)
-        return self._distinct.vectors, self._distinct.problem
+        self.distinct = self._changes().find_distinct(self._noise.n_samples)
+        return self.distinct.vectors, self.distinct.problem
 
     def estimate(self, values: FloatArray) -> Moments:
         """The gradient from the values of the distinct vectors."""
         logits, n_samples = self._logits, self._noise.n_samples
         probabilities = logits.probabilities()
         certain, complements, tails = self._tables(probabilities)
-        entries = self._distinct.arguments(values)
+        entries = self.distinct.arguments(values)
 
         def run(blocks: Blocks) -> None:
             local.local_moments(
@@ -55,7 +55,7 @@ class Local(ABC):
                 self.scale,
                 n_samples,
                 logits.n_variables,
-                self._distinct.changes.true_actions,
+                self.distinct.changes.true_actions,
                 certain,
                 probabilities,
                 complements,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._checks import check_integer
+from ._checks import check_integer, check_scopes
+from .relaxed_estimators import REBAR, RELAX, GumbelSoftmax, MuProp
 from .surrogates import Surrogate
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "LocalPair",
     "RaoBlackwellTop",
     "Reinforce",
+    "ScopedLeaveOneOut",
     "UnorderedSet",
     "resolve_estimator",
 ]
@@ -84,7 +87,7 @@ class ARSM:
         For several variables: make one swap in all of them at once, as in the paper, with at most
         ``C (C - 1) / 2 + 1`` evaluations a sample; or in one variable at a time with the others at their
         true action, which needs about as many evaluations as there are pseudo actions in all
-        variables, and has a much lower variance.
+        variables (one where the objective offers ``delta``, see `gradient`), and has a much lower variance.
     references : int, optional
         Use so many references, drawn for each sample independently of the noise, in place of all C.
         Fewer evaluations, more variance.
@@ -172,12 +175,51 @@ class LeaveOneOut:
 
 
 @dataclass(frozen=True)
+class ScopedLeaveOneOut:
+    """Leave-one-out for an objective that is a sum of terms: each variable learns from its own terms alone.
+
+    ``1/(n-1) sum_i (F_ik - mean F_k) 1[z_ik = c]`` for variable k over n draws a sample, F_ik being the sum of
+    those terms of f(z_i) that touch k: the expectation of the others does not depend on its logits, and their
+    noise is left out. Unbiased if no term depends on more variables than its scope names; the gradient of each
+    variable sums to zero. At most n distinct evaluations a sample. The fewer terms touch a variable, the less
+    variance; where every term touches all variables it is `LeaveOneOut`.
+
+    With `gradient` the scopes and the terms are those of the objective, ``objective.scopes`` and
+    ``objective.terms(actions)``, which gives (M, T) values whose sums over T are f; for several problems
+    ``objective.terms(actions, problem)``, with scopes that are the same for all. f itself is not called. With
+    `propose` the scopes must be given, and the values that are told are those of the terms, (M, T).
+
+    Parameters
+    ----------
+    n : int
+        Draws a sample, at least 2.
+    scopes : sequence of T sequences of int, optional
+        The variables that each term touches, from 0 on. Kept as a tuple of tuples. By default, with `gradient`
+        only, those of the objective.
+
+    References
+    ----------
+    Ranganath, Gerrish and Blei, AISTATS 2014, section 3.1 (only the terms that a variable has a part in); with
+    the baseline of Kool, van Hoof and Welling, 2019.
+    """
+
+    n: int = 10
+    scopes: Sequence[Sequence[int]] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        check_integer(self.n, "n", 2)
+        if self.scopes is not None:
+            object.__setattr__(self, "scopes", check_scopes(self.scopes))
+
+
+@dataclass(frozen=True)
 class LocalExpectation:
     """The exact expectation over each variable, with the others at their true action.
 
     ``p_c (f(z_-k, c) - sum_b p_b f(z_-k, b))`` for variable k. Unbiased; the gradient of each variable sums
     to zero. For one variable it is the gradient itself, without noise. ``1 + sum_k (C_k - 1)`` distinct
-    evaluations a sample, C_k being the available categories of variable k.
+    evaluations a sample, C_k being the available categories of variable k; one where the objective offers
+    ``delta`` (see `gradient`).
 
     Parameters
     ----------
@@ -206,7 +248,7 @@ class RaoBlackwellTop:
     k and the others at their true action. t is drawn from the categories outside the top, in proportion to
     their probabilities, whose sum is P; b is the mean of f over the top, weighted by probability. Unbiased;
     the gradient of each variable sums to zero. With m = C it is `LocalExpectation`. At most ``1 + K m``
-    distinct evaluations a sample. Best where few categories have most of the probability.
+    distinct evaluations a sample, one with ``delta``. Best where few categories have most of the probability.
 
     Parameters
     ----------
@@ -230,7 +272,8 @@ class LocalPair:
 
     ``w (f_a - f_b) (1_a - 1_b)`` with ``f_c = f(z_-k, c)`` for variable k, a its true action and b a second draw.
     Unbiased, as the gradient is ``sum_{a < b} p_a p_b (f_a - f_b) (1_a - 1_b)`` where the others are fixed; the
-    gradient of each variable sums to zero. At most ``K + 1`` distinct evaluations a sample, whatever C is.
+    gradient of each variable sums to zero. At most ``K + 1`` distinct evaluations a sample, whatever C is; one
+    with ``delta``.
 
     Parameters
     ----------
@@ -329,7 +372,7 @@ class Exact:
         check_integer(self.limit, "limit", 1)
 
 
-Sampling = (
+Named = (
     AR
     | ARS
     | ARSM
@@ -342,6 +385,7 @@ Sampling = (
     | DisARM
     | UnorderedSet
 )
+Sampling = Named | REBAR | RELAX | MuProp
 
 
 @dataclass(frozen=True)
@@ -356,7 +400,7 @@ class ControlVariate:
     Parameters
     ----------
     estimator : Estimator
-        Any but `Exact`; where f is expensive, `LeaveOneOut`.
+        Any but `Exact` and `ScopedLeaveOneOut`; where f is expensive, `LeaveOneOut`.
     surrogate : Surrogate
         `Additive`, `Hamming` or one of your own. It keeps what it has learnt: a new one for each objective.
     """
@@ -366,19 +410,22 @@ class ControlVariate:
 
     def __post_init__(self) -> None:
         if not isinstance(self.estimator, Sampling):
-            raise TypeError(f"estimator must be one that samples, such as LeaveOneOut(); got {self.estimator!r}")
+            raise TypeError(
+                f"estimator must be one that samples f, such as LeaveOneOut(); got {self.estimator!r}"
+            )
         if not isinstance(self.surrogate, Surrogate):
             raise TypeError(f"surrogate must be a Surrogate, such as Additive(); got {self.surrogate!r}")
 
 
-Estimator = Sampling | Exact | ControlVariate
+Estimator = Sampling | ScopedLeaveOneOut | Exact | ControlVariate | GumbelSoftmax
 
-_BY_NAME: dict[str, type[Sampling | Exact]] = {
+_BY_NAME: dict[str, type[Named | ScopedLeaveOneOut | Exact]] = {
     "ar": AR,
     "ars": ARS,
     "arsm": ARSM,
     "reinforce": Reinforce,
     "loo": LeaveOneOut,
+    "scoped": ScopedLeaveOneOut,
     "local": LocalExpectation,
     "top": RaoBlackwellTop,
     "pair": LocalPair,
@@ -398,5 +445,6 @@ def resolve_estimator(estimator: Estimator | str) -> Estimator:
     known = ", ".join(repr(name) for name in _BY_NAME)
     classes = ", ".join(f"{cls.__name__}()" for cls in _BY_NAME.values())
     raise ValueError(
-        f"estimator must be one of {known}, or one of {classes}, ControlVariate(...); got {estimator!r}"
+        f"estimator must be one of {known}, or one of {classes}, ControlVariate(...), "
+        f"GumbelSoftmax(...), REBAR(...), RELAX(...), MuProp(...); got {estimator!r}"
     )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
 import numpy as np
 from numba.core.errors import NumbaError
 from numba.extending import is_jitted
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ._checks import check_values
 from ._logits import FloatArray, Logits
@@ -30,14 +30,22 @@ def evaluate_proposal(
     objective: Callable[..., Any], proposal: Proposal, logits: Logits, max_batch: int | None
 ) -> FloatArray:
     """The values of a proposal's vectors, up to the first batch in which some are not finite."""
-    evaluate_batch = _evaluate_python
-    if is_jitted(objective):
-        evaluate_batch = _evaluate_compiled
-        if max_batch is None:
-            max_batch = max(1, COMPILED_BATCH_ACTIONS // logits.n_variables)
-    values = np.zeros(len(proposal.problem))
+    if max_batch is None and is_jitted(objective):
+        max_batch = max(1, COMPILED_BATCH_ACTIONS // logits.n_variables)
+    return evaluate_batches(objective, proposal.batches(max_batch), len(proposal.problem), logits)
+
+
+def evaluate_batches(
+    objective: Callable[..., Any],
+    batches: Iterator[tuple[NDArray[np.int32], NDArray[np.int32]]],
+    n_vectors: int,
+    logits: Logits,
+) -> FloatArray:
+    """The values of vectors that come in batches with their problems, up to the first that are not finite."""
+    evaluate_batch = _evaluate_compiled if is_jitted(objective) else _evaluate_python
+    values = np.zeros(n_vectors)
     start = 0
-    for actions, problem in proposal.batches(max_batch):
+    for actions, problem in batches:
         part = values[start : start + len(actions)]
         evaluate_batch(objective, (actions, problem) if logits.batched else (actions,), part, logits)
         if not np.isfinite(part).all():

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._antithetic import AntitheticPairs
-from ._checks import check_count, check_integer, check_noise, check_values
+from ._checks import Scopes, check_count, check_integer, check_noise, check_terms, check_values
 from ._control_variate import WithSurrogate
 from ._coordinate import CoordinateSwaps
 from ._draws import Draws
@@ -23,6 +23,8 @@ from ._moments import Moments
 from ._noise import NOT_GIVEN, Noise
 from ._one_variable import OneVariable
 from ._random import SeedLike, philox_key
+from ._relaxed import relaxed_method
+from ._scoped import ScopedDraws
 from ._unordered import UnorderedSets
 from ._vectors import Vectors
 from .estimators import (
@@ -38,10 +40,12 @@ from .estimators import (
     LocalPair,
     RaoBlackwellTop,
     Reinforce,
+    ScopedLeaveOneOut,
     UnorderedSet,
     resolve_estimator,
 )
 from .kernels import draws
+from .relaxed_estimators import REBAR, RELAX, GumbelSoftmax, MuProp
 
 __all__ = ["GradientEstimate", "Proposal", "propose"]
 
@@ -64,7 +68,8 @@ class GradientEstimate:
     standard_error : ndarray, list of ndarray or None
         Of the gradient, from the spread over samples; None for one sample, zero for ``Exact``.
     n_evaluations : int
-        Distinct action vectors whose values the estimate uses.
+        Distinct action vectors whose values the estimate uses; where `gradient` uses the objective's ``delta``,
+        those of them that f itself was asked.
     """
 
     gradient: Any
@@ -139,17 +144,10 @@ class Proposal:
             If max_batch is not a whole number from 1 on.
         """
         size = check_batch_size(max_batch, self._logits.n_variables)
-        n = len(self.problem)
-        return (
-            (self._actions(start, min(n, start + size)), self.problem[start : start + size])
-            for start in range(0, n, size)
-        )
+        return in_batches(self._vectors, self.problem, self._logits, size)
 
     def _actions(self, start: int, stop: int) -> NDArray[np.int32]:
-        vectors = self._vectors[start:stop]
-        actions = vectors[:, 0] if self._logits.single else vectors
-        actions.flags.writeable = False
-        return actions
+        return as_actions(self._vectors[start:stop], self._logits)
 
     def estimate(self, values: ArrayLike) -> GradientEstimate:
         """Turn the values of the action vectors into a gradient.
@@ -159,7 +157,7 @@ class Proposal:
         Parameters
         ----------
         values : array_like, shape (M,)
-            f at each row of `actions`.
+            f at each row of `actions`; for `ScopedLeaveOneOut`, of shape (M, T), its terms.
 
         Returns
         -------
@@ -173,10 +171,17 @@ class Proposal:
         ValueError
             If there is not one for each row, or if any is nan or infinite.
         """
-        checked = check_values(values, cast(NDArray[np.int32], _Rows(self)))
-        moments = self._method.estimate(checked)
+        rows = cast(NDArray[np.int32], _Rows(self))
+        if isinstance(self._method, ScopedDraws):
+            checked = check_terms(values, rows, self._method.n_terms, "values")
+        else:
+            checked = check_values(values, rows)
+        return self.estimate_from(self._method.estimate(checked))
+
+    def estimate_from(self, moments: Moments) -> GradientEstimate:
+        """The estimate in the user's shapes, from what the method made of the values."""
         value = moments.value if self._logits.batched else float(moments.value[0])
-        return finish(self._logits, moments, value, self._n_samples, checked.size, exact=self._exact)
+        return finish(self._logits, moments, value, self._n_samples, len(self.problem), exact=self._exact)
 
 
 class _Rows:
@@ -192,11 +197,26 @@ class _Rows:
         return self._proposal._actions(i, i + 1)[0]
 
 
-def check_batch_size(max_batch: Any, n_variables: int) -> int:
-    """The largest number of vectors in a batch."""
+def check_batch_size(max_batch: Any, n_numbers: int) -> int:
+    """The largest number of vectors in a batch; n_numbers are those that a vector has, or that are its value."""
     if max_batch is None:
-        return max(1, BATCH_ACTIONS // n_variables)
+        return max(1, BATCH_ACTIONS // n_numbers)
     return check_integer(max_batch, "max_batch", 1)
+
+
+def as_actions(vectors: NDArray[np.int32], logits: Logits) -> NDArray[np.int32]:
+    """What f is given for vectors, (M, K), that were formed for it."""
+    actions = vectors[:, 0] if logits.single else vectors
+    actions.flags.writeable = False
+    return actions
+
+
+def in_batches(
+    vectors: Vectors, problem: NDArray[np.int32], logits: Logits, size: int
+) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int32]]]:
+    """So many vectors at a time, as f is given them, and their problems."""
+    for start in range(0, len(problem), size):
+        yield as_actions(vectors[start : start + size], logits), problem[start : start + size]
 
 
 def finish(
@@ -239,14 +259,14 @@ def propose(
         unavailable.
     estimator : Estimator or str
         An estimator, or the name of a default one: "ar", "ars", "arsm", "reinforce", "loo", "local",
-        "top", "pair", "arm", "disarm", "unordered", "exact".
+        "top", "pair", "arm", "disarm", "unordered", "exact". `ScopedLeaveOneOut` needs its scopes here.
     n_samples : int
         Samples to average over. f is still asked each distinct vector of a problem once.
     noise : array_like or list, optional
         Dirichlet(1) noise in place of drawn noise, of shape ``(n_samples,) + logits.shape``; for
-        `LeaveOneOut` of shape ``(n_samples, n) + logits.shape``, and for pairs with replacement with n = 2; for
-        `DisARM` there is none. For a list of logits a list of arrays.
-        Its sums may be off by 1e-6. References are still drawn.
+        `LeaveOneOut` and `ScopedLeaveOneOut` of shape ``(n_samples, n) + logits.shape``, and for pairs with
+        replacement with n = 2; `DisARM`, `GumbelSoftmax`, `REBAR`, `RELAX` and `MuProp` take none. For a list of
+        logits a list of arrays. Its sums may be off by 1e-6. References are still drawn.
     rng : None, int, SeedSequence or Generator
         Source of the noise and of references. The same seed gives the same bits for any number of threads.
 
@@ -285,6 +305,13 @@ def make_method(logits: Logits, estimator: Estimator, n_samples: int, noise: Any
     if isinstance(estimator, ControlVariate):
         inner = make_method(logits, estimator.estimator, n_samples, noise, rng)
         return WithSurrogate(logits, inner, estimator.surrogate)
+    if isinstance(estimator, GumbelSoftmax | REBAR | RELAX | MuProp):
+        if noise is not None:
+            raise ValueError(
+                f"noise must be None for the estimator {type(estimator).__name__}, which draws more than "
+                "Dirichlet noise"
+            )
+        return relaxed_method(logits, Noise(philox_key(rng), n_samples), estimator)
     if isinstance(estimator, ARM):
         if (logits.sizes != 2).any():
             raise ValueError(
@@ -307,6 +334,14 @@ def make_method(logits: Logits, estimator: Estimator, n_samples: int, noise: Any
                 "noise must be None for the estimator DisARM, whose pairs are not of Dirichlet noise"
             )
         return AntitheticPairs(logits, Noise(philox_key(rng), n_samples))
+    if isinstance(estimator, ScopedLeaveOneOut):
+        if estimator.scopes is None:
+            raise ValueError(
+                "scopes must be given where there is no objective to have them: ScopedLeaveOneOut(scopes=...)"
+            )
+        given = NOT_GIVEN if noise is None else check_noise(noise, logits, (n_samples, estimator.n))
+        settings = Noise(philox_key(rng), n_samples, given)
+        return ScopedDraws(logits, settings, estimator.n, cast(Scopes, estimator.scopes))
     leading: tuple[int, ...] = (n_samples,)
     kind, n_draws = draws.AR, 1
     baseline = np.zeros(logits.n_problems)

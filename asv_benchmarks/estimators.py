@@ -38,7 +38,7 @@ def main() -> None:
     print(f"{'estimator':>16} {'evaluations':>12} {'NK':>7} {'network':>8} {'quadratic':>10}")
     for name, measured in scores.items():
         ratios = [v * n / np.prod(loo) for (v, n), loo in zip(measured, scores["loo"], strict=True)]
-        print(f"{name:>16} {measured[0][1]:>12.1f} " + " ".join(f"{ratio:>8.1f}" for ratio in ratios))
+        print(f"{name:>16} {measured[0][1]:>12.1f} " + " ".join(f"{ratio:>8.2f}" for ratio in ratios))
     for make in (arsm_fast.Additive, arsm_fast.Hamming):
         ratios = [measure_learnt(f, logits, make()) for f, logits in problems]
         print(f"loo + {make.__name__:>22} " + " ".join(f"{ratio:>8.2f}" for ratio in ratios))

@@ -38,6 +38,45 @@ class RandomFunction:
         return np.array([self(row) for row in actions])
 
 
+class RandomTerms:
+    """A sum of terms with random tables, each of the variables in its scope."""
+
+    def __init__(self, seed, sizes, scopes, n_problems=1):
+        rng = np.random.default_rng(seed)
+        self.scopes = scopes
+        self.tables = [rng.normal(size=(n_problems, *(sizes[k] for k in scope))) for scope in scopes]
+
+    def terms(self, actions, problem=0):
+        actions = actions.reshape(len(actions), -1)
+        columns = [
+            np.broadcast_to(table[problem, *actions[:, list(scope)].T], len(actions))
+            for scope, table in zip(self.scopes, self.tables, strict=True)
+        ]
+        return np.stack(columns, axis=1)
+
+    def __call__(self, actions, problem=0):
+        return self.terms(actions, problem).sum(axis=1)
+
+
+class WithDelta:
+    """A function of a batch that also gives all categories of a variable; notes what it was asked."""
+
+    def __init__(self, f, sizes):
+        self.f, self.sizes = f, sizes
+        self.asked, self.variables = [], []
+
+    def __call__(self, actions, *problem):
+        self.asked.extend(map(tuple, np.column_stack([*problem, actions]).tolist()))
+        return self.f(actions, *problem)
+
+    def delta(self, actions, variable, *problem):
+        assert not actions.flags.writeable
+        self.variables.append(variable)
+        changed = np.repeat(actions.reshape(len(actions), -1)[None], self.sizes[variable], axis=0)
+        changed[:, :, variable] = np.arange(self.sizes[variable])[:, None]
+        return np.stack([self.f(each.reshape(actions.shape), *problem) for each in changed], axis=1)
+
+
 def as_list(gradient):
     """The rows of a gradient, whatever its shape."""
     if isinstance(gradient, list):

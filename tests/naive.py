@@ -83,6 +83,15 @@ def leave_one_out(f, draws, logits):
     return gradient, values.mean()
 
 
+def scoped_leave_one_out(terms, scopes, draws, logits):
+    """`terms` gives the values of all terms of a vector; each variable has the leave-one-out of its own."""
+    gradient = []
+    for k in range(len(logits)):
+        own = [t for t, scope in enumerate(scopes) if k in scope]
+        gradient.append(leave_one_out(lambda z, own=own: sum(terms(z)[t] for t in own), draws, logits)[0][k])
+    return gradient, np.mean([sum(terms(true_action(noise, logits))) for noise in draws])
+
+
 def joint_vector(noise, logits, c, partners):
     """Swap c with partners[k] in every variable k that has both categories."""
     vector = []

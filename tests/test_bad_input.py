@@ -100,10 +100,11 @@ def test_bad_logits(call, logits, kind, message):
         (
             {"estimator": "arms"},
             ValueError,
-            "estimator must be one of 'ar', 'ars', 'arsm', 'reinforce', 'loo', 'local', 'top', 'pair', 'arm', "
-            "'disarm', 'unordered', 'exact', or one of AR(), ARS(), ARSM(), Reinforce(), LeaveOneOut(), "
-            "LocalExpectation(), RaoBlackwellTop(), LocalPair(), ARM(), DisARM(), UnorderedSet(), Exact(), "
-            "ControlVariate(...); got 'arms'",
+            "estimator must be one of 'ar', 'ars', 'arsm', 'reinforce', 'loo', 'scoped', 'local', 'top', 'pair', "
+            "'arm', 'disarm', 'unordered', 'exact', or one of AR(), ARS(), ARSM(), Reinforce(), LeaveOneOut(), "
+            "ScopedLeaveOneOut(), LocalExpectation(), RaoBlackwellTop(), LocalPair(), ARM(), DisARM(), "
+            "UnorderedSet(), Exact(), ControlVariate(...), GumbelSoftmax(...), REBAR(...), RELAX(...), "
+            "MuProp(...); got 'arms'",
         ),
         ({"estimator": ARSM}, ValueError, "estimator must be one of"),
         ({"estimator": None}, ValueError, "estimator must be one of"),

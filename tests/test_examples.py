@@ -45,7 +45,7 @@ def random_vectors(n, rate, seed=0):
 def test_toy_prints_a_line_for_each_method(toy, capsys):
     traces = toy.main(["--categories", "5", "--iterations", "20", "--runs", "3"])
     lines = capsys.readouterr().out.splitlines()
-    titles = ["true gradient", "REINFORCE", "AR", "ARS", "ARSM", "leave-one-out(30)"]
+    titles = ["true gradient", "REINFORCE", "AR", "ARS", "ARSM", "leave-one-out(30)", "RELAX", "Gumbel-Softmax"]
     assert [t.name for t in traces] == titles
     for title in titles:
         assert sum(line.startswith(title + "  ") for line in lines) == 1
@@ -84,6 +84,44 @@ def test_toy_plots(toy, tmp_path):
 def test_toy_refuses_bad_arguments(toy, arguments, capsys):
     with pytest.raises(SystemExit):
         toy.main(arguments)
+    assert arguments[0] in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def relax_toy():
+    return load("relax_toy")
+
+
+def test_relax_toy_prints_a_line_for_each_method_and_plots(relax_toy, capsys, tmp_path):
+    pytest.importorskip("matplotlib")
+    path = tmp_path / "relax.png"
+    traces = relax_toy.main(["--steps", "20", "--runs", "3", "--plot", str(path)])
+    lines = capsys.readouterr().out.splitlines()
+    assert [t.name for t in traces] == list(relax_toy.methods())
+    for t in traces:
+        assert sum(line.startswith(t.name + "  ") for line in lines) == 1
+        assert t.probabilities.shape == (2, 3)
+    assert traces[0].gradient == pytest.approx(0.0005)
+    assert path.read_bytes().startswith(PNG)
+
+
+def test_relax_toy_is_solved_by_arm_and_not_by_reinforce(relax_toy):
+    coin, methods = relax_toy.Coin(0.499), relax_toy.methods()
+    found = [relax_toy.descend("", methods[name], coin, 400, 4, 0).found for name in ("ARM", "REINFORCE")]
+    assert found == [4, 0]
+
+
+def test_relax_toy_s_relaxation_has_the_values_of_the_coin(relax_toy):
+    coin, problem = relax_toy.Coin(0.3), np.zeros(2, np.int32)
+    values, gradients = coin.relaxed(np.eye(2)[:, None], problem)
+    assert_allclose(values, coin(np.array([[0], [1]]), problem))
+    assert_allclose(gradients, [[[0, -0.6]], [[0, 1.4]]])
+
+
+@pytest.mark.parametrize("arguments", [["--steps", "0"], ["--target", "0.5"]])
+def test_relax_toy_refuses_bad_arguments(relax_toy, arguments, capsys):
+    with pytest.raises(SystemExit):
+        relax_toy.main(arguments)
     assert arguments[0] in capsys.readouterr().err
 
 

@@ -13,6 +13,7 @@ import numba
 import numpy as np
 import pytest
 from arsm_fast.kernels import one_variable
+from helpers import RandomTerms, WithDelta
 from numba.core.caching import FunctionCache
 from numba.extending import is_jitted
 
@@ -59,6 +60,10 @@ def digest():
                 parts += [np.concatenate([np.ravel(g) for g in estimate.gradient]), estimate.value]
                 if n_samples > 1:
                     parts.append(np.concatenate([np.ravel(g) for g in estimate.standard_error]))
+    structured = RandomTerms(3, [6] * 3, [(0, 1), (1, 2), (2,)], n_problems=5)
+    for estimator, objective in (("scoped", structured), ("local", WithDelta(structured, [6] * 3))):
+        estimate = gradient(objective, logits, estimator=estimator, n_samples=200, rng=2)
+        parts += [estimate.gradient, estimate.value, estimate.standard_error]
     return hashlib.sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in parts)).hexdigest()
 
 
@@ -199,6 +204,8 @@ def test_warmup_compiles_everything():
                 gradient(f, logits, estimator=estimator, n_samples=n_samples, rng=0)
     for n_samples in (1, 1500):
         gradient(np.zeros((2, 4)), np.zeros((2, 4)), estimator=UnorderedSet(3), n_samples=n_samples, rng=0)
+        terms = RandomTerms(0, [4] * 3, [(0, 1), (2,)], n_problems=2)
+        gradient(terms, rng.normal(size=(2, 3, 4)), estimator="scoped", n_samples=n_samples, rng=0)
     sample(rng.normal(size=(3, 4)), 5)
     sample(rng.normal(size=(9, 4)), 5)
     weights = rng.normal(size=(2, 4))

@@ -13,6 +13,7 @@ ESTIMATORS = {
     "arsm plus": arsm_fast.ARSM(plus=True),
     "arsm coordinate": arsm_fast.ARSM(swap="coordinate"),
     "loo": arsm_fast.LeaveOneOut(10),
+    "scoped": arsm_fast.ScopedLeaveOneOut(10),
     "local": arsm_fast.LocalExpectation(),
     "top": arsm_fast.RaoBlackwellTop(3),
     "pair": arsm_fast.LocalPair(),
@@ -20,10 +21,21 @@ ESTIMATORS = {
 }
 
 
+class SumOfTerms:
+    """A function of a batch that offers its terms, and the variables that each of them touches."""
+
+    def __init__(self, scopes, terms):
+        self.scopes = scopes
+        self.terms = terms
+
+    def __call__(self, actions):
+        return self.terms(actions).sum(axis=1)
+
+
 def toy():
     """The paper's toy, C = R = 30, from uniform logits."""
     table = 0.5 + np.arange(1, 31) / 900
-    return (lambda actions: table[actions[:, 0]]), np.zeros((1, 30))
+    return SumOfTerms([(0,)], lambda actions: table[actions]), np.zeros((1, 30))
 
 
 def nk_landscape():
@@ -33,11 +45,11 @@ def nk_landscape():
     neighbours = np.array([[i, *rng.choice(np.delete(np.arange(k), i), 2, replace=False)] for i in range(k)])
     tables = rng.random((k, c, c, c))
 
-    def f(actions):
+    def terms(actions):
         chosen = actions[:, neighbours]
-        return tables[np.arange(k), chosen[..., 0], chosen[..., 1], chosen[..., 2]].mean(axis=1)
+        return tables[np.arange(k), chosen[..., 0], chosen[..., 1], chosen[..., 2]] / k
 
-    return f, rng.normal(size=(k, c))
+    return SumOfTerms(neighbours, terms), rng.normal(size=(k, c))
 
 
 def small_network():
@@ -47,38 +59,31 @@ def small_network():
     weights = rng.normal(size=(k, c, hidden)) / np.sqrt(k)
     bias, out = 0.3 * rng.normal(size=hidden), rng.normal(size=hidden)
 
-    def f(actions):
-        return np.tanh(bias + weights[np.arange(k), actions].sum(axis=1)) @ out
+    def terms(actions):
+        return np.tanh(bias + weights[np.arange(k), actions].sum(axis=1)) @ out[:, None]
 
-    return f, rng.normal(size=(k, c))
+    return SumOfTerms([range(k)], terms), rng.normal(size=(k, c))
 
 
 def dense_quadratic():
     """Every pair of 20 variables, each with a table of normal values."""
-    rng = np.random.default_rng(0)
-    k, c = 20, 10
-    i, j = np.triu_indices(k, 1)
-    tables, linear = rng.normal(size=(i.size, c, c)), rng.normal(size=(k, c))
-
-    def f(actions):
-        pairs = tables[np.arange(i.size), actions[:, i], actions[:, j]].sum(axis=1)
-        return pairs + linear[np.arange(k), actions].sum(axis=1)
-
-    return f, rng.normal(size=(k, c))
+    return _quadratic(np.random.default_rng(0), 20, 10, np.transpose(np.triu_indices(20, 1)))
 
 
 def sparse_potts():
     """600 random pairs among 200 variables, each with a table of normal values."""
     rng = np.random.default_rng(0)
-    k, c, m = 200, 5, 600
-    pairs = np.array([rng.choice(k, 2, replace=False) for _ in range(m)])
-    tables, linear = rng.normal(size=(m, c, c)), rng.normal(size=(k, c))
+    return _quadratic(rng, 200, 5, np.array([rng.choice(200, 2, replace=False) for _ in range(600)]))
 
-    def f(actions):
-        joint = tables[np.arange(m), actions[:, pairs[:, 0]], actions[:, pairs[:, 1]]].sum(axis=1)
-        return joint + linear[np.arange(k), actions].sum(axis=1)
 
-    return f, rng.normal(size=(k, c))
+def _quadratic(rng, k, c, pairs):
+    tables, linear = rng.normal(size=(len(pairs), c, c)), rng.normal(size=(k, c))
+
+    def terms(actions):
+        joint = tables[np.arange(len(pairs)), actions[:, pairs[:, 0]], actions[:, pairs[:, 1]]]
+        return np.concatenate([linear[np.arange(k), actions], joint], axis=1)
+
+    return SumOfTerms([*np.arange(k)[:, None], *pairs], terms), rng.normal(size=(k, c))
 
 
 PROBLEMS = {"toy": toy, "nk": nk_landscape, "potts": sparse_potts}
