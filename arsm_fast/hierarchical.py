@@ -16,6 +16,7 @@ from ._noise import Noise
 from ._random import SeedLike, philox_key
 from .estimators import ControlVariate, Estimator, Exact, resolve_estimator
 from .proposals import Proposal, make_method
+from .relaxed_estimators import RELAX, WithRelaxed
 from .sampling import dirichlet_noise
 
 __all__ = ["HierarchicalEstimate", "hierarchical_gradient"]
@@ -54,7 +55,7 @@ def hierarchical_gradient(
     layers: Sequence[Callable[..., Any]],
     *,
     batch: int = 1,
-    estimator: Estimator | str = "arsm",
+    estimator: Estimator | str | Sequence[Estimator | str] = "arsm",
     share_noise: bool = True,
     rng: SeedLike = None,
 ) -> HierarchicalEstimate:
@@ -75,10 +76,13 @@ def hierarchical_gradient(
         shape (M, K_{t-1}), or None for the first layer. -inf makes a category unavailable.
     batch : int
         Number of problems. Several samples of one problem are several problems here.
-    estimator : Estimator or str
-        Any but `ControlVariate`, or the name of a default one. With `LeaveOneOut` one of a layer's draws is the
-        true vector and each of the others is completed; with `Exact` there is one completion of each vector of a
-        layer, so that only a single layer's gradient is exact; with `DisARM` neither of a pair is the true one.
+    estimator : Estimator or str, or sequence of them
+        For all layers, or one for each: any but `ControlVariate`, or the name of a default one. With
+        `LeaveOneOut` one of a layer's draws is the true vector and each of the others is completed; with `Exact`
+        there is one completion of each vector of a layer, so that only a single layer's gradient is exact; with
+        `DisARM` neither of a pair is the true one. `RELAX` needs a control of its own for each layer, which
+        learns by problem: keep them, and the order of the problems, from call to call. Those that need a relaxed
+        objective are for a single layer.
     share_noise : bool
         Complete all vectors of a problem with the noise of its true path, so that what does not depend on the
         vector does not change; otherwise each with noise of its own. Both are unbiased.
@@ -124,9 +128,7 @@ def hierarchical_gradient(
     """
     network = _Network(objective, layers)
     n_problems = check_integer(batch, "batch", 1)
-    resolved = resolve_estimator(estimator)
-    if isinstance(resolved, ControlVariate):
-        raise ValueError("estimator ControlVariate is for one problem and one layer; give the one inside it")
+    estimators = _check_estimators(estimator, network.n_layers)
     if not isinstance(share_noise, bool):
         raise TypeError(f"share_noise must be True or False; got {share_noise!r}")
     key = int(philox_key(rng))
@@ -135,7 +137,7 @@ def hierarchical_gradient(
     path: list[ActionArray] = []
     proposals: list[Proposal] = []
     path_noise: list[FloatArray] = []
-    for t in range(network.n_layers):
+    for t, resolved in enumerate(estimators):
         logits = network.logits(t, path, problem)
         seed = np.random.SeedSequence(key, spawn_key=(t,))
         method = make_method(logits, resolved, 1, None, seed)
@@ -168,6 +170,29 @@ def hierarchical_gradient(
     gradients = [estimate.gradient for estimate in estimates]
     value = np.mean([estimate.value for estimate in estimates], axis=0)
     return HierarchicalEstimate(path, gradients, value, n_evaluations)
+
+
+def _check_estimators(estimator: Any, n_layers: int) -> list[Estimator]:
+    """One for each layer."""
+    if not isinstance(estimator, list | tuple):
+        estimator = [estimator] * n_layers
+    if len(estimator) != n_layers:
+        raise ValueError(
+            f"estimator must be one for all layers, or one for each of {n_layers}; got {len(estimator)}"
+        )
+    resolved = [resolve_estimator(own) for own in estimator]
+    for own in resolved:
+        if isinstance(own, ControlVariate):
+            raise ValueError("estimator ControlVariate is for one problem and one layer; give the one inside it")
+        if isinstance(own, WithRelaxed) and n_layers > 1:
+            raise ValueError(
+                f"estimator {type(own).__name__} needs a relaxed objective, which several layers have not"
+            )
+    controls = {id(own.control) for own in resolved if isinstance(own, RELAX)}
+    if len(controls) < sum(isinstance(own, RELAX) for own in resolved):
+        # It would learn from the values of one layer what it then is for the next.
+        raise ValueError("estimator RELAX needs a control of its own for each layer; give one RELAX for each")
+    return resolved
 
 
 @dataclass(frozen=True, eq=False)

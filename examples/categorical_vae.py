@@ -3,12 +3,12 @@
     encoder:  q(z_1 | x), and q(z_2 | z_1) by a linear link with --layers 2
     decoder:  p(x | z_1), and p(z_1 | z_2) by a linear link; the prior of the last layer is uniform
 
-The script trains it to maximise the ELBO, E_q[log p(x, z) - log q(z | x)], by several estimators of the gradient
-for the encoder: ARSM with its joint and its coordinate swap, leave-one-out, REINFORCE with a moving average for
-each image as its baseline, and straight-through Gumbel-Softmax, which is biased and needs the derivative of
-log p, where the others need only its values. Every method goes on until it has had all the evaluations of
-log p, all the seconds of a processor (those of several threads add up) and all the steps; at these points the
-table has the negative ELBO of train and of test images.
+The script trains it to maximise the ELBO, E_q[log p(x, z) - log q(z | x)], by several estimators of the
+gradient for the encoder: ARSM with its joint and its coordinate swap, leave-one-out, REINFORCE and RELAX, all
+with a moving average for each image as a baseline, and straight-through Gumbel-Softmax, which is biased and
+needs the derivative of log p, where the others need only its values. Every method goes on until it has had all
+the evaluations of log p, all the seconds of a processor (those of several threads add up) and all the steps; at
+these points the table has the negative ELBO of train and of test images.
 
     python categorical_vae.py                              # scikit-learn's digits, 8 x 8
     python categorical_vae.py --layers 2
@@ -24,7 +24,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from comparison import BASELINE_DECAY, GUMBEL, TEMPERATURE, Trace, compare, options
+from comparison import GUMBEL, TEMPERATURE, Learner, Trace, compare, options
 from images import Images
 from networks import (
     ActionArray,
@@ -52,9 +52,7 @@ class CategoricalVAE:
         rng = np.random.default_rng(seed)
         n_pixels = images.train.shape[1]
         self.train, self.test = images
-        self.n_train = len(images.train)
-        self.estimator = estimator
-        self.baseline = np.full(self.n_train, -n_pixels * np.log(2.0))
+        self.learner = Learner(estimator, n_layers, np.full(len(images.train), -n_pixels * np.log(2.0)))
         links = [[WIDTH, WIDTH]] * (n_layers - 1)
         # From x to z_1, and from each layer to the next.
         self.encoders = [Network(sizes, rng=rng) for sizes in ([n_pixels, *hidden, WIDTH], *links)]
@@ -97,15 +95,9 @@ class CategoricalVAE:
     def gradients(self, rows: NDArray[np.int64], rng: np.random.Generator) -> tuple[list[FloatArray], int]:
         """Of the mean negative ELBO, and the evaluations of the decoder."""
         pixels = self.train[rows]
-        if self.estimator == GUMBEL:
+        if self.learner.estimator == GUMBEL:
             return self._straight_through(pixels, rng), len(rows)
-        estimator = self.estimator
-        if isinstance(estimator, arsm_fast.Reinforce):
-            estimator = arsm_fast.Reinforce(self.baseline[rows])
-        estimate = arsm_fast.hierarchical_gradient(
-            self.objective(pixels), self.layers(pixels), batch=len(rows), estimator=estimator, rng=rng
-        )
-        self.baseline[rows] += (1 - BASELINE_DECAY) * (estimate.value - self.baseline[rows])
+        estimate = self.learner.estimate(self.objective(pixels), self.layers(pixels), rows, rng)
         encoded = [one_hot(actions, N_CATEGORIES) for actions in estimate.actions]
         gradients: list[FloatArray] = []
         # That log q itself depends on the parameters has no effect on average.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -12,7 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from images import Images, load_images
-from networks import Adam, FloatArray
+from networks import ActionArray, Adam, FloatArray
 from numpy.typing import NDArray
 
 import arsm_fast
@@ -21,7 +22,8 @@ N_CURVE = 8
 # Stands for the straight-through Gumbel-Softmax, which is no estimator of arsm_fast.
 GUMBEL = "gumbel"
 TEMPERATURE = 0.67
-# Of the moving average that is the baseline of REINFORCE, one for each image.
+# Stands for RELAX, which needs a new network for each layer of each model.
+RELAX = "relax"
 BASELINE_DECAY = 0.9
 
 
@@ -32,15 +34,50 @@ def methods(draws: int) -> dict[str, tuple[str, Any]]:
         "coordinate": ("ARSM, coordinate swap", arsm_fast.ARSM("coordinate")),
         "loo": (f"leave-one-out({draws})", arsm_fast.LeaveOneOut(draws)),
         "reinforce": ("REINFORCE", arsm_fast.Reinforce()),
+        RELAX: ("RELAX", RELAX),
         GUMBEL: ("straight-through Gumbel-Softmax", GUMBEL),
     }
+
+
+class Learner:
+    """An estimator, and what it learns on the way: its networks, and a moving average for each image.
+
+    The average is subtracted from the objective, as a baseline, which comes from the past and leaves the gradient
+    unbiased; where swaps are compared, it makes no difference. The networks of RELAX are by place in the batch,
+    whatever the image there is.
+    """
+
+    def __init__(self, estimator: Any, n_layers: int, baseline: FloatArray) -> None:
+        self.estimator = estimator
+        if estimator == RELAX:
+            self.estimator = [arsm_fast.RELAX(arsm_fast.ControlNetwork()) for _ in range(n_layers)]
+        self._baseline = baseline
+
+    def estimate(
+        self,
+        objective: Callable[..., FloatArray],
+        layers: Sequence[Callable[..., FloatArray]],
+        rows: NDArray[np.int64],
+        rng: np.random.Generator,
+    ) -> arsm_fast.HierarchicalEstimate:
+        """The gradient of the objective, whose problems are some of the images."""
+        baseline = self._baseline[rows]
+
+        def excess(actions: list[ActionArray], problem: ActionArray) -> FloatArray:
+            return objective(actions, problem) - baseline[problem]
+
+        estimate = arsm_fast.hierarchical_gradient(
+            excess, layers, batch=len(rows), estimator=self.estimator, rng=rng
+        )
+        self._baseline[rows] += (1 - BASELINE_DECAY) * estimate.value
+        return estimate
 
 
 class Model(Protocol):
     """What is trained: its scores are better the lower they are."""
 
     parameters: list[FloatArray]
-    n_train: int
+    learner: Learner
 
     def gradients(self, rows: NDArray[np.int64], rng: np.random.Generator) -> tuple[list[FloatArray], int]:
         """What to descend along for some of the training images, and the evaluations that took."""
@@ -93,7 +130,7 @@ class Trace:
     at: dict[str, Point]
 
 
-def train(name: str, model: Model, settings: Settings) -> Trace:
+def train(name: str, model: Model, n_images: int, settings: Settings) -> Trace:
     """Train a model; its seconds are those that the processor took for the steps."""
     # Looking must not change the path; and every method gets the same batches.
     batches, draws, looks = (np.random.default_rng(s) for s in np.random.SeedSequence(settings.seed).spawn(3))
@@ -109,13 +146,13 @@ def train(name: str, model: Model, settings: Settings) -> Trace:
     while len(at) < len(BUDGETS):
         if spent["seconds"] >= len(curve) * settings.seconds / N_CURVE:
             curve.append(point(settings.curve_samples))
-            variances.append(variance(model, settings.batch, looks))
+            variances.append(variance(model, n_images, settings.batch, looks))
             done = ", ".join(
                 f"{spent[budget]:,.0f} of {getattr(settings, budget):,g} {budget}" for budget in BUDGETS
             )
             progress(f"{name}: {done}; score {curve[-1].scores[-1]:.3f}")
         start = time.process_time()
-        rows = batches.choice(model.n_train, settings.batch, replace=False)
+        rows = batches.choice(n_images, settings.batch, replace=False)
         gradients, count = model.gradients(rows, draws)
         adam.descend(gradients)
         spent["seconds"] += time.process_time() - start
@@ -128,10 +165,15 @@ def train(name: str, model: Model, settings: Settings) -> Trace:
     return Trace(name, curve, variances, at)
 
 
-def variance(model: Model, batch: int, rng: np.random.Generator, repeats: int = 5) -> float:
+def variance(model: Model, n_images: int, batch: int, rng: np.random.Generator, repeats: int = 5) -> float:
     """Of the gradient over repeated draws for the same images."""
-    rows = rng.choice(model.n_train, batch, replace=False)
-    draws = [model.noisy(model.gradients(rows, rng)[0]) for _ in range(repeats)]
+    rows = rng.choice(n_images, batch, replace=False)
+    learner = model.learner
+    draws = []
+    for _ in range(repeats):
+        model.learner = copy.deepcopy(learner)
+        draws.append(model.noisy(model.gradients(rows, rng)[0]))
+    model.learner = learner
     return float(sum(np.var(parts, axis=0, ddof=1).sum() for parts in zip(*draws, strict=True)))
 
 
@@ -187,7 +229,7 @@ def compare(
         title, estimator = methods(args.draws)[name]
         # Compile first, so that the seconds are those of the steps.
         make_model(images, estimator, 0).gradients(np.arange(2), np.random.default_rng(0))
-        traces.append(train(title, make_model(images, estimator, args.seed), settings))
+        traces.append(train(title, make_model(images, estimator, args.seed), n_train, settings))
     print_table(traces, settings, titles)
     print(f"\n{time.perf_counter() - start:.0f} s in all")
     if args.plot:

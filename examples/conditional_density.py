@@ -3,11 +3,12 @@
     upper pixels -> 20 x 10-way -> 20 x 10-way -> lower pixels
 
 with linear links, which the script trains to maximise E[log p(lower | z_2)] by several estimators of the
-gradient: ARSM with its joint and its coordinate swap, leave-one-out, REINFORCE with a moving average for each
-image as its baseline, and straight-through Gumbel-Softmax, which is biased and needs the derivative of log p,
-where the others need only its values. Every method goes on until it has had all the evaluations of log p, all
-the seconds of a processor (those of several threads add up) and all the steps; at these points the table has the
-negative log-likelihood of the test images, -log mean_s p(lower | z_2^(s)) over 1,000 draws of both layers.
+gradient: ARSM with its joint and its coordinate swap, leave-one-out, REINFORCE and RELAX, all with a moving
+average for each image as a baseline, and straight-through Gumbel-Softmax, which is biased and needs the
+derivative of log p, where the others need only its values. Every method goes on until it has had all the
+evaluations of log p, all the seconds of a processor (those of several threads add up) and all the steps; at
+these points the table has the negative log-likelihood of the test images, -log mean_s p(lower | z_2^(s)) over
+1,000 draws of both layers.
 
     python conditional_density.py                          # scikit-learn's digits, 8 x 8
     python conditional_density.py --mnist FOLDER           # MNIST, from its own files
@@ -21,7 +22,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from comparison import BASELINE_DECAY, GUMBEL, TEMPERATURE, Trace, compare, options
+from comparison import GUMBEL, TEMPERATURE, Learner, Trace, compare, options
 from images import Images
 from networks import (
     ActionArray,
@@ -51,10 +52,8 @@ class ConditionalDensity:
         half = images.train.shape[1] // 2
         self.train, self.test = images
         self.half = half
-        self.n_train = len(images.train)
-        self.estimator = estimator
         n_lower = images.train.shape[1] - half
-        self.baseline = np.full(self.n_train, -n_lower * np.log(2.0))
+        self.learner = Learner(estimator, 2, np.full(len(images.train), -n_lower * np.log(2.0)))
         sizes = [(half, WIDTH), (WIDTH, WIDTH), (WIDTH, n_lower)]
         self.links = [Network(size, rng=rng) for size in sizes]
         self.parameters = [parameter for link in self.links for parameter in link.parameters]
@@ -77,19 +76,13 @@ class ConditionalDensity:
     def gradients(self, rows: NDArray[np.int64], rng: np.random.Generator) -> tuple[list[FloatArray], int]:
         """Of the mean of -log p(lower | z_2), and the evaluations of that."""
         upper, lower = self.train[rows, : self.half], self.train[rows, self.half :]
-        if self.estimator == GUMBEL:
+        if self.learner.estimator == GUMBEL:
             return self._straight_through(upper, lower, rng), len(rows)
 
         def log_likelihood(actions: list[ActionArray], problem: ActionArray) -> FloatArray:
             return log_bernoulli(lower[problem], self.links[2](one_hot(actions[-1], N_CATEGORIES)))
 
-        estimator = self.estimator
-        if isinstance(estimator, arsm_fast.Reinforce):
-            estimator = arsm_fast.Reinforce(self.baseline[rows])
-        estimate = arsm_fast.hierarchical_gradient(
-            log_likelihood, self.layers(upper), batch=len(rows), estimator=estimator, rng=rng
-        )
-        self.baseline[rows] += (1 - BASELINE_DECAY) * (estimate.value - self.baseline[rows])
+        estimate = self.learner.estimate(log_likelihood, self.layers(upper), rows, rng)
         inputs = [upper, *(one_hot(actions, N_CATEGORIES) for actions in estimate.actions)]
         gradients: list[FloatArray] = []
         for link, link_inputs, gradient in zip(self.links[:2], inputs[:2], estimate.gradients, strict=True):

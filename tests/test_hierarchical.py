@@ -13,10 +13,13 @@ from arsm_fast import (
     ARM,
     ARS,
     ARSM,
+    RELAX,
     Additive,
+    ControlNetwork,
     ControlVariate,
     DisARM,
     Exact,
+    GumbelSoftmax,
     LeaveOneOut,
     LocalExpectation,
     LocalPair,
@@ -84,24 +87,29 @@ class TabularNetwork:
         return gradients, expectation
 
 
-def z_scores(network, estimator, batch, **settings):
+def z_scores(network, estimator, batch, *, rng, n_calls=1, **settings):
     """Of the gradients for all entries of the tables, and of the values."""
-    estimate = hierarchical_gradient(
-        network.objective, network.layers, batch=batch, estimator=estimator, **settings
-    )
     truth, expectation = network.exact()
-    kind, n = np.arange(batch) % network.n_problems, batch / network.n_problems
-    scores, parents = [], ()
-    for own, exact in zip(estimate.gradients, truth, strict=True):
-        sums, squares = np.zeros_like(exact), np.zeros_like(exact)
-        np.add.at(sums, (kind, *parents), own)
-        np.add.at(squares, (kind, *parents), own**2)
-        error = np.sqrt(np.maximum(0, squares / n - (sums / n) ** 2) / n)
+    kind, n = np.arange(batch) % network.n_problems, n_calls * batch / network.n_problems
+    sums, squares = ([np.zeros_like(exact) for exact in truth] for _ in range(2))
+    values = []
+    for call in range(n_calls):
+        estimate = hierarchical_gradient(
+            network.objective, network.layers, batch=batch, estimator=estimator, rng=[rng, call], **settings
+        )
+        values.append(estimate.value)
+        parents = ()
+        for t, own in enumerate(estimate.gradients):
+            np.add.at(sums[t], (kind, *parents), own)
+            np.add.at(squares[t], (kind, *parents), own**2)
+            parents = estimate.actions[t].T
+    scores = []
+    for total, square, exact in zip(sums, squares, truth, strict=True):
+        error = np.sqrt(np.maximum(0, square / n - (total / n) ** 2) / n)
         spread = error > 1e-12
-        np.testing.assert_allclose((sums / n)[~spread], exact[~spread], atol=1e-12)
-        scores.append(((sums / n - exact)[spread] / error[spread]).ravel())
-        parents = estimate.actions[len(scores) - 1].T
-    values = [estimate.value[kind == i] for i in range(network.n_problems)]
+        np.testing.assert_allclose((total / n)[~spread], exact[~spread], atol=1e-12)
+        scores.append(((total / n - exact)[spread] / error[spread]).ravel())
+    values = [np.concatenate([v[kind == i] for v in values]) for i in range(network.n_problems)]
     value_scores = [
         (v.mean() - e) / (v.std() / np.sqrt(v.size)) for v, e in zip(values, expectation, strict=True)
     ]
@@ -136,6 +144,22 @@ def test_unbiased(number, estimator, shapes, share_noise):
     scores, value_scores = z_scores(network, estimator, batch, share_noise=share_noise, rng=number)
     assert abs(scores).max() < 5
     # Wide, as the scores of the entries that one draw of the parents contributes to are correlated.
+    assert 0.6 < np.sqrt(np.mean(scores**2)) < 1.5
+    assert abs(value_scores).max() < 5
+
+
+@pytest.mark.parametrize(
+    "estimators",
+    [
+        lambda: ["arsm", "local", LeaveOneOut(3)],
+        lambda: [RELAX(ControlNetwork(3)) for _ in range(3)],
+        lambda: [ARSM("coordinate"), RELAX(ControlNetwork(3)), "reinforce"],
+    ],
+)
+def test_unbiased_with_an_estimator_for_each_layer(estimators):
+    network = TabularNetwork(THREE_LAYERS)
+    scores, value_scores = z_scores(network, estimators(), 1_000, rng=60, n_calls=30)
+    assert abs(scores).max() < 5
     assert 0.6 < np.sqrt(np.mean(scores**2)) < 1.5
     assert abs(value_scores).max() < 5
 
@@ -347,6 +371,21 @@ def test_bad_functions(arguments, kind, message):
             {"estimator": ControlVariate(LeaveOneOut(), Additive())},
             ValueError,
             "estimator ControlVariate is for one problem and one layer; give the one inside it",
+        ),
+        (
+            {"estimator": ["arsm"]},
+            ValueError,
+            "estimator must be one for all layers, or one for each of 2; got 1",
+        ),
+        (
+            {"estimator": RELAX(ControlNetwork())},
+            ValueError,
+            "estimator RELAX needs a control of its own for each layer; give one RELAX for each",
+        ),
+        (
+            {"estimator": ["arsm", GumbelSoftmax(never)]},
+            ValueError,
+            "estimator GumbelSoftmax needs a relaxed objective, which several layers have not",
         ),
         ({"share_noise": 1}, TypeError, "share_noise must be True or False; got 1"),
         ({"rng": "seed"}, TypeError, "rng must be None, a non-negative int"),
