@@ -247,7 +247,7 @@ def progress(line: str) -> None:
 
 def print_table(traces: Sequence[Trace], settings: Settings, titles: Sequence[str]) -> None:
     """One line for each method; titles are those of the scores."""
-    longest = max(len(trace.name) for trace in traces)
+    longest = max(len("method"), *(len(trace.name) for trace in traces))
     groups = [
         ("", [[name.ljust(longest)] for name in ("method", *(trace.name for trace in traces))]),
         ("evaluations", [["a step"], *([f"{evaluations_a_step(trace):,.0f}"] for trace in traces)]),
