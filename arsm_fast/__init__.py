@@ -1,5 +1,6 @@
 """Gradients of expectations over categorical variables, on CPUs: ARSM and the estimators around it."""
 
+from .combining import combine
 from .control_network import ControlNetwork
 from .estimators import (
     AR,
@@ -17,6 +18,7 @@ from .estimators import (
     ScopedLeaveOneOut,
     UnorderedSet,
 )
+from .expected import ExpectedObjective
 from .gradients import gradient
 from .hierarchical import HierarchicalEstimate, hierarchical_gradient
 from .lax import lax_gradient
@@ -25,6 +27,7 @@ from .relaxed_estimators import REBAR, RELAX, GumbelSoftmax, MuProp
 from .sampling import dirichlet_noise, pseudo_action_matrix, sample
 from .surrogates import Additive, Hamming, Surrogate
 from .warmup import warmup
+from .workers import Workers
 
 __version__ = "0.1.0"
 
@@ -40,6 +43,7 @@ __all__ = [
     "ControlVariate",
     "DisARM",
     "Exact",
+    "ExpectedObjective",
     "GradientEstimate",
     "GumbelSoftmax",
     "Hamming",
@@ -54,6 +58,8 @@ __all__ = [
     "ScopedLeaveOneOut",
     "Surrogate",
     "UnorderedSet",
+    "Workers",
+    "combine",
     "dirichlet_noise",
     "gradient",
     "hierarchical_gradient",

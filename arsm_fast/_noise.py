@@ -20,14 +20,22 @@ NOT_GIVEN = np.empty((0, 0))
 class Noise:
     """The generator's key, or noise that was given, for so many samples; and how references are chosen.
 
+    `first` is the number of the generator's sample that is the first here: where several draws make a sample,
+    that of a draw.
     `n_references` is 0 where all categories are references; `fixed_reference` is -1 where they are drawn.
     """
 
-    key: np.uint64
+    generator_key: np.uint64
     n_samples: int
     given: FloatArray = field(default_factory=lambda: NOT_GIVEN)
     n_references: int = 0
     fixed_reference: int = -1
+    first: int = 0
+
+    @property
+    def key(self) -> tuple[np.uint64, np.uint64]:
+        """What kernels take: the generator's key, and where its samples begin."""
+        return self.generator_key, np.uint64(self.first)
 
 
 def kernel_arguments(logits: Logits, noise: Noise) -> tuple[Any, ...]:

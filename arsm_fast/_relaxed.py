@@ -142,7 +142,7 @@ class _Relaxed(Draws, ABC):
         by_problem = self._actions.reshape(n_samples, logits.n_problems, logits.n_variables).transpose(1, 0, 2)
         sample_values = self._sample_values(values)
         # The kernels' generator gave the actions; what is drawn given these has a stream of its own.
-        self._generator = np.random.Generator(np.random.Philox(key=int(self._noise.key)))
+        self._generator = np.random.Generator(np.random.Philox(key=int(self._noise.generator_key)))
         mean, squares = np.zeros((2, *self._probabilities.shape))
         value = np.zeros(logits.n_problems)
         step = max(1, BLOCK_ENTRIES // self._probabilities.size)

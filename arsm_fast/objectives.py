@@ -42,25 +42,26 @@ def evaluate_batches(
     logits: Logits,
 ) -> FloatArray:
     """The values of vectors that come in batches with their problems, up to the first that are not finite."""
-    evaluate_batch = _evaluate_compiled if is_jitted(objective) else _evaluate_python
     values = np.zeros(n_vectors)
     start = 0
     for actions, problem in batches:
         part = values[start : start + len(actions)]
-        evaluate_batch(objective, (actions, problem) if logits.batched else (actions,), part, logits)
+        arguments = (actions, problem) if logits.batched else (actions,)
+        if is_jitted(objective):
+            evaluate_compiled(objective, arguments, part)
+        else:
+            store_values(objective(*arguments), actions, part)
         if not np.isfinite(part).all():
             break
         start += len(actions)
-        del actions, problem  # before the next are formed
+        del actions, problem, arguments  # before the next are formed
     return values
 
 
-def _evaluate_python(
-    objective: Callable[..., Any], arguments: tuple[Any, ...], values: FloatArray, logits: Logits
-) -> None:
-    answer = objective(*arguments)
+def store_values(answer: Any, actions: NDArray[np.int32], values: FloatArray) -> None:
+    """What a Python function answered for actions, in values; whether it is finite is left for later."""
     try:
-        values[:] = check_values(answer, arguments[0])
+        values[:] = check_values(answer, actions)
     except ValueError:
         with suppress(ValueError):  # ragged
             if np.shape(answer) == values.shape:  # not finite: for the check of all values, which can say where
@@ -69,25 +70,34 @@ def _evaluate_python(
         raise
 
 
-def _evaluate_compiled(
-    objective: Callable[..., Any], arguments: tuple[Any, ...], values: FloatArray, logits: Logits
-) -> None:
+def evaluate_compiled(objective: Callable[..., Any], arguments: tuple[Any, ...], values: FloatArray) -> None:
+    """The values of a compiled function; where it raises, its exception comes through."""
+    raised = try_compiled(objective, arguments, values)
+    if raised.any():
+        # Again, in Python.
+        i = int(raised.argmax())
+        objective(*(argument[i] for argument in arguments))
+
+
+def try_compiled(
+    objective: Callable[..., Any], arguments: tuple[Any, ...], values: FloatArray
+) -> NDArray[np.bool_]:
+    """The values of a compiled function, and for which vectors it raised."""
     raised = np.zeros(values.size, np.bool_)
+    actions = arguments[0]
     # Formed for this call alone; and functions compiled for given types take no read-only arrays.
-    arguments[0].flags.writeable = True
+    actions.flags.writeable = True
+    batched = len(arguments) > 1
     try:
-        if logits.batched:
+        if batched:
             evaluate_with_problem(objective, *arguments, values, raised)
         else:
             evaluate(objective, *arguments, values, raised)
     except (NumbaError, SystemError) as error:
-        row = "one action" if logits.single else f"an int32 array of {logits.n_variables} actions"
+        row = "one action" if actions.ndim == 1 else f"an int32 array of {actions.shape[1]} actions"
         raise TypeError(
             f"objective, as a compiled function, must take {row}"
-            + (" and the int32 number of a problem" if logits.batched else "")
+            + (" and the int32 number of a problem" if batched else "")
             + " and return a real number; Numba could not compile such a call"
         ) from error
-    if raised.any():
-        # Again, where its exception comes through.
-        i = int(raised.argmax())
-        objective(*(argument[i] for argument in arguments))
+    return raised

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -47,11 +49,22 @@ from .estimators import (
 from .kernels import draws
 from .relaxed_estimators import REBAR, RELAX, GumbelSoftmax, MuProp
 
-__all__ = ["GradientEstimate", "Proposal", "propose"]
+__all__ = ["GradientEstimate", "Proposal", "Share", "propose"]
 
 
 # The vectors of a batch have so many int32 actions, 64 MiB, unless the user says how many vectors.
 BATCH_ACTIONS = 2**24
+
+
+@dataclass(frozen=True)
+class Share:
+    """Which samples an estimate is from that is to be combined with others: first, ..., stop - 1 of n_samples."""
+
+    first: int
+    stop: int
+    n_samples: int
+    estimator: Estimator
+    key: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,12 +83,15 @@ class GradientEstimate:
     n_evaluations : int
         Distinct action vectors whose values the estimate uses; where `gradient` uses the objective's ``delta``,
         those of them that f itself was asked.
+    share : Share or None
+        Which samples these are, where `propose` was given a `sample_range`: for `combine`.
     """
 
     gradient: Any
     value: Any
     standard_error: Any
     n_evaluations: int
+    share: Share | None = None
 
 
 class Method(Protocol):
@@ -101,11 +117,14 @@ class Proposal:
         Which problem of the batch each vector belongs to; all zero where there is no batch. Read-only.
     """
 
-    def __init__(self, logits: Logits, method: Method, n_samples: int, *, exact: bool) -> None:
+    def __init__(
+        self, logits: Logits, method: Method, n_samples: int, *, exact: bool, share: Share | None = None
+    ) -> None:
         self._logits = logits
         self._method = method
         self._n_samples = n_samples
         self._exact = exact
+        self._share = share
         self._vectors, self.problem = method.propose()
         self.problem.flags.writeable = False
         self._formed: NDArray[np.int32] | None = None
@@ -181,7 +200,8 @@ class Proposal:
     def estimate_from(self, moments: Moments) -> GradientEstimate:
         """The estimate in the user's shapes, from what the method made of the values."""
         value = moments.value if self._logits.batched else float(moments.value[0])
-        return finish(self._logits, moments, value, self._n_samples, len(self.problem), exact=self._exact)
+        estimate = finish(self._logits, moments, value, self._n_samples, len(self.problem), exact=self._exact)
+        return replace(estimate, share=self._share)
 
 
 class _Rows:
@@ -245,6 +265,7 @@ def propose(
     n_samples: int = 1,
     noise: Any = None,
     rng: SeedLike = None,
+    sample_range: tuple[int, int] | None = None,
 ) -> Proposal:
     """Ask for the action vectors whose values give a gradient of E[f].
 
@@ -269,6 +290,10 @@ def propose(
         logits a list of arrays. Its sums may be off by 1e-6. References are still drawn.
     rng : None, int, SeedSequence or Generator
         Source of the noise and of references. The same seed gives the same bits for any number of threads.
+    sample_range : tuple of two ints, optional
+        Draw only the samples first, ..., stop - 1 of the n_samples that this rng has, for an estimate from these:
+        several machines can so share one gradient, of which `combine` makes a whole. Not for `Exact`,
+        `ControlVariate` and those for relaxed objectives.
 
     Returns
     -------
@@ -292,12 +317,45 @@ def propose(
     checked = check_logits(logits)
     resolved = resolve_estimator(estimator)
     count = check_count(n_samples, "n_samples")
+    if sample_range is not None:
+        return _propose_share(checked, resolved, count, noise, rng, sample_range)
     method = make_method(checked, resolved, count, noise, rng)
     return Proposal(checked, method, count, exact=isinstance(resolved, Exact))
 
 
-def make_method(logits: Logits, estimator: Estimator, n_samples: int, noise: Any, rng: SeedLike) -> Method:
-    """The method that carries out an estimator."""
+def _propose_share(
+    logits: Logits, estimator: Estimator, n_samples: int, noise: Any, rng: SeedLike, sample_range: Any
+) -> Proposal:
+    try:
+        first, stop = map(operator.index, sample_range)
+    except (TypeError, ValueError):
+        raise TypeError(f"sample_range must be two integers, (first, stop); got {sample_range!r}") from None
+    if not 0 <= first < stop <= n_samples:
+        raise ValueError(
+            f"sample_range must be (first, stop) with 0 <= first < stop <= n_samples, here {n_samples}; "
+            f"got {sample_range!r}"
+        )
+    for kinds, why in (
+        (Exact, "which draws no samples"),
+        (ControlVariate, "whose surrogate learns from all"),
+        (GumbelSoftmax | REBAR | RELAX | MuProp, "whose noise is not all addressed by samples"),
+    ):
+        if isinstance(estimator, kinds):
+            raise ValueError(f"sample_range must be None for the estimator {type(estimator).__name__}, {why}")
+    if noise is not None:
+        raise ValueError("noise must be None with sample_range, which says which noise to draw")
+    if rng is None:
+        raise ValueError("rng must be given with sample_range, the same for every share; got None")
+    key = int(philox_key(deepcopy(rng)))  # a Generator is to advance but once
+    method = make_method(logits, estimator, stop - first, None, rng, first)
+    share = Share(first, stop, n_samples, estimator, key)
+    return Proposal(logits, method, stop - first, exact=False, share=share)
+
+
+def make_method(
+    logits: Logits, estimator: Estimator, n_samples: int, noise: Any, rng: SeedLike, first: int = 0
+) -> Method:
+    """The method that carries out an estimator, on the generator's samples from number first on."""
     if isinstance(estimator, Exact):
         if noise is not None:
             raise ValueError("noise must be None for the estimator Exact, which uses none")
@@ -320,27 +378,27 @@ def make_method(logits: Logits, estimator: Estimator, n_samples: int, noise: Any
             )
         estimator = ARSM()
     if isinstance(estimator, ARS | ARSM):
-        return _swap_method(logits, estimator, n_samples, noise, rng)
+        return _swap_method(logits, estimator, n_samples, noise, rng, first)
     if isinstance(estimator, LocalExpectation | RaoBlackwellTop | LocalPair):
-        return _local_method(logits, estimator, n_samples, noise, rng)
+        return _local_method(logits, estimator, n_samples, noise, rng, first)
     if isinstance(estimator, UnorderedSet):
         if logits.n_variables > 1:
             raise ValueError(f"estimator UnorderedSet is for one variable, here there are {logits.n_variables}")
         given = NOT_GIVEN if noise is None else check_noise(noise, logits, (n_samples,))
-        return UnorderedSets(logits, Noise(philox_key(rng), n_samples, given), estimator.n)
+        return UnorderedSets(logits, Noise(philox_key(rng), n_samples, given, first=first), estimator.n)
     if isinstance(estimator, DisARM):
         if noise is not None:
             raise ValueError(
                 "noise must be None for the estimator DisARM, whose pairs are not of Dirichlet noise"
             )
-        return AntitheticPairs(logits, Noise(philox_key(rng), n_samples))
+        return AntitheticPairs(logits, Noise(philox_key(rng), n_samples, first=first))
     if isinstance(estimator, ScopedLeaveOneOut):
         if estimator.scopes is None:
             raise ValueError(
                 "scopes must be given where there is no objective to have them: ScopedLeaveOneOut(scopes=...)"
             )
         given = NOT_GIVEN if noise is None else check_noise(noise, logits, (n_samples, estimator.n))
-        settings = Noise(philox_key(rng), n_samples, given)
+        settings = Noise(philox_key(rng), n_samples, given, first=first * estimator.n)
         return ScopedDraws(logits, settings, estimator.n, cast(Scopes, estimator.scopes))
     leading: tuple[int, ...] = (n_samples,)
     kind, n_draws = draws.AR, 1
@@ -352,11 +410,13 @@ def make_method(logits: Logits, estimator: Estimator, n_samples: int, noise: Any
         kind = draws.REINFORCE
         baseline = _check_baseline(estimator.baseline, logits.n_problems)
     given = NOT_GIVEN if noise is None else check_noise(noise, logits, leading)
-    settings = Noise(philox_key(rng), n_samples, given)
+    settings = Noise(philox_key(rng), n_samples, given, first=first * n_draws)
     return Draws(logits, settings, kind, n_draws=n_draws, baseline=baseline)
 
 
-def _swap_method(logits: Logits, estimator: ARS | ARSM, n_samples: int, noise: Any, rng: SeedLike) -> Method:
+def _swap_method(
+    logits: Logits, estimator: ARS | ARSM, n_samples: int, noise: Any, rng: SeedLike, first: int
+) -> Method:
     given = NOT_GIVEN if noise is None else check_noise(noise, logits, (n_samples,))
     if isinstance(estimator, ARS):
         fixed = -1 if estimator.reference is None else int(estimator.reference)
@@ -370,7 +430,7 @@ def _swap_method(logits: Logits, estimator: ARS | ARSM, n_samples: int, noise: A
         n_references = estimator.references or 0
         if n_references > 0 and n_references >= logits.sizes.max():  # all of them: no need to draw any
             n_references = 0
-    settings = Noise(philox_key(rng), n_samples, given, n_references, fixed)
+    settings = Noise(philox_key(rng), n_samples, given, n_references, fixed, first)
     if logits.n_variables == 1:
         return OneVariable(logits, settings)
     if isinstance(estimator, ARSM) and estimator.swap == "coordinate":
@@ -387,11 +447,12 @@ def _local_method(
     n_samples: int,
     noise: Any,
     rng: SeedLike,
+    first: int,
 ) -> Method:
     independent = isinstance(estimator, LocalPair) and estimator.replacement
     leading = (n_samples, 2) if independent else (n_samples,)
     given = NOT_GIVEN if noise is None else check_noise(noise, logits, leading)
-    settings = Noise(philox_key(rng), n_samples, given)
+    settings = Noise(philox_key(rng), n_samples, given, first=2 * first if independent else first)
     if isinstance(estimator, LocalPair):
         return LocalPairs(logits, settings, distinct=not independent)
     longest = int(logits.sizes.max())

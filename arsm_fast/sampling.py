@@ -83,8 +83,9 @@ def dirichlet_noise(logits: LogitsLike, n_samples: int = 1, *, rng: SeedLike = N
         For bad input, naming the argument.
     """
     checked = check_logits(logits)
-    noise = np.empty((check_count(n_samples, "n_samples"), checked.inverse_weights.size))
-    key = philox_key(rng)
+    count = check_count(n_samples, "n_samples")
+    noise = np.empty((count, checked.inverse_weights.size))
+    key = Noise(philox_key(rng), count).key
     if checked.shape is None:
         fill_dirichlet(key, checked.offsets, noise)
         return np.split(noise, checked.offsets[1:-1], axis=1)

@@ -16,12 +16,11 @@ ROWS_PER_TASK = 8192
 @called
 def binary_gradients(key, first, inverse_weights, values, gradient, value, seen_first, seen_second):
     """The gradients of rows first, first + 1, ..., the means of f, and whether each value was needed."""
-    key_0 = key & LOW_WORD
-    key_1 = key >> WORD_BITS
+    key_0, key_1 = key[0] & LOW_WORD, key[0] >> WORD_BITS
     n_seen = 0
     for i in range(value.shape[0]):
         row = np.uint64(first + i)
-        x0, x1, x2, x3 = philox(np.uint64(0), row, np.uint64(0), NOISE_STREAM, key_0, key_1)
+        x0, x1, x2, x3 = philox(np.uint64(0), row, key[1], NOISE_STREAM, key_0, key_1)
         noise_0, noise_1 = exponential(x0, x1), exponential(x2, x3)
         weight_0, weight_1 = inverse_weights[2 * i], inverse_weights[2 * i + 1]
         value_0, value_1 = values[2 * i], values[2 * i + 1]

@@ -63,10 +63,12 @@ def exponential(high, low):
 
 @called
 def fill_exponentials(key, stream, sample, variable, first, out):
-    """Write the noise of categories first.. (first even) of one variable and sample to out."""
-    key_0 = key & LOW_WORD
-    key_1 = key >> WORD_BITS
-    sample = np.uint64(sample)
+    """Write the noise of categories first.. (first even) of one variable and sample to out.
+
+    Here and in all kernels key is a pair: the generator's key, and the number of the sample that is counted as 0.
+    """
+    key_0, key_1 = key[0] & LOW_WORD, key[0] >> WORD_BITS
+    sample = np.uint64(sample) + key[1]
     variable = np.uint64(variable)
     base = np.uint64(first) >> np.uint64(1)
     n = out.shape[0]

@@ -33,10 +33,10 @@ def reference_position(key, sample, problem):
     x0, x1, _, _ = philox(
         np.uint64(0),
         np.uint64(problem),
-        np.uint64(sample),
+        np.uint64(sample) + key[1],
         REFERENCE_STREAM,
-        key & LOW_WORD,
-        key >> WORD_BITS,
+        key[0] & LOW_WORD,
+        key[0] >> WORD_BITS,
     )
     bits = ((x0 & LOW_WORD) << WORD_BITS) | (x1 & LOW_WORD)
     return (bits >> np.uint64(11)) * 2.0**-53

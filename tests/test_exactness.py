@@ -173,7 +173,7 @@ def test_several_variables_with_drawn_references(swap, plus, ragged):
             continue
         references = np.empty((len(logits), n_references), np.int64)
         for k, phi in enumerate(logits):
-            fill(-1, philox_key(seed), 0, 0, len(phi), references[k])
+            fill(-1, (philox_key(seed), np.uint64(0)), 0, 0, len(phi), references[k])
         if swap == "joint":
             expected, value = naive.ars_joint(f, noise, logits, references.T, plus)
         else:
@@ -233,7 +233,7 @@ def test_disarm():
         logits[0][1:2] = -np.inf
         noise = [np.empty(len(phi)) for phi in logits]
         for k, exponential in enumerate(noise):
-            fill(philox_key(seed), exponentials.NOISE_STREAM, 0, k, 0, exponential)
+            fill((philox_key(seed), np.uint64(0)), exponentials.NOISE_STREAM, 0, k, 0, exponential)
         f = RandomFunction(seed)
         expected, value = naive.disarm(f, [-np.expm1(-e) for e in noise], logits)
         estimate = gradient(f.batch, logits, estimator="disarm", rng=seed)

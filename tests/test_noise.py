@@ -16,6 +16,7 @@ from arsm_fast import dirichlet_noise
 exponential = from_python(exponentials.exponential)
 fill_exponentials = from_python(exponentials.fill_exponentials)
 fill_references = from_python(noise.fill_references)
+FIRST = np.uint64(0)
 
 # Random123, kat_vectors: philox4x32 10.
 KNOWN_ANSWERS = [
@@ -56,7 +57,7 @@ def test_exponential_extremes_are_positive_and_finite():
 
 def test_exponentials_are_exponential():
     draws = np.empty(1_000_000)
-    fill_exponentials(np.uint64(2024), NOISE_STREAM, 3, 5, 0, draws)
+    fill_exponentials((np.uint64(2024), FIRST), NOISE_STREAM, 3, 5, 0, draws)
     assert stats.kstest(draws, "expon").pvalue > 1e-3
 
 
@@ -64,7 +65,7 @@ def test_exponentials_are_exponential():
 def _tail(n_chunks, chunk, bound, found, counts):
     for i in numba.prange(n_chunks):
         draws = np.empty(chunk)
-        fill_exponentials(np.uint64(99), NOISE_STREAM, i, 0, 0, draws)
+        fill_exponentials((np.uint64(99), FIRST), NOISE_STREAM, i, 0, 0, draws)
         count = 0
         for k in range(chunk):
             if draws[k] < bound:
@@ -87,16 +88,20 @@ def test_small_exponentials_of_a_billion_draws_are_exponential():
 
 def test_numbers_depend_on_their_address_alone():
     long, short = np.empty(101), np.empty(50)
-    fill_exponentials(np.uint64(7), NOISE_STREAM, 1, 2, 0, long)
-    fill_exponentials(np.uint64(7), NOISE_STREAM, 1, 2, 0, short)
+    fill_exponentials((np.uint64(7), FIRST), NOISE_STREAM, 1, 2, 0, long)
+    fill_exponentials((np.uint64(7), FIRST), NOISE_STREAM, 1, 2, 0, short)
     np.testing.assert_array_equal(long[:50], short)
-    fill_exponentials(np.uint64(7), NOISE_STREAM, 1, 2, 20, short)
+    fill_exponentials((np.uint64(7), FIRST), NOISE_STREAM, 1, 2, 20, short)
     np.testing.assert_array_equal(long[20:70], short)
     seen = {tuple(long)}
     for sample, variable in [(0, 2), (1, 0), (2, 1), (2, 2)]:
-        fill_exponentials(np.uint64(7), NOISE_STREAM, sample, variable, 0, long)
+        fill_exponentials((np.uint64(7), FIRST), NOISE_STREAM, sample, variable, 0, long)
         seen.add(tuple(long))
     assert len(seen) == 5
+    later = np.empty(101)
+    fill_exponentials((np.uint64(7), FIRST), NOISE_STREAM, 9, 2, 0, long)
+    fill_exponentials((np.uint64(7), np.uint64(6)), NOISE_STREAM, 3, 2, 0, later)
+    np.testing.assert_array_equal(long, later)
 
 
 def test_dirichlet_means_and_covariances():
@@ -115,7 +120,7 @@ def test_references_differ_and_are_uniform():
     n_categories, n_references, n_samples = 7, 3, 20_000
     references = np.empty((n_samples, n_references), np.int64)
     for sample in range(n_samples):
-        fill_references(-1, np.uint64(5), sample, 0, n_categories, references[sample])
+        fill_references(-1, (np.uint64(5), FIRST), sample, 0, n_categories, references[sample])
     assert (np.diff(np.sort(references, axis=1), axis=1) > 0).all()
     for i in range(n_references):
         counts = np.bincount(references[:, i], minlength=n_categories)
