@@ -24,6 +24,7 @@ from .estimators import (
 )
 from .expected import ExpectedObjective
 from .gradients import gradient
+from .hierarchical import HierarchicalEstimate, hierarchical_gradient
 from .lax import lax_gradient
 from .optimize import maximize, minimize
 from .optimizer import Expected, Optimizer
@@ -64,6 +65,7 @@ __all__ = [
     "GradientEstimate",
     "GumbelSoftmax",
     "Hamming",
+    "HierarchicalEstimate",
     "LeaveOneOut",
     "LocalExpectation",
     "LocalPair",
@@ -82,6 +84,7 @@ __all__ = [
     "combine",
     "dirichlet_noise",
     "gradient",
+    "hierarchical_gradient",
     "lax_gradient",
     "maximize",
     "minimize",

@@ -18,7 +18,7 @@ from ._control_variate import WithSurrogate
 from ._coordinate import CoordinateSwaps
 from ._draws import Draws
 from ._exact import Enumeration
-from ._joint_pairs import JointPairs
+from ._joint_pairs import joint_pairs
 from ._joint_references import JointReferences
 from ._joint_sets import JointSets
 from ._learnt_baseline import LearntBaseline
@@ -510,7 +510,7 @@ def _swap_method(
         return CoordinateSwaps(logits, settings)
     plus = isinstance(estimator, ARSM) and estimator.plus
     if n_references == 0:
-        return JointPairs(logits, settings, plus=plus)
+        return joint_pairs(logits, settings, plus=plus)
     return JointReferences(logits, settings, plus=plus)
 
 

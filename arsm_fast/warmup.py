@@ -39,5 +39,6 @@ def warmup() -> None:
         *(LocalPair(), DisARM()),
     ):
         gradient(lambda actions: actions.sum(axis=1), logits, estimator=estimator, rng=0)
+    gradient(lambda actions: actions.sum(axis=1), [*logits], rng=0)
     gradient(logits, logits, estimator=UnorderedSet(2), rng=0)
     propose(logits[:, None, :], rng=0)

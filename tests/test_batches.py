@@ -155,6 +155,32 @@ def test_dense_and_sparse_joint_swaps_agree(monkeypatch, sizes, plus):
             assert_close(proposal.estimate(f.batch(proposal.actions)).gradient, expected)
 
 
+@pytest.mark.parametrize("plus", [False, True])
+@pytest.mark.parametrize("shape", [(7, 20, 10), (2, 9, 3), (3, 2, 9), (2, 6, 40), (2, 17, 2), (2, 3, 1)], ids=str)
+def test_short_rows_side_by_side_are_rows_one_by_one(monkeypatch, shape, plus):
+    rng = np.random.default_rng(6)
+    weights = rng.normal(size=shape[1])
+
+    def f(actions, problem):
+        return np.cos(actions @ weights + problem)
+
+    for scale in (0.0, 1.0, 4.0):
+        logits = scale * rng.normal(size=shape)
+        if shape[-1] > 1:
+            logits[rng.random(shape) < 0.2] = -np.inf
+            logits[..., 0] = 0.0
+        estimates, proposed = [], []
+        for longest in (_joint_pairs.LONGEST_ALL_PAIRS, 0):
+            monkeypatch.setattr(_joint_pairs, "LONGEST_ALL_PAIRS", longest)
+            proposal = propose(logits, estimator=ARSM(plus=plus), n_samples=3, rng=7)
+            proposed.append(np.column_stack([proposal.problem, proposal.actions]))
+            estimates.append(proposal.estimate(f(proposal.actions, proposal.problem)))
+        monkeypatch.undo()
+        assert {*map(tuple, proposed[0])} == {*map(tuple, proposed[1])}
+        assert_close(estimates[0].gradient, estimates[1].gradient)
+        assert_close(estimates[0].standard_error, estimates[1].standard_error)
+
+
 @pytest.mark.parametrize(
     ("max_batch", "kind", "message"),
     [
