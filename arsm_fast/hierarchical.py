@@ -14,7 +14,7 @@ from ._draws import true_actions
 from ._logits import FloatArray, Logits, check_logits
 from ._noise import Noise
 from ._random import SeedLike, philox_key
-from .estimators import ControlVariate, Estimator, Exact, resolve_estimator
+from .estimators import Auto, ControlVariate, Estimator, Exact, ScopedLeaveOneOut, resolve_estimator
 from .proposals import Proposal, make_method
 from .relaxed_estimators import RELAX, WithRelaxed
 from .sampling import dirichlet_noise
@@ -188,6 +188,8 @@ def _check_estimators(estimator: Any, n_layers: int) -> list[Estimator]:
             raise ValueError(
                 f"estimator {type(own).__name__} needs a relaxed objective, which several layers have not"
             )
+        if isinstance(own, Auto | ScopedLeaveOneOut):
+            raise ValueError(f"estimator {type(own).__name__} is not for layers; give one that asks for f")
     controls = {id(own.control) for own in resolved if isinstance(own, RELAX)}
     if len(controls) < sum(isinstance(own, RELAX) for own in resolved):
         # It would learn from the values of one layer what it then is for the next.

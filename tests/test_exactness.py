@@ -294,10 +294,10 @@ def test_carms():
         shared = [np.empty(n) for _ in logits]
         draws = [[np.empty(len(phi)) for phi in logits] for _ in range(n)]
         for k in range(3):
-            fill(philox_key(seed), exponentials.NOISE_STREAM, 0, k, 0, shared[k])
+            fill((philox_key(seed), np.uint64(0)), exponentials.NOISE_STREAM, 0, k, 0, shared[k])
             shared[k] /= shared[k].sum()
             for i in range(n):
-                fill(philox_key(seed), exponentials.NOISE_STREAM, i, k, 0, draws[i][k])
+                fill((philox_key(seed), np.uint64(0)), exponentials.NOISE_STREAM, i, k, 0, draws[i][k])
         f = RandomFunction(seed)
         expected, value = naive.carms(f, shared, draws, logits)
         estimate = gradient(f.batch, logits, estimator=CARMS(n), rng=seed)

@@ -25,6 +25,7 @@ from arsm_fast import (
     LocalPair,
     RaoBlackwellTop,
     Reinforce,
+    RunningMean,
     UnorderedSet,
     dirichlet_noise,
     gradient,
@@ -154,6 +155,7 @@ def test_unbiased(number, estimator, shapes, share_noise):
         lambda: ["arsm", "local", LeaveOneOut(3)],
         lambda: [RELAX(ControlNetwork(3)) for _ in range(3)],
         lambda: [ARSM("coordinate"), RELAX(ControlNetwork(3)), "reinforce"],
+        lambda: Reinforce(RunningMean()),  # asked in every layer before it is told in any
     ],
 )
 def test_unbiased_with_an_estimator_for_each_layer(estimators):
@@ -381,6 +383,11 @@ def test_bad_functions(arguments, kind, message):
             {"estimator": RELAX(ControlNetwork())},
             ValueError,
             "estimator RELAX needs a control of its own for each layer; give one RELAX for each",
+        ),
+        (
+            {"estimator": "auto"},
+            ValueError,
+            "estimator Auto is not for layers; give one that asks for f",
         ),
         (
             {"estimator": ["arsm", GumbelSoftmax(never)]},

@@ -55,7 +55,7 @@ def test_the_same_values_from_anyone(dask_client):
 
 def test_processes_of_our_own_share_the_work_and_end():
     with Workers(objectives.where, 2) as evaluate:
-        for _ in range(50):  # until the second has started
+        for _ in range(1000):  # until the second has started
             processes = set(evaluate(ACTIONS))
             if len(processes) == 2:
                 break
