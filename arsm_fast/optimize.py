@@ -267,7 +267,8 @@ def _engine(n_categories: Any, settings: dict[str, Any], *, highest: bool, limit
             settings = {**settings, "maxfev": LEAST_BUDGET + BUDGET_PER_CATEGORY * max(0, total)}
         return Optimizer(n_categories, maximize=highest, **settings)
     for name, value in settings.items():
-        if value is not _SETTINGS[name] and value != _SETTINGS[name]:
+        default = _SETTINGS[name]
+        if value is not default and (default is None or value != default):
             raise ValueError(f"{name} must not be given with an Optimizer, which has its own")
     if n_categories.maximize is not highest:
         raise ValueError(f"the Optimizer must have been made with maximize={highest}")

@@ -4,6 +4,7 @@
 their values, (M,). One setting each for all problems: of several tried that which did best over all.
 """
 
+import importlib.util
 import warnings
 
 import numpy as np
@@ -143,3 +144,13 @@ OPTIMIZERS = {
     "DiscreteOnePlusOne": _nevergrad("DiscreteOnePlusOne"),
     "NGOpt": _nevergrad("NGOpt"),
 }
+
+PACKAGES = {"CatCMAwM": "cmaes", "DiscreteOnePlusOne": "nevergrad", "NGOpt": "nevergrad"}
+
+
+def check_packages(names):
+    """End the program, before any work is done, if the package of one of these optimisers is not installed."""
+    for name in sorted(names):
+        package = PACKAGES.get(name)
+        if package and importlib.util.find_spec(package) is None:
+            raise SystemExit(f'{name} needs the package {package}: pip install "arsm-fast[compare]"')

@@ -201,6 +201,12 @@ def test_same_seed_same_run():
         (SIZES, {"disp": 1}, TypeError, "disp must be True or False; got 1"),
         (SIZES, {"optimizer": "best"}, ValueError, "optimizer must be one of"),
         (Optimizer(SIZES), {"maxfev": 5}, ValueError, "maxfev must not be given with an Optimizer"),
+        (
+            Optimizer(SIZES),
+            {"logits0": np.zeros((2, 3))},
+            ValueError,
+            "logits0 must not be given with an Optimizer",
+        ),
         (Optimizer(SIZES), {"rng": 0}, ValueError, "rng must not be given with an Optimizer"),
         (
             Optimizer(SIZES),

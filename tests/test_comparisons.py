@@ -1,0 +1,61 @@
+"""The scripts that compare estimators and optimisers run in their quick form, and print what they promise."""
+
+import importlib.util
+import json
+
+import compare_estimators
+import compare_optimizers
+import numpy as np
+import other_optimizers
+import pytest
+
+
+def test_compare_estimators(capsys):
+    compare_estimators.main(["--quick", "--problems", "toy 30 start"])
+    lines = capsys.readouterr().out.splitlines()
+    for name in ("REINFORCE", "AR", "ARS", "ARSM", "LeaveOneOut(10)", "UnorderedSet(10)", "CARMS(10)"):
+        (row,) = [line for line in lines if line.startswith(f"| {name} | ")]
+        assert row.count(" | ") == 3
+    assert any(line.startswith("| Auto: ") for line in lines)
+
+
+def test_compare_optimizers(capsys, tmp_path, monkeypatch):
+    # It needs none of the packages compared with.
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    path = tmp_path / "results.json"
+    compare_optimizers.main(["--quick", "--results", str(path)])
+    out = capsys.readouterr().out
+    names = ["arsm_fast", compare_optimizers.TERMS, "random search", "hill climbing", "cross-entropy", "PBIL"]
+    cells = {}
+    for name in names:
+        (row,) = [line for line in out.splitlines() if line.startswith(f"| {name} ")]
+        cells[name] = [cell.strip() for cell in row.split("|")[2:6]]
+    assert cells[compare_optimizers.TERMS][1:3] == ["-", "-"]
+    ranks = [float(cells[name][2]) for name in names if name != compare_optimizers.TERMS]
+    assert np.sum(ranks) == pytest.approx(1 + 2 + 3 + 4 + 5, abs=0.03)
+    best = float(cells[compare_optimizers.TERMS][0].split()[0])
+    assert best > float(cells["random search"][0].split()[0])
+    results = json.loads(path.read_text())
+    assert len(results) == 2 * (2 * 6 - 1)
+    # From its results it prints the same again, and runs nothing.
+    monkeypatch.setattr(compare_optimizers, "run", None)
+    compare_optimizers.main(["--quick", "--results", str(path)])
+    assert capsys.readouterr().out.split("\n", 1)[1] == out.split("\n", 1)[1]
+
+
+@pytest.mark.parametrize("name", ["CatCMAwM", "NGOpt"])
+def test_a_missing_package_is_named_before_any_work(name, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(compare_optimizers, "run", None)
+    message = rf'{name} needs the package {other_optimizers.PACKAGES[name]}: pip install "arsm-fast\[compare\]"'
+    with pytest.raises(SystemExit, match=message):
+        compare_optimizers.main(["--optimizers", "arsm_fast", name, "--instances", "1"])
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--budgets", "0"], ["--instances", "0"], ["--jobs", "0"], ["--first", "-1"]]
+)
+def test_bad_arguments(arguments, capsys):
+    with pytest.raises(SystemExit):
+        compare_optimizers.main(arguments)
+    assert arguments[0] in capsys.readouterr().err
