@@ -44,7 +44,7 @@ def read_state(state: Mapping[str, Any], fields: Fields, lengths: dict[str, int]
     if str(arrays["settings"]) != settings:
         raise ValueError(
             "state must be that of an Optimizer with the same n_categories, logits0, estimator, optimizer, "
-            "n_proposals, noisy and maximize"
+            "n_proposals, noisy, maximize and scopes"
         )
     lengths = dict(lengths)
     for name, (dtype, shape) in fields.items():

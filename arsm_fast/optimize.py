@@ -312,6 +312,8 @@ def _loop(
 
 
 def _tell(engine: Optimizer, actions: VectorArray, evaluate: Callable[[VectorArray], Any]) -> None:
+    if isinstance(evaluate, Workers):  # those of the batch before do not belong to these vectors
+        evaluate.values = np.full(len(actions), np.nan)
     try:
         values = evaluate(actions)
     except BaseException:

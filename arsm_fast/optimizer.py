@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, Protocol
 
@@ -15,6 +16,7 @@ from ._categories import Categories, check_categories, check_start
 from ._checks import Scopes, check_integer, check_scopes, check_terms, check_values, real_array
 from ._descent import DescentSearch
 from ._incumbents import Incumbents
+from ._interrupts import uninterrupted
 from ._logits import FloatArray, LogitsLike
 from ._memory import Memory
 from ._random import SeedLike, philox_key
@@ -36,6 +38,8 @@ LEAST_NOISY_PROPOSALS = 10
 FINAL_DRAWS, FINAL_SHARE = 20, 0.05
 # Steps that may ask for nothing new, one after another; and twice what is needed for all changes of a vector.
 SILENT_STEPS = 1000
+# Values of this size can be added and squared.
+LARGEST_VALUE = 1e100
 
 
 class Expected(NamedTuple):
@@ -202,7 +206,7 @@ class Optimizer:
         self._finished = False
         self._expected: Expected | None = None
         self._worst = -np.inf
-        self._history: list[tuple[int, int, float, float, float]] = []
+        self._history = array("d")  # the five numbers of each step
         self._step: _Step | None = None
         self._before = self._search.state()
 
@@ -240,8 +244,10 @@ class Optimizer:
     @property
     def last(self) -> tuple[int, int, float, float, float]:
         """The last entry of the history: iteration, nfev, best, mean and entropy."""
-        return self._history[-1] if self._history else (0, 0, np.nan, np.nan, np.nan)
+        iteration, nfev, best, mean, entropy = self._history[-5:] or (0, 0, np.nan, np.nan, np.nan)
+        return int(iteration), int(nfev), best, mean, entropy
 
+    @uninterrupted()
     def ask(self, n: int | None = None) -> VectorArray:
         """Say which vectors to evaluate next.
 
@@ -271,6 +277,7 @@ class Optimizer:
             return np.empty((0, self._categories.n_variables), np.int32)
         return self._step.asked[np.flatnonzero(np.isnan(self._step.values))[:most]]
 
+    @uninterrupted()
     def tell(self, actions: ArrayLike, values: ArrayLike) -> None:
         """Tell values of vectors that were asked for, in any order and any portions.
 
@@ -285,7 +292,7 @@ class Optimizer:
         ------
         TypeError, ValueError
             For values that are not finite real numbers, one for each vector, and for vectors that are not waited
-            for. Nothing is changed then.
+            for. Nothing is changed then. Values must not be larger than 1e100 in size.
         """
         vectors = self._check_actions(actions)
         if self._n_terms is None:
@@ -293,6 +300,12 @@ class Optimizer:
         else:
             terms = check_terms(values, vectors, self._n_terms, "values")
             checked = terms.sum(axis=1)
+        large = np.abs(checked) > LARGEST_VALUE
+        if large.any():
+            i = int(large.argmax())
+            raise ValueError(
+                f"values must not be larger than {LARGEST_VALUE:g} in size; values[{i}] = {checked[i]}"
+            )
         keys = self._memory.keys(vectors)
         rows = {} if self._step is None else self._step.rows
         places = np.array([rows.get(key, -1) for key in keys], np.int64)
@@ -398,7 +411,7 @@ class Optimizer:
             self._nit += 1
             best, mean = self._incumbents.best()[1], float(step.values.mean())
             entropy = self._entropy(self._categories.softmax(self._search.logits))
-            self._history.append((self._nit, self._nfev, self._sign * best, self._sign * mean, entropy))
+            self._history.extend((self._nit, self._nfev, self._sign * best, self._sign * mean, entropy))
 
     def _entropy(self, probabilities: FloatArray) -> float:
         return -float(xlogy(probabilities, probabilities).sum())
@@ -482,7 +495,7 @@ class Optimizer:
         best = self._best()
         logits = self._search.logits
         status, message = self._status()
-        columns = np.array(self._history, np.float64).reshape(-1, 5).T
+        columns = np.array(self._history).reshape(-1, 5).T
         names = ("iteration", "nfev", "best", "mean", "entropy")
         history = dict(zip(names, columns, strict=True))
         for name in ("iteration", "nfev"):
@@ -541,7 +554,8 @@ class Optimizer:
                 [self._nfev, self._nit, self._n_steps, self._stalled, self._finished, step is not None], np.int64
             ),
             "expected": np.array([*expected, self._worst], np.float64),
-            "history": np.array(self._history, np.float64).reshape(-1, 5),
+            "history": np.array(self._history).reshape(-1, 5),
+            "maxfev": np.array(-1 if self._maxfev is None else self._maxfev, np.int64),
             "memory_hashes": hashes,
             "memory_totals": totals,
             "memory_counts": counts,
@@ -557,7 +571,8 @@ class Optimizer:
         """Go on from a state, bit for bit as the run that it was taken from would have.
 
         This optimizer must have been made with the same settings. rng need not be the same; maxfev, maxiter
-        and target may be others.
+        and target may be others. A step that was begun goes on as it was, and with another maxfev the final
+        distribution is a later one.
 
         Parameters
         ----------
@@ -578,6 +593,7 @@ class Optimizer:
             "counts": (np.int64, 6),
             "expected": (np.float64, 3),
             "history": (np.float64, "H5"),
+            "maxfev": (np.int64, ""),
             "memory_hashes": (np.uint64, "M2"),
             "memory_totals": (np.float64, "M"),
             "memory_counts": (np.int64, "M"),
@@ -598,10 +614,10 @@ class Optimizer:
             raise ValueError("state must be that of an Optimizer; it is damaged") from error
 
     def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
-        for name, array in arrays.items():
-            if array.dtype == np.int32:  # vectors; a search marks by -1 what it does not have
+        for name, entries in arrays.items():
+            if entries.dtype == np.int32:  # vectors; a search marks by -1 what it does not have
                 least = -1 if name.startswith("search_") else 0
-                if ((array < least) | (array >= self._categories.sizes)).any():
+                if ((entries < least) | (entries >= self._categories.sizes)).any():
                     raise ValueError(f"{name} are not vectors")
         memory = Memory(self._categories.n_variables)
         memory.restore(arrays["memory_hashes"], arrays["memory_totals"], arrays["memory_counts"])
@@ -613,12 +629,20 @@ class Optimizer:
         self._stalled, self._finished = bool(stalled), bool(finished)
         value, error, self._worst = arrays["expected"].tolist()
         self._expected = None if np.isnan(value) else Expected(value, error)
-        self._history = [(int(row[0]), int(row[1]), *row[2:]) for row in arrays["history"].tolist()]
+        self._history = array("d", arrays["history"].ravel().tolist())
         self._step = None
         self._search.restore(_part(arrays, "search_"))
         self._before = self._search.state()
+        maxfev, planned = self._maxfev, int(arrays["maxfev"])
         if waiting:
+            self._maxfev = None if planned < 0 else planned
             self._resume_step(arrays["asked"], arrays["told"], arrays["told_terms"])
+            self._maxfev = maxfev
+        if planned != (-1 if maxfev is None else maxfev):
+            # The end is elsewhere, and what was drawn for it is not from the final distribution.
+            self._finished, self._expected = False, None
+            if self._step is not None and self._step.final:
+                self._step.complete = False
 
     def _resume_step(self, asked: VectorArray, told: FloatArray, terms: FloatArray) -> None:
         """The step that was being waited for, proposed again."""

@@ -313,6 +313,25 @@ def test_a_larger_budget_after_a_state():
     assert run(second).nfev == 120
 
 
+@pytest.mark.parametrize("told", range(40, 51))
+def test_another_budget_in_the_middle_of_a_step(told):
+    first = Optimizer(SIZES, optimizer="natural", n_proposals=7, maxfev=50, rng=0)
+    while first.nfev < told:
+        actions = first.ask(1)
+        first.tell(actions, pairs(actions))
+    waiting = first.ask()
+    second = Optimizer(SIZES, optimizer="natural", n_proposals=7, maxfev=200, rng=1)
+    second.load_state_dict(first.state_dict())
+    assert second.result.expected is None
+    if len(waiting):
+        np.testing.assert_array_equal(second.ask(), waiting)
+    result = run(second)
+    assert result.nfev == 200
+    # Of ten draws from what the distribution is then, some of which may be known.
+    assert result.expected is not None
+    assert result.expected != first.result.expected
+
+
 class Chain:
     """A sum over neighbours, and a term of each variable; one term touches nothing."""
 
@@ -516,6 +535,12 @@ def test_what_learns_has_no_state(make):
         (lambda a: a, lambda v: v[:-1], ValueError, "values must have shape (4,)"),
         (lambda a: a, lambda v: v * np.nan, ValueError, "values must be finite; 4 of 4 are not: values[0] = nan"),
         (lambda a: a, lambda v: v + np.inf, ValueError, "values must be finite"),
+        (
+            lambda a: a,
+            lambda v: v - 1e101,
+            ValueError,
+            "values must not be larger than 1e+100 in size; values[0] = -1e",
+        ),
         (lambda a: a, lambda v: v.astype(str), TypeError, "values must be 4 real numbers"),
         (lambda a: a, lambda v: v * 1j, TypeError, "values must be 4 real numbers"),
         (lambda a: a[:, 1:], lambda v: v, ValueError, "actions must have shape (M, 7); got shape (4, 6)"),
@@ -543,6 +568,50 @@ def test_bad_values_are_refused_and_change_nothing(actions, values, kind, messag
     for name in before:
         np.testing.assert_array_equal(before[name], after[name])
     optimizer.tell(asked, np.arange(4.0))
+
+
+@pytest.mark.parametrize("update", UPDATES)
+@pytest.mark.parametrize("noisy", [False, True])
+def test_very_large_values(update, noisy):
+    optimizer = Optimizer(SIZES, optimizer=update, noisy=noisy, maxfev=200, rng=0)
+    while not optimizer.stop():
+        actions = optimizer.ask()
+        optimizer.tell(actions, np.where(actions[:, 0] > 1, 1e100, -1e100))
+    assert optimizer.result.fun == pytest.approx(-1e100)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_an_interrupt_leaves_nothing_half_done(number, monkeypatch):
+    optimizer, straight = (Optimizer(SIZES, n_proposals=6, maxfev=60, rng=0) for _ in range(2))
+    run(straight)
+    method = ("propose", "update")[number - 1]
+    plain = getattr(optimizer._search, method)
+
+    def interrupted(*arguments):
+        monkeypatch.undo()
+        signal.raise_signal(signal.SIGINT)
+        return plain(*arguments)
+
+    monkeypatch.setattr(optimizer._search, method, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(optimizer)
+    run(optimizer)
+    assert str(optimizer.result) == str(straight.result)
+
+
+def test_a_second_interrupt_comes_through(monkeypatch):
+    optimizer = Optimizer(SIZES, rng=0)
+
+    def propose(*arguments):
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(optimizer._search, "propose", propose)
+    with pytest.raises(KeyboardInterrupt):
+        optimizer.ask()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_telling_twice_and_before_asking_is_refused():
