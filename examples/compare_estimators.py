@@ -4,8 +4,8 @@ For each problem and estimator: the total variance of the gradient from one samp
 a sample takes, and their product relative to that of LeaveOneOut(10), with standard errors. Points are logits
 drawn from N(0, scale**2); those of the paper's toy lie on the way of exact gradient ascent. Control variates and
 baselines have learnt from 1,000 evaluations at logits nearby; Auto is what it settles on after a trial there.
-Estimators that are told more than f, its terms, its values for changes of one variable or a relaxation, are marked
-+; what these cost is not counted. About ten minutes; --quick takes few samples.
+Estimators that are told more than f, its terms, its values for changes of one variable or a relaxation, are
+marked +; what these cost is not counted. About ten minutes; --quick takes few samples.
 """
 
 import argparse
