@@ -103,7 +103,7 @@ def _check(estimates: Iterable[GradientEstimate]) -> tuple[list[tuple[Share, Gra
         ("n_samples", lambda part: part[0].n_samples),
         ("estimator", lambda part: part[0].estimator),
         ("rng", lambda part: part[0].key),
-        ("logits", lambda part: [variable.shape for variable in _arrays(part[1].gradient)]),
+        ("logits", lambda part: (part[0].logits, [variable.shape for variable in _arrays(part[1].gradient)])),
     ):
         if any(what(part) != what(parts[0]) for part in parts):
             raise ValueError(f"estimates must be shares of one gradient; these are not of the same {name}")

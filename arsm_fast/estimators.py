@@ -623,6 +623,13 @@ _BY_NAME: dict[str, type[Named | ScopedLeaveOneOut | Exact | Auto]] = {
 }
 
 
+def learns(estimator: Estimator) -> bool:
+    """Whether its estimates depend on calls before."""
+    if isinstance(estimator, Reinforce):
+        return isinstance(estimator.baseline, Baseline)
+    return isinstance(estimator, ControlVariate | Auto | RELAX)
+
+
 def resolve_estimator(estimator: Estimator | str) -> Estimator:
     """The estimator that was given, or the default one of that name."""
     if isinstance(estimator, str) and estimator in _BY_NAME:

@@ -11,9 +11,8 @@ from numpy.typing import ArrayLike
 from ._checks import check_count, check_integer
 from ._logits import FloatArray
 from ._random import SeedLike, philox_key
-from .estimators import ControlVariate, Estimator, resolve_estimator
+from .estimators import Estimator, learns, resolve_estimator
 from .gradients import gradient
-from .relaxed_estimators import RELAX
 
 __all__ = ["ExpectedObjective"]
 
@@ -39,7 +38,7 @@ class ExpectedObjective:
     rng : None, int, SeedSequence or Generator
         Source of the noise, which is fixed from here on.
     estimator : Estimator or str
-        As of `gradient`, but for `ControlVariate` and `RELAX`, which learn. See the notes for why others than
+        As of `gradient`, but for those that learn from call to call. See the notes for why others than
         "local" and "exact" are not for line searches.
 
     Attributes
@@ -97,7 +96,7 @@ class ExpectedObjective:
         self._size = sum(self._shape) if isinstance(self._shape, list) else int(np.prod(self._shape))
         self._n_samples = check_count(n_samples, "n_samples")
         self._estimator = resolve_estimator(estimator)
-        if isinstance(self._estimator, ControlVariate | RELAX):
+        if learns(self._estimator):
             raise ValueError(
                 f"estimator must not be one that learns from call to call; got {type(self._estimator).__name__}"
             )

@@ -96,6 +96,7 @@ def minimize(
         n_proposals: to keep several workers busy give several times as many. Terms are evaluated in this process.
     on_error : {"raise", "skip"}
         Whether an exception of the objective ends the run, or its vector counts as the worst value told so far.
+        With "skip" terms are not used.
     callback : callable, optional
         Called as ``callback(intermediate_result)`` after every step, with what `Optimizer.result` gives. If it
         raises StopIteration the run stops.
@@ -238,13 +239,15 @@ def _run(
     seconds = np.inf if maxtime is None else check_real(maxtime, "maxtime")
     if not seconds > 0:
         raise ValueError(f"maxtime must be positive; got {maxtime!r}")
-    if _has_terms(objective) and not isinstance(n_categories, Optimizer):
+    if _has_terms(objective) and not evaluator.skips and not isinstance(n_categories, Optimizer):
         update = resolve_update(settings["optimizer"])
         if isinstance(update, Annealing) and not settings["noisy"] and settings["n_proposals"] is None:
             settings = {**settings, "scopes": objective.scopes}  # type: ignore[attr-defined]
     engine = _engine(n_categories, settings, highest=highest, limited=maxtime is not None)
     if engine.takes_terms and not _has_terms(objective):
         raise TypeError("objective must have a method terms(actions), as the Optimizer was made with scopes")
+    if engine.takes_terms and evaluator.skips:
+        raise ValueError('on_error must be "raise" with an Optimizer that was made with scopes')
     progress = Progress(engine.maxfev) if disp else None
     try:
         if engine.takes_terms:

@@ -21,8 +21,7 @@ from ._random import SeedLike, philox_key
 from ._scoped_annealing import ScopedAnnealingSearch
 from ._state import Fields, read_state, seal
 from ._vectors import VectorArray
-from .baselines import Baseline
-from .estimators import ControlVariate, Estimator, Exact, LeaveOneOut, Named, Reinforce, resolve_estimator
+from .estimators import ControlVariate, Estimator, Exact, LeaveOneOut, Named, learns, resolve_estimator
 from .updates import Annealing, Update, resolve_update
 
 if TYPE_CHECKING:
@@ -191,8 +190,7 @@ class Optimizer:
         else:
             resolved = _gradient_estimator(estimator, n_proposals, self._n)
             self._search = DescentSearch(update, self._categories, logits, estimator=resolved)
-        learns = isinstance(resolved, Reinforce) and isinstance(resolved.baseline, Baseline)
-        self._keeps_state = not (learns or isinstance(resolved, ControlVariate))
+        self._keeps_state = resolved is None or not learns(resolved)
         self._settings = repr(
             (update, resolved, self._n, noisy, maximize, checked_scopes, sizes.tolist(), logits.tolist())
         )

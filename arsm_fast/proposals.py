@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import operator
 from collections.abc import Iterator
 from copy import deepcopy
@@ -71,6 +72,8 @@ class Share:
     n_samples: int
     estimator: Estimator
     key: int
+    logits: str
+    """A digest."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -329,7 +332,7 @@ def propose(
     resolved = resolve_estimator(estimator)
     count = check_count(n_samples, "n_samples")
     if sample_range is not None:
-        return _propose_share(checked, resolved, count, noise, rng, sample_range)
+        return _propose_share(checked, resolved, count, noise, rng, sample_range, _digest(logits))
     if isinstance(resolved, Auto):
         check_no_noise(noise)
         return TrialProposal(checked, resolved, None, count, rng)
@@ -338,7 +341,13 @@ def propose(
 
 
 def _propose_share(
-    logits: Logits, estimator: Estimator, n_samples: int, noise: Any, rng: SeedLike, sample_range: Any
+    logits: Logits,
+    estimator: Estimator,
+    n_samples: int,
+    noise: Any,
+    rng: SeedLike,
+    sample_range: Any,
+    digest: str,
 ) -> Proposal:
     try:
         first, stop = map(operator.index, sample_range)
@@ -359,8 +368,15 @@ def _propose_share(
         raise ValueError("rng must be given with sample_range, the same for every share; got None")
     key = int(philox_key(deepcopy(rng)))  # a Generator is to advance but once
     method = make_method(logits, estimator, stop - first, None, rng, first)
-    share = Share(first, stop, n_samples, estimator, key)
+    share = Share(first, stop, n_samples, estimator, key, digest)
     return Proposal(logits, method, stop - first, exact=False, share=share)
+
+
+def _digest(logits: Any) -> str:
+    """Of the logits as they were given: what is computed from them may differ in the last bit elsewhere."""
+    rows = logits if isinstance(logits, list | tuple) else [logits]
+    flat = np.concatenate([np.ravel(row) for row in rows]).astype(np.float64)
+    return hashlib.sha256(flat.tobytes()).hexdigest()
 
 
 def check_no_noise(noise: Any) -> None:

@@ -7,7 +7,16 @@ import numpy as np
 import pytest
 from scipy.optimize import approx_fprime, minimize
 
-from arsm_fast import Additive, ControlVariate, ExpectedObjective, LeaveOneOut, gradient
+from arsm_fast import (
+    Additive,
+    Auto,
+    ControlVariate,
+    ExpectedObjective,
+    LeaveOneOut,
+    Reinforce,
+    RunningMean,
+    gradient,
+)
 
 K, C = 10, 4
 RNG = np.random.default_rng(0)
@@ -140,6 +149,8 @@ def test_a_list_of_sizes_and_a_compiled_objective():
             ValueError,
             "estimator must not be one that learns from call to call; got ControlVariate",
         ),
+        ({"estimator": Reinforce(RunningMean())}, ValueError, "learns from call to call; got Reinforce"),
+        ({"estimator": Auto()}, ValueError, "learns from call to call; got Auto"),
     ],
 )
 def test_bad_arguments(arguments, kind, message):

@@ -294,6 +294,25 @@ def test_terms_are_used_where_there_are_any():
     assert str(minimize(Separable(), optimizer)) == str(result)
     with pytest.raises(TypeError, match="objective must have a method terms"):
         minimize(bowl, Optimizer(SIZES, scopes=Separable.scopes))
+    with pytest.raises(ValueError, match='on_error must be "raise" with an Optimizer that was made with scopes'):
+        minimize(Separable(), Optimizer(SIZES, scopes=Separable.scopes), on_error="skip")
+
+
+class FailsAtTwo(Separable):
+    """It has no terms where the first category is 2."""
+
+    def terms(self, actions):
+        if (actions[:, 0] == 2).any():
+            raise ZeroDivisionError
+        return super().terms(actions)
+
+    def __call__(self, actions):
+        return self.terms(actions).sum(axis=1)
+
+
+def test_vectors_without_terms_can_be_skipped():
+    result = minimize(FailsAtTwo(), SIZES, maxfev=300, on_error="skip", rng=0)
+    assert (result.fun, result.nfev) == (1.0, 300)
 
 
 def test_bad_objective():

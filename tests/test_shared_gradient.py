@@ -232,6 +232,7 @@ def test_bad_estimates():
         ("estimator", SEVERAL, {"n_samples": 9, "rng": 0, "estimator": "loo"}),
         ("rng", SEVERAL, {"n_samples": 9, "rng": 1}),
         ("logits", TWO, {"n_samples": 9, "rng": 0}),
+        ("logits", SEVERAL + np.arange(5), {"n_samples": 9, "rng": 0}),
     ):
         (other,) = shares(logits, (5, 9), **arguments)
         refused(ValueError, f"shares of one gradient; these are not of the same {name}", first, second, other)
