@@ -13,22 +13,21 @@ INTERVAL = 0.2
 class Progress:
     """A line on standard error that is rewritten: by tqdm where that is installed."""
 
-    def __init__(self, total: int | None) -> None:
+    def __init__(self, total: int | None, first: int) -> None:
+        """A run of so many evaluations, if there is a limit; the first of them were made before."""
         self._begin = self._shown = time.monotonic()
-        self._first: int | None = None
+        self._first = first
         try:
             from tqdm import tqdm
         except ImportError:
             self._bar: Any = None
         else:
-            self._bar = tqdm(total=total, unit="evaluation", mininterval=INTERVAL, leave=True)
+            self._bar = tqdm(total=total, initial=first, unit="evaluation", mininterval=INTERVAL, leave=True)
 
     def show(self, history: tuple[int, int, float, float, float], *, last: bool = False) -> None:
         """Say iteration, evaluations, best, mean and entropy, a few times a second."""
         now = time.monotonic()
         iteration, nfev, best, mean, entropy = history
-        if self._first is None:
-            self._first = nfev
         if not last and now - self._shown < INTERVAL:
             return
         self._shown = now

@@ -248,7 +248,7 @@ def _run(
         raise TypeError("objective must have a method terms(actions), as the Optimizer was made with scopes")
     if engine.takes_terms and evaluator.skips:
         raise ValueError('on_error must be "raise" with an Optimizer that was made with scopes')
-    progress = Progress(engine.maxfev) if disp else None
+    progress = Progress(engine.maxfev, engine.nfev) if disp else None
     try:
         if engine.takes_terms:
             return _loop(objective.terms, engine, time.monotonic() + seconds, callback, progress)  # type: ignore[attr-defined]

@@ -12,6 +12,7 @@ import worker_objectives
 from scipy.optimize import OptimizeResult
 
 from arsm_fast import LeaveOneOut, NaturalGradient, Optimizer, maximize, minimize
+from arsm_fast._progress import Progress
 
 SIZES = [4] * 8
 
@@ -169,6 +170,15 @@ def test_progress(bar, monkeypatch, capsys):
     assert f"iteration {result.nit}" in captured.err
     assert "200" in captured.err
     assert captured.err.endswith("\n")
+
+
+def test_progress_counts_from_where_a_run_goes_on(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    clock = iter(range(10_000))
+    monkeypatch.setattr("arsm_fast._progress.time.monotonic", lambda: float(next(clock)))
+    progress = Progress(200, 100)
+    progress.show((3, 120, 0.0, 0.0, 0.0))
+    assert " 20 evaluations/s" in capsys.readouterr().err
 
 
 def test_noisy():

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import worker_objectives as objectives
 
-from arsm_fast import Workers
+from arsm_fast import Workers, minimize
 
 ACTIONS = np.stack([np.arange(20) % 7, np.arange(20) % 3, np.arange(20)], axis=1).astype(np.int32)
 THREES = ACTIONS[:, 0] == 3
@@ -51,6 +51,13 @@ def test_the_same_values_from_anyone(dask_client):
                 assert values.dtype == np.float64
                 np.testing.assert_array_equal(values, EXPECTED[:n])
                 np.testing.assert_array_equal(evaluate.values, values)
+
+
+def test_dask_does_not_change_the_result_of_minimize(dask_client):
+    def run(workers):
+        return str(minimize(objectives.smooth, [4] * 8, maxfev=40, n_proposals=10, workers=workers, rng=0))
+
+    assert run(dask_client.get_executor(pure=False)) == run(1)
 
 
 def test_processes_of_our_own_share_the_work_and_end():
