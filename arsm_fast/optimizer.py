@@ -296,14 +296,16 @@ class Optimizer:
         vectors = self._check_actions(actions)
         if self._n_terms is None:
             terms, checked = np.empty((len(vectors), 0)), check_values(values, vectors)
+            sizes = np.abs(checked)
         else:
             terms = check_terms(values, vectors, self._n_terms, "values")
-            checked = terms.sum(axis=1)
-        large = np.abs(checked) > LARGEST_VALUE
-        if large.any():
-            i = int(large.argmax())
+            with np.errstate(over="ignore"):
+                checked = terms.sum(axis=1)
+            sizes = np.abs(terms).max(axis=1)
+        if (sizes > LARGEST_VALUE).any():
+            i = int(sizes.argmax())
             raise ValueError(
-                f"values must not be larger than {LARGEST_VALUE:g} in size; values[{i}] = {checked[i]}"
+                f"values must not be larger than {LARGEST_VALUE:g} in size; values[{i}] has {sizes[i]}"
             )
         keys = self._memory.keys(vectors)
         rows = {} if self._step is None else self._step.rows
