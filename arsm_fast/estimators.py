@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._checks import check_integer, check_scopes
-from ._logits import FloatArray, Logits
+from ._logits import Logits
 from ._trials import Trial, Trials
-from ._vectors import VectorArray
 from .baselines import Baseline
 from .relaxed_estimators import REBAR, RELAX, GumbelSoftmax, MuProp
 from .surrogates import Additive, BestOf, Hamming, Surrogate
@@ -475,12 +474,13 @@ Candidate = Sampling | ScopedLeaveOneOut | Exact | ControlVariate
 class Auto:
     """The estimator that leaves the least variance for an evaluation here, found by trying several in turn.
 
-    Keep one object from call to call: each of the first calls is made with one candidate, in turn, and shows the
-    variance of its gradient and the evaluations that it takes. One that is twice as bad as the best is given up;
-    when the trial has used its evaluations the best is settled on for all later calls. Unbiased in every call,
-    as the choice depends on past calls only: for this each call needs noise of its own, so never the same seed
-    twice. A call takes about as many evaluations as it may, and `n_samples` times that. Where these are enough
-    for all vectors it takes `Exact`. Variance changes as the logits do: a new object tries anew.
+    Keep one object from call to call: each of the first calls is made with one candidate, and shows the variance
+    of its gradient and the evaluations that it takes. A `ControlVariate` has most of these calls, as it learns
+    from its own only. A candidate twice as bad as the best is given up; when the trial has used its evaluations
+    the best is settled on for all later calls. Unbiased in every call, as the choice depends on past calls only:
+    for this each call needs noise of its own, so never the same seed twice. A call takes about as many
+    evaluations as it may, and `n_samples` times that. Where these are enough for all vectors it takes `Exact`.
+    Variance changes as the logits do: a new object tries anew.
 
     The name "auto" alone is for a single estimate: `gradient` then makes a trial first, with a new object and
     evaluations that serve for nothing else, and counts these too.
@@ -564,14 +564,6 @@ class Auto:
         errors = estimate.standard_error if logits.shape is None else [estimate.standard_error]
         variance = n_samples * sum(float((error**2).sum()) for error in errors)
         self._trials.record(trial, variance, estimate.n_evaluations, n_samples)
-
-    def teach(self, trial: Trial, logits: Logits, actions: VectorArray, values: FloatArray) -> None:
-        """Show the surrogates of other candidates what was evaluated for this one."""
-        sizes = [int(size) for size in logits.sizes]
-        for other in self._trials.left if self._trials and not self._trials.settled else []:
-            if other is not trial and isinstance(other.estimator, ControlVariate):
-                surrogate = other.estimator.surrogate
-                surrogate.observe(actions, values, surrogate.predict(actions), sizes)
 
     def _defaults(self, logits: Logits, objective: object) -> list[Candidate]:
         """The candidates that are applicable."""
