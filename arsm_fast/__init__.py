@@ -1,9 +1,9 @@
 """Gradients of expectations over categorical variables, on CPUs: ARSM and the estimators around it."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .baselines import NVIL, Baseline, RunningMean
-from .combining import combine
-from .control_network import ControlNetwork
-from .episode import BatchEpisode, Episode
 from .estimators import (
     AR,
     ARM,
@@ -22,19 +22,24 @@ from .estimators import (
     ScopedLeaveOneOut,
     UnorderedSet,
 )
-from .expected import ExpectedObjective
 from .gradients import gradient
-from .hierarchical import HierarchicalEstimate, hierarchical_gradient
-from .lax import lax_gradient
-from .optimize import maximize, minimize
-from .optimizer import Expected, Optimizer
 from .proposals import GradientEstimate, Proposal, propose
 from .relaxed_estimators import REBAR, RELAX, GumbelSoftmax, MuProp
 from .sampling import dirichlet_noise, pseudo_action_matrix, sample
 from .surrogates import Additive, BestOf, Hamming, Surrogate
-from .updates import Adam, Annealing, GradientDescent, Momentum, NaturalGradient
 from .warmup import warmup
-from .workers import Workers
+
+if TYPE_CHECKING:
+    from .combining import combine
+    from .control_network import ControlNetwork
+    from .episode import BatchEpisode, Episode
+    from .expected import ExpectedObjective
+    from .hierarchical import HierarchicalEstimate, hierarchical_gradient
+    from .lax import lax_gradient
+    from .optimize import maximize, minimize
+    from .optimizer import Expected, Optimizer
+    from .updates import Adam, Annealing, GradientDescent, Momentum, NaturalGradient
+    from .workers import Workers
 
 __version__ = "0.1.0"
 
@@ -93,3 +98,29 @@ __all__ = [
     "sample",
     "warmup",
 ]
+
+# What gradients do not need is imported when it is asked for, so that importing the package stays quick.
+_MODULES = {
+    "combining": ("combine",),
+    "control_network": ("ControlNetwork",),
+    "episode": ("BatchEpisode", "Episode"),
+    "expected": ("ExpectedObjective",),
+    "hierarchical": ("HierarchicalEstimate", "hierarchical_gradient"),
+    "lax": ("lax_gradient",),
+    "optimize": ("maximize", "minimize"),
+    "optimizer": ("Expected", "Optimizer"),
+    "updates": ("Adam", "Annealing", "GradientDescent", "Momentum", "NaturalGradient"),
+    "workers": ("Workers",),
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = getattr(import_module(f".{_MODULE_OF[name]}", __name__), name)
+    return globals()[name]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

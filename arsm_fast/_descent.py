@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy.stats import rankdata
 
 from ._categories import Categories
 from ._logits import FloatArray
@@ -88,6 +87,8 @@ class DescentSearch:
         if self._settings.utilities == "none":
             return values
         if self._settings.utilities == "rank":
+            from scipy.stats import rankdata  # here, as it takes long to import
+
             values = rankdata(values)
         deviation = values.std()
         return (values - values.mean()) / deviation if deviation > 0 else np.zeros(values.size)

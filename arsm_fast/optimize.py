@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import OptimizeResult
 
 from ._logits import LogitsLike
 from ._progress import Progress
@@ -19,6 +18,9 @@ from .estimators import Estimator
 from .optimizer import Optimizer, check_real
 from .updates import Annealing, Update, resolve_update
 from .workers import MapLike, Workers
+
+if TYPE_CHECKING:
+    from scipy.optimize import OptimizeResult
 
 __all__ = ["maximize", "minimize"]
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import OptimizeResult
-from scipy.special import xlogy
 
 from ._annealing import AnnealingSearch
 from ._categories import Categories, check_categories, check_start
@@ -24,6 +22,9 @@ from ._vectors import VectorArray
 from .baselines import Baseline
 from .estimators import ControlVariate, Estimator, Exact, LeaveOneOut, Named, Reinforce, resolve_estimator
 from .updates import Annealing, Update, resolve_update
+
+if TYPE_CHECKING:
+    from scipy.optimize import OptimizeResult
 
 __all__ = ["Expected", "Optimizer"]
 
@@ -401,7 +402,8 @@ class Optimizer:
             self._history.append((self._nit, self._nfev, self._sign * best, self._sign * mean, entropy))
 
     def _entropy(self, probabilities: FloatArray) -> float:
-        return -float(xlogy(probabilities, probabilities).sum())
+        positive = probabilities[probabilities > 0.0]
+        return -float((positive * np.log(positive)).sum())
 
     def _n_final(self) -> int:
         if self._maxfev is None:
@@ -487,6 +489,8 @@ class Optimizer:
         history = dict(zip(names, columns, strict=True))
         for name in ("iteration", "nfev"):
             history[name] = history[name].astype(np.int64)
+        from scipy.optimize import OptimizeResult  # here, as it takes long to import
+
         return OptimizeResult(  # type: ignore[call-arg]
             x=None if best is None else best[0].copy(),
             fun=np.nan if best is None else self._sign * best[1],

@@ -4,8 +4,8 @@ For each problem and estimator: the total variance of the gradient from one samp
 a sample takes, and their product relative to that of LeaveOneOut(10), with standard errors. Points are logits
 drawn from N(0, scale**2); those of the paper's toy lie on the way of exact gradient ascent. Control variates and
 baselines have learnt from 1,000 evaluations at logits nearby; Auto is what it settles on after a trial there.
-Estimators that are told the objective's terms, or its values for changes of one variable, are marked +; what
-these cost is not counted. About ten minutes; --quick takes few samples.
+Estimators that are told more than f, its terms, its values for changes of one variable or a relaxation, are
+marked +; what these cost is not counted. About ten minutes; --quick takes few samples.
 """
 
 import argparse
@@ -85,6 +85,12 @@ def estimators(f, logits):
     if hasattr(f, "delta"):
         found["LocalExpectation +"] = arsm_fast.LocalExpectation()
         found["LocalPair +"] = arsm_fast.LocalPair()
+    if hasattr(f, "relaxed"):
+        found |= {
+            "REBAR +": arsm_fast.REBAR(),
+            "MuProp +": arsm_fast.MuProp(),
+            "RELAX": arsm_fast.RELAX(arsm_fast.ControlNetwork()),
+        }
     if hasattr(f, "terms") or hasattr(f, "delta"):
         found["Auto +"] = arsm_fast.Auto()
     return found
@@ -134,7 +140,7 @@ def compare(name, scale, n_parts, n_samples, n_singles):
         if isinstance(estimator, arsm_fast.Auto):
             estimator = choose(asked, logits, estimator)
             label = f"{label}: {type(estimator).__name__}"
-        elif isinstance(estimator, ControlVariate) or "RunningMean" in label:
+        elif isinstance(estimator, ControlVariate | arsm_fast.RELAX) or "RunningMean" in label:
             learn(asked, logits, estimator)
         rows[label] = measure(asked, logits, estimator, n_parts, n_samples, n_singles)
     (loo, loo_error), (loo_count, _) = rows["LeaveOneOut(10)"]

@@ -24,14 +24,18 @@ def test_docstring_examples(module):
     assert doctest.testmod(module).failed == 0
 
 
-def test_readme_quick_start(capsys):
-    (code,) = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+def test_readme_code(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    quick_start, optimise = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
     namespace = {}
-    exec(compile(code, "README.md", "exec"), namespace)
+    exec(compile(quick_start, "README.md", "exec"), namespace)
     value, *actions = capsys.readouterr().out.replace("[", "").replace("]", "").split()[:11]
     assert float(value) < 3
     # All twos but for the pair that must differ.
     assert sum(action != "2" for action in actions) <= 2
+    exec(compile(optimise, "README.md", "exec"), namespace)
+    assert namespace["result"].fun == namespace["optimizer"].result.fun == 1
+    assert namespace["whole"].gradient.shape == (10, 5)
 
 
 @pytest.mark.parametrize(

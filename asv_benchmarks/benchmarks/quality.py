@@ -54,31 +54,11 @@ def nk_landscape():
     return SumOfTerms(neighbours, terms), rng.normal(size=(k, c))
 
 
-def small_network():
-    """One hidden layer of 32 tanh units on one-hots."""
-    rng = np.random.default_rng(0)
-    k, c, hidden = 20, 10, 32
-    weights = rng.normal(size=(k, c, hidden)) / np.sqrt(k)
-    bias, out = 0.3 * rng.normal(size=hidden), rng.normal(size=hidden)
-
-    def terms(actions):
-        return np.tanh(bias + weights[np.arange(k), actions].sum(axis=1)) @ out[:, None]
-
-    return SumOfTerms([range(k)], terms), rng.normal(size=(k, c))
-
-
-def dense_quadratic():
-    """Every pair of 20 variables, each with a table of normal values."""
-    return _quadratic(np.random.default_rng(0), 20, 10, np.transpose(np.triu_indices(20, 1)))
-
-
 def sparse_potts():
     """600 random pairs among 200 variables, each with a table of normal values."""
     rng = np.random.default_rng(0)
-    return _quadratic(rng, 200, 5, np.array([rng.choice(200, 2, replace=False) for _ in range(600)]))
-
-
-def _quadratic(rng, k, c, pairs):
+    k, c = 200, 5
+    pairs = np.array([rng.choice(k, 2, replace=False) for _ in range(600)])
     tables, linear = rng.normal(size=(len(pairs), c, c)), rng.normal(size=(k, c))
 
     def terms(actions):
@@ -112,14 +92,6 @@ class Quality:
         gradients = np.array([single.gradient for single in singles])
         evaluations = np.mean([single.n_evaluations for single in singles])
         return gradients.var(axis=0, ddof=1).sum(), evaluations
-
-    def track_variance(self, measured, problem, name):
-        return measured[problem, name][0]
-
-    def track_evaluations(self, measured, problem, name):
-        return measured[problem, name][1]
-
-    track_evaluations.unit = "a sample"
 
     def track_variance_times_evaluations(self, measured, problem, name):
         return measured[problem, name][0] * measured[problem, name][1]
