@@ -232,7 +232,8 @@ class LocalExpectation:
     ``p_c (f(z_-k, c) - sum_b p_b f(z_-k, b))`` for variable k. Unbiased; the gradient of each variable sums
     to zero. For one variable it is the gradient itself, without noise. ``1 + sum_k (C_k - 1)`` distinct
     evaluations a sample, C_k being the available categories of variable k; one where the objective offers
-    ``delta`` (see `gradient`).
+    ``delta`` (see `gradient`). A sample takes many times as long as its one draw: nearly all of it goes into the
+    list of so many vectors.
 
     Parameters
     ----------
@@ -262,6 +263,7 @@ class RaoBlackwellTop:
     their probabilities, whose sum is P; b is the mean of f over the top, weighted by probability. Unbiased;
     the gradient of each variable sums to zero. With m = C it is `LocalExpectation`. At most ``1 + K m``
     distinct evaluations a sample, one with ``delta``. Best where few categories have most of the probability.
+    A sample takes several times as long as its two draws: most of it goes into the list of so many vectors.
 
     Parameters
     ----------
@@ -286,7 +288,8 @@ class LocalPair:
     ``w (f_a - f_b) (1_a - 1_b)`` with ``f_c = f(z_-k, c)`` for variable k, a its true action and b a second draw.
     Unbiased, as the gradient is ``sum_{a < b} p_a p_b (f_a - f_b) (1_a - 1_b)`` where the others are fixed; the
     gradient of each variable sums to zero. At most ``K + 1`` distinct evaluations a sample, whatever C is; one
-    with ``delta``.
+    with ``delta``. A sample takes several times as long as two draws: it finds the first two categories of each
+    race, not the first alone, and lists the vectors.
 
     Parameters
     ----------
@@ -330,7 +333,8 @@ class DisARM:
     categories of a variable are in ascending order of probability, so that any two of them can be a pair. The
     importance weight is ``w_k = prod_{i < m} (1 - q_i)^2 / (1 - 2 q_i) max(q_m, 1 - q_m)``, m being the first of
     z_k and z'_k. Unbiased; the gradient of each variable sums to zero. One or two distinct evaluations a sample.
-    The categories are sorted once for all samples.
+    The categories are sorted once for all samples. A sample takes three to four times as long as two independent
+    draws, as a pair and its weight are found category by category.
 
     References
     ----------
@@ -350,7 +354,8 @@ class CARMS:
     draws save, or for which some pair cannot be drawn, has independent draws, as in `LeaveOneOut`: so for n = 2
     any of more than two categories; of two categories n = 2 is `DisARM`. Unbiased; the gradient of each variable
     sums to zero. At most n distinct evaluations a sample. A few per cent better than `LeaveOneOut` with many
-    variables, in many times its own time: O(K n^2) a sample, and O(K C^2) a call.
+    variables, in many times its own time: O(K n^2) a sample, for the weights of all pairs of draws, and
+    O(K C^2) a call, for their probabilities.
 
     Parameters
     ----------
@@ -381,7 +386,8 @@ class UnorderedSet:
     Unbiased; the gradient of each variable sums to zero. n distinct evaluations a sample; from the number of
     vectors of available categories on it is the gradient itself, without noise. Better than `LeaveOneOut` where
     that would often draw a vector twice: of one variable, of few, or near convergence. Elsewhere it is the same
-    in more time: O(C + n^2.5) a sample of one variable; of several O(n C) for each, with NumPy, and n^2.5.
+    in much more time: O(C + n^2.5) a sample of one variable; of several O(n C) for each, and n^2.5. The search
+    for the set goes variable by variable, with NumPy, and the probabilities q are integrals.
 
     Parameters
     ----------
