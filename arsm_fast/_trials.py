@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 # Of what was measured of an estimator its next call leaves this share, as the logits change.
-MEMORY = 0.6
+MEMORY = 0.9
 LEAST_CALLS = 2
 # Calls after which a surrogate has shown what it can do.
 LEARNING_CALLS = 8
