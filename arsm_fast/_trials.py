@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-# Of what was measured of an estimator its next call leaves this share: those with a surrogate get better.
-MEMORY = 0.6
+# Of what was measured of an estimator its next call leaves this share, as the logits change.
+MEMORY = 0.9
 LEAST_CALLS = 2
 # Calls after which a surrogate has shown what it can do.
 LEARNING_CALLS = 8
@@ -27,7 +27,8 @@ class Trial:
     calls : int
         Calls in which it was measured.
     variance : float
-        Total variance of the gradient of one sample, the sum over all logits; recent calls count most.
+        Total variance of the gradient of one sample, the sum over all logits; recent calls count most, and
+        only the last while it learns.
     evaluations : float
         Evaluations of one sample, in a call.
     """
@@ -45,9 +46,9 @@ class Trial:
         return self.variance * self.evaluations
 
     @property
-    def known(self) -> bool:
-        """Whether the score says what it can do."""
-        return self.calls >= (LEARNING_CALLS if self.learns else LEAST_CALLS)
+    def shown(self) -> float:
+        """Calls, in units of those after which the score says what it can do."""
+        return self.calls / (LEARNING_CALLS if self.learns else LEAST_CALLS)
 
 
 class Trials:
@@ -61,18 +62,21 @@ class Trials:
 
     @property
     def settled(self) -> bool:
-        """Whether there is one left."""
-        return len(self.left) == 1
+        """Whether there is one left, which has learnt if it can."""
+        last = self.left[0]
+        ready = not last.learns or last.shown >= 1 or self.spent >= self._budget
+        return len(self.left) == 1 and ready
 
     @property
     def next(self) -> Trial:
-        """The one with the fewest calls."""
-        return min(self.left, key=lambda trial: trial.calls)
+        """The one that has shown least: so those that learn have most of the calls."""
+        return min(self.left, key=lambda trial: trial.shown)
 
     def record(self, trial: Trial, variance: float, evaluations: int, n_samples: int) -> None:
         """Add what a call has shown, and give up what is hopeless, or all but the best if the budget is spent."""
         weight = n_samples - 1.0
-        trial.weight = MEMORY * trial.weight + weight
+        learning = trial.learns and trial.shown < 1
+        trial.weight = (0.0 if learning else MEMORY) * trial.weight + weight
         share = weight / trial.weight
         trial.variance += share * (variance - trial.variance)
         trial.evaluations += share * (evaluations / n_samples - trial.evaluations)
@@ -87,4 +91,4 @@ class Trials:
         if self.spent >= self._budget and len(tried) == len(self.left):
             self.left = [best]
         elif best.score > 0:  # else it may be that all draws were the same
-            self.left = [other for other in self.left if not other.known or other.score <= HOPELESS * best.score]
+            self.left = [other for other in self.left if other.shown < 1 or other.score <= HOPELESS * best.score]

@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._checks import check_integer, check_scopes
-from ._logits import FloatArray, Logits
+from ._logits import Logits
 from ._trials import Trial, Trials
-from ._vectors import VectorArray
 from .baselines import Baseline
 from .relaxed_estimators import REBAR, RELAX, GumbelSoftmax, MuProp
 from .surrogates import Additive, BestOf, Hamming, Surrogate
@@ -233,7 +232,8 @@ class LocalExpectation:
     ``p_c (f(z_-k, c) - sum_b p_b f(z_-k, b))`` for variable k. Unbiased; the gradient of each variable sums
     to zero. For one variable it is the gradient itself, without noise. ``1 + sum_k (C_k - 1)`` distinct
     evaluations a sample, C_k being the available categories of variable k; one where the objective offers
-    ``delta`` (see `gradient`).
+    ``delta`` (see `gradient`). A sample takes many times as long as its one draw: nearly all of it goes into the
+    list of so many vectors.
 
     Parameters
     ----------
@@ -263,6 +263,7 @@ class RaoBlackwellTop:
     their probabilities, whose sum is P; b is the mean of f over the top, weighted by probability. Unbiased;
     the gradient of each variable sums to zero. With m = C it is `LocalExpectation`. At most ``1 + K m``
     distinct evaluations a sample, one with ``delta``. Best where few categories have most of the probability.
+    A sample takes several times as long as its two draws: most of it goes into the list of so many vectors.
 
     Parameters
     ----------
@@ -287,7 +288,8 @@ class LocalPair:
     ``w (f_a - f_b) (1_a - 1_b)`` with ``f_c = f(z_-k, c)`` for variable k, a its true action and b a second draw.
     Unbiased, as the gradient is ``sum_{a < b} p_a p_b (f_a - f_b) (1_a - 1_b)`` where the others are fixed; the
     gradient of each variable sums to zero. At most ``K + 1`` distinct evaluations a sample, whatever C is; one
-    with ``delta``.
+    with ``delta``. A sample takes several times as long as two draws: it finds the first two categories of each
+    race, not the first alone, and lists the vectors.
 
     Parameters
     ----------
@@ -331,7 +333,8 @@ class DisARM:
     categories of a variable are in ascending order of probability, so that any two of them can be a pair. The
     importance weight is ``w_k = prod_{i < m} (1 - q_i)^2 / (1 - 2 q_i) max(q_m, 1 - q_m)``, m being the first of
     z_k and z'_k. Unbiased; the gradient of each variable sums to zero. One or two distinct evaluations a sample.
-    The categories are sorted once for all samples.
+    The categories are sorted once for all samples. A sample takes three to four times as long as two independent
+    draws, as a pair and its weight are found category by category.
 
     References
     ----------
@@ -351,7 +354,8 @@ class CARMS:
     draws save, or for which some pair cannot be drawn, has independent draws, as in `LeaveOneOut`: so for n = 2
     any of more than two categories; of two categories n = 2 is `DisARM`. Unbiased; the gradient of each variable
     sums to zero. At most n distinct evaluations a sample. A few per cent better than `LeaveOneOut` with many
-    variables, in many times its own time: O(K n^2) a sample, and O(K C^2) a call.
+    variables, in many times its own time: O(K n^2) a sample, for the weights of all pairs of draws, and
+    O(K C^2) a call, for their probabilities.
 
     Parameters
     ----------
@@ -382,7 +386,8 @@ class UnorderedSet:
     Unbiased; the gradient of each variable sums to zero. n distinct evaluations a sample; from the number of
     vectors of available categories on it is the gradient itself, without noise. Better than `LeaveOneOut` where
     that would often draw a vector twice: of one variable, of few, or near convergence. Elsewhere it is the same
-    in more time: O(C + n^2.5) a sample of one variable; of several O(n C) for each, with NumPy, and n^2.5.
+    in much more time: O(C + n^2.5) a sample of one variable; of several O(n C) for each, and n^2.5. The search
+    for the set goes variable by variable, with NumPy, and the probabilities q are integrals.
 
     Parameters
     ----------
@@ -475,12 +480,13 @@ Candidate = Sampling | ScopedLeaveOneOut | Exact | ControlVariate
 class Auto:
     """The estimator that leaves the least variance for an evaluation here, found by trying several in turn.
 
-    Keep one object from call to call: each of the first calls is made with one candidate, in turn, and shows the
-    variance of its gradient and the evaluations that it takes. One that is twice as bad as the best is given up;
-    when the trial has used its evaluations the best is settled on for all later calls. Unbiased in every call,
-    as the choice depends on past calls only: for this each call needs noise of its own, so never the same seed
-    twice. A call takes about as many evaluations as it may, and `n_samples` times that. Where these are enough
-    for all vectors it takes `Exact`. Variance changes as the logits do: a new object tries anew.
+    Keep one object from call to call: each of the first calls is made with one candidate, and shows the variance
+    of its gradient and the evaluations that it takes. A `ControlVariate` has most of these calls, as it learns
+    from its own only. A candidate twice as bad as the best is given up; when the trial has used its evaluations
+    the best is settled on for all later calls. Unbiased in every call, as the choice depends on past calls only:
+    for this each call needs noise of its own, so never the same seed twice. A call takes about as many
+    evaluations as it may, and `n_samples` times that. Where these are enough for all vectors it takes `Exact`.
+    Variance changes as the logits do: a new object tries anew.
 
     The name "auto" alone is for a single estimate: `gradient` then makes a trial first, with a new object and
     evaluations that serve for nothing else, and counts these too.
@@ -564,14 +570,6 @@ class Auto:
         errors = estimate.standard_error if logits.shape is None else [estimate.standard_error]
         variance = n_samples * sum(float((error**2).sum()) for error in errors)
         self._trials.record(trial, variance, estimate.n_evaluations, n_samples)
-
-    def teach(self, trial: Trial, logits: Logits, actions: VectorArray, values: FloatArray) -> None:
-        """Show the surrogates of other candidates what was evaluated for this one."""
-        sizes = [int(size) for size in logits.sizes]
-        for other in self._trials.left if self._trials and not self._trials.settled else []:
-            if other is not trial and isinstance(other.estimator, ControlVariate):
-                surrogate = other.estimator.surrogate
-                surrogate.observe(actions, values, surrogate.predict(actions), sizes)
 
     def _defaults(self, logits: Logits, objective: object) -> list[Candidate]:
         """The candidates that are applicable."""

@@ -404,15 +404,6 @@ class TrialProposal(Proposal):
             self._auto.record(self._trial, self._logits, estimate, self._n_samples)
         return estimate
 
-    def estimate(self, values: ArrayLike) -> GradientEstimate:
-        """As that of any proposal; the values teach the surrogates of other candidates too."""
-        first = not self._told
-        estimate = super().estimate(values)
-        if first and not isinstance(self.method, ScopedDraws):
-            told = np.asarray(values, np.float64)
-            self._auto.teach(self._trial, self._logits, self._vectors[: told.size], told)
-        return estimate
-
 
 def _why_no_shares(estimator: Estimator | Auto, logits: Logits) -> str:
     """Why an estimator's samples cannot be drawn apart; empty where they can."""

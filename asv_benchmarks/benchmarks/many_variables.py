@@ -16,6 +16,14 @@ ESTIMATORS = {
     "pair": arsm_fast.LocalPair(),
     "disarm": arsm_fast.DisARM(),
 }
+OTHERS = {
+    "reinforce": arsm_fast.Reinforce(),
+    "ar": arsm_fast.AR(),
+    "ars": arsm_fast.ARS(),
+    "pair with replacement": arsm_fast.LocalPair(replacement=True),
+    "carms": arsm_fast.CARMS(10),
+    "unordered": arsm_fast.UnorderedSet(10),
+}
 
 
 class Grid:
@@ -43,6 +51,22 @@ class Grid:
 
     def peakmem_propose(self, shape, name):
         self.form_actions()
+
+
+class Others:
+    """A sample of each of the other black-box estimators."""
+
+    params = list(OTHERS)
+    param_names = ("estimator",)
+
+    def setup(self, name):
+        numba.set_num_threads(1)
+        self.logits = regime_logits("normal", (1_000, 10))
+        self.time_propose_and_estimate(name)
+
+    def time_propose_and_estimate(self, name):
+        proposal = arsm_fast.propose(self.logits, estimator=OTHERS[name], rng=1)
+        proposal.estimate(np.zeros(len(proposal.problem)))
 
 
 class Joint:
