@@ -67,7 +67,7 @@ class DeltaAnnealingSearch(AnnealingSearch):
         changes = self._change[start:stop]
         changes[:] = np.where(available, values[0] - self._vector_value, np.inf)
         self._rescale(np.abs(changes[available]))
-        self._cool(self._categories.n_changes / self._sweep, used)
+        self._cool(1.0, used)
         self._known = self._known.copy()
         self._known[k] = True
         weights = self._boltzmann(changes - changes.min())
