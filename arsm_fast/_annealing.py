@@ -43,6 +43,7 @@ class AnnealingSearch:
         self._n = n
         self._noisy = noisy
         self._free = int((categories.choices > 1).sum())
+        self._sweep = max(1, categories.n_changes)  # evaluations that try every change
         self._vector = np.empty(0, np.int32)
         self._tested = np.where(categories.available, -1, 0)
         self._change = np.full(categories.total, np.nan)
@@ -95,11 +96,10 @@ class AnnealingSearch:
     def _begin_cycle(self, used: int, limit: int | None, generator: np.random.Generator) -> None:
         """Begin anew, for all of the budget that is left."""
         categories = self._categories
-        changes = max(1, categories.n_changes)
         if limit is not None:
-            length = max(limit - used, changes)
+            length = max(limit - used, self._sweep)
         else:
-            length = max(2 * self._cycle[1], FIRST_SWEEPS * changes)
+            length = max(2 * self._cycle[1], FIRST_SWEEPS * self._sweep)
         self._cycle = (used, length)
         self._n_known = 0
         self._vector = categories.draw(categories.softmax(self._logits0), 1, generator)[0]

@@ -13,6 +13,10 @@ from ._logits import FloatArray, Logits, for_kernel
 
 Scopes = tuple[tuple[int, ...], ...]
 
+# What delta says of a vector's own category may differ from f by so much of the largest value, as rounding does
+# where one of the two adds up changes, or is in float32; and by so much where all values are next to zero.
+TOLERANCE, SMALL = 1e-5, 1e-8
+
 
 def check_integer(value: Any, name: str, least: int) -> int:
     """A whole number that is large enough."""
@@ -161,6 +165,29 @@ def check_terms(values: Any, actions: Any, n_terms: int, name: str) -> FloatArra
             + (", ..." if len(where) > 3 else "")
         )
     return array.astype(np.float64, copy=False)
+
+
+def check_delta(values: Any, shape: tuple[int, int], variable: int, name: str) -> FloatArray:
+    """The values of all categories of a variable, which need not all be finite."""
+    answer = real_array(values, name)
+    if answer.shape != shape:
+        raise ValueError(
+            f"{name} must have shape {shape}, for variable {variable} a row for each row of actions with f for "
+            f"every category; got shape {answer.shape}"
+        )
+    return answer.astype(np.float64, copy=False)
+
+
+def check_own(own: FloatArray, true: FloatArray, largest: float, variables: Any, vectors: Any, name: str) -> None:
+    """Whether what delta says of the vectors' own categories is f."""
+    off = ~np.isclose(own, true, rtol=0.0, atol=TOLERANCE * largest + SMALL)
+    if off.any():
+        i = off.argmax()
+        raise ValueError(
+            f"{name} must give f of the whole vector for every category, and so f itself for the one "
+            f"that the vector has; for variable {variables[i]} of {shown(vectors[i])} it gave "
+            f"{own[i]}, and f is {true[i]}"
+        )
 
 
 def check_table(objective: Any, logits: Logits) -> FloatArray:

@@ -10,17 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._changes import DistinctChanges
-from ._checks import check_terms, real_array, shown
+from ._checks import check_delta, check_own, check_terms, shown
 from ._logits import FloatArray, IntArray, Logits
 from ._scoped import ScopedDraws
 from ._vectors import VectorArray
 from .estimators import ScopedLeaveOneOut
 from .objectives import evaluate_batches
 from .proposals import Proposal, as_actions, check_batch_size, in_batches
-
-# What delta says of a vector's own category may differ from f by so much of the largest value, as rounding does
-# where one of the two adds up changes, or is in float32; and by so much where all values are next to zero.
-TOLERANCE, SMALL = 1e-5, 1e-8
 
 
 def with_scopes_of(objective: Any, estimator: ScopedLeaveOneOut) -> ScopedLeaveOneOut:
@@ -93,14 +89,8 @@ def evaluate_by_delta(
             f"objective.delta must give finite values; got {values[changed[i]]} for category {category[i]} of "
             f"variable {variable[i]} in {shown(vectors[source[i]])}"
         )
-    off = ~np.isclose(own_values, true_values[sources], rtol=0.0, atol=TOLERANCE * np.abs(values).max() + SMALL)
-    if off.any():
-        i = off.argmax()
-        raise ValueError(
-            "objective.delta must give f of the whole vector for every category, and so f itself for the one "
-            f"that the vector has; for variable {variables[i]} of {shown(vectors[sources[i]])} it gave "
-            f"{own_values[i]}, and f is {true_values[sources[i]]}"
-        )
+    largest = float(np.abs(values).max())
+    check_own(own_values, true_values[sources], largest, variables, vectors[sources], "objective.delta")
     return values, len(vectors)
 
 
@@ -119,13 +109,6 @@ def _ask_delta(
     objective: Any, vectors: VectorArray, problem: NDArray[np.int32], variable: int, logits: Logits
 ) -> FloatArray:
     """f with each category of a variable in place of its own, (M, categories)."""
-    name = "objective.delta(actions, variable)"
     arguments = (as_actions(vectors, logits), variable, *([problem] if logits.batched else []))
-    answer = real_array(objective.delta(*arguments), name)
     shape = len(vectors), int(logits.sizes[variable])
-    if answer.shape != shape:
-        raise ValueError(
-            f"{name} must have shape {shape}, for variable {variable} a row for each row of actions with f for "
-            f"every category; got shape {answer.shape}"
-        )
-    return answer.astype(np.float64, copy=False)
+    return check_delta(objective.delta(*arguments), shape, variable, "objective.delta(actions, variable)")

@@ -68,6 +68,10 @@ def minimize(
         with `numba.njit` of one vector, which is called in parallel. Where it has ``scopes``, the variables that
         each of T terms touches, and a method ``terms(actions)``, which returns the (M, T) terms that f is the sum
         of, these are used by the default optimizer, and need far fewer evaluations; f itself is not called then.
+        Where it has no terms but a method ``delta(actions, variable)``, which returns f with each category of
+        that variable in the place of the vector's own, (M, n_categories[variable]), the default optimizer asks
+        that, and f seldom. A call of delta for one vector counts as one evaluation: nfev is the number of vectors
+        that f was asked for, and of those calls. Neither is used where f is noisy or n_proposals is given.
     n_categories : array_like of int, shape (K,), or Optimizer
         Categories of each variable; different numbers are allowed. Or an `Optimizer` to go on with, whose
         settings then hold: it keeps all that it was told, whatever happens here.
@@ -93,10 +97,11 @@ def minimize(
         Whether f gives other values for the same vector another time.
     workers : int, map-like callable or concurrent.futures.Executor
         What evaluates the vectors of a step: see `Workers`. The result does not depend on it, nor does
-        n_proposals: to keep several workers busy give several times as many. Terms are evaluated in this process.
+        n_proposals: to keep several workers busy give several times as many. Terms, and what delta gives, are
+        evaluated in this process.
     on_error : {"raise", "skip"}
         Whether an exception of the objective ends the run, or its vector counts as the worst value told so far.
-        With "skip" terms are not used.
+        With "skip" neither terms nor delta are used.
     callback : callable, optional
         Called as ``callback(intermediate_result)`` after every step, with what `Optimizer.result` gives. If it
         raises StopIteration the run stops.
@@ -239,21 +244,30 @@ def _run(
     seconds = np.inf if maxtime is None else check_real(maxtime, "maxtime")
     if not seconds > 0:
         raise ValueError(f"maxtime must be positive; got {maxtime!r}")
-    if _has_terms(objective) and not evaluator.skips and not isinstance(n_categories, Optimizer):
+    if not isinstance(n_categories, Optimizer) and not evaluator.skips:
         update = resolve_update(settings["optimizer"])
         if isinstance(update, Annealing) and not settings["noisy"] and settings["n_proposals"] is None:
-            settings = {**settings, "scopes": objective.scopes}  # type: ignore[attr-defined]
+            if _has_terms(objective):
+                settings = {**settings, "scopes": objective.scopes}  # type: ignore[attr-defined]
+            elif _has_delta(objective):
+                settings = {**settings, "by_variable": True}
     engine = _engine(n_categories, settings, highest=highest, limited=maxtime is not None)
     if engine.takes_terms and not _has_terms(objective):
         raise TypeError("objective must have a method terms(actions), as the Optimizer was made with scopes")
-    if engine.takes_terms and evaluator.skips:
-        raise ValueError('on_error must be "raise" with an Optimizer that was made with scopes')
+    for mode, takes in (("scopes", engine.takes_terms), ("by_variable", engine.takes_delta)):
+        if takes and evaluator.skips:
+            raise ValueError(f'on_error must be "raise" with an Optimizer that was made with {mode}')
+    if engine.takes_delta and not _has_delta(objective):
+        raise TypeError(
+            "objective must have a method delta(actions, variable), as the Optimizer was made with by_variable"
+        )
     progress = Progress(engine.maxfev, engine.nfev) if disp else None
     try:
         if engine.takes_terms:
-            return _loop(objective.terms, engine, time.monotonic() + seconds, callback, progress)  # type: ignore[attr-defined]
+            return _loop(objective.terms, None, engine, time.monotonic() + seconds, callback, progress)  # type: ignore[attr-defined]
         with evaluator:
-            return _loop(evaluator, engine, time.monotonic() + seconds, callback, progress)
+            delta = getattr(objective, "delta", None)
+            return _loop(evaluator, delta, engine, time.monotonic() + seconds, callback, progress)
     except Exception as error:
         result = engine.result
         error.add_note(f"the best of {result.nfev} evaluations before: fun = {result.fun}, x = {result.x}")
@@ -282,6 +296,7 @@ def _engine(n_categories: Any, settings: dict[str, Any], *, highest: bool, limit
 
 def _loop(
     evaluate: Callable[[VectorArray], Any],
+    delta: Any,
     engine: Optimizer,
     end: float,
     callback: Callable[[OptimizeResult], object] | None,
@@ -296,7 +311,8 @@ def _loop(
             actions = engine.ask()
             if not len(actions):
                 break
-            _tell(engine, actions, evaluate)
+            k = engine.variable
+            _tell(engine, actions, evaluate) if k is None else engine.tell(actions, delta(actions, k))
             if progress is not None:
                 progress.show(engine.last)
             if callback is not None:
@@ -335,6 +351,10 @@ def _tell(engine: Optimizer, actions: VectorArray, evaluate: Callable[[VectorArr
 
 def _has_terms(objective: Any) -> bool:
     return hasattr(objective, "scopes") and callable(getattr(objective, "terms", None))
+
+
+def _has_delta(objective: Any) -> bool:
+    return callable(getattr(objective, "delta", None))
 
 
 def _is_numeric(n_categories: Any) -> bool:

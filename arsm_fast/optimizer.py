@@ -11,7 +11,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from ._annealing import AnnealingSearch
 from ._categories import Categories, check_categories, check_start
-from ._checks import Scopes, check_integer, check_scopes, check_terms, check_values, real_array
+from ._checks import (
+    Scopes,
+    check_delta,
+    check_integer,
+    check_own,
+    check_scopes,
+    check_terms,
+    check_values,
+    real_array,
+)
+from ._delta_annealing import DeltaAnnealingSearch
 from ._descent import DescentSearch
 from ._incumbents import Incumbents
 from ._interrupts import uninterrupted
@@ -74,6 +84,8 @@ class _Search(Protocol):
 class _Step:
     """A step whose values are being waited for."""
 
+    variable: int | None = None  # the one whose categories all are asked for, where it is not whole vectors
+
     def __init__(self, keys: list[bytes], asked: VectorArray, asked_keys: list[bytes], *, final: bool) -> None:
         self.keys = keys
         self.asked = asked
@@ -128,6 +140,11 @@ class Optimizer:
         For `Annealing` of a sum of T terms that is not noisy: the variables that each term touches. Then the
         terms are told, (M, T), in the place of values. A step asks for one vector, which changes many variables
         of which no two share a term: one evaluation says what each of the changes does.
+    by_variable : bool
+        For `Annealing` of an f that is not noisy and gives at once, at about the price of one vector, the values
+        of all categories of a variable, the other variables as they are. A step asks for one vector, and for all
+        categories of its `variable`, which are told, (1, n_categories[variable]), in the place of f. That counts
+        as one evaluation.
     rng : None, int, SeedSequence or Generator
         Source of all random numbers.
 
@@ -161,6 +178,7 @@ class Optimizer:
         noisy: bool = False,
         maximize: bool = False,
         scopes: Sequence[Sequence[int]] | None = None,
+        by_variable: bool = False,
         rng: SeedLike = None,
     ) -> None:
         sizes = check_categories(n_categories)
@@ -169,7 +187,7 @@ class Optimizer:
         self._maxfev = None if maxfev is None else check_integer(maxfev, "maxfev", 1)
         self._maxiter = None if maxiter is None else check_integer(maxiter, "maxiter", 1)
         self._target = None if target is None else check_real(target, "target")
-        for value, name in ((noisy, "noisy"), (maximize, "maximize")):
+        for value, name in ((noisy, "noisy"), (maximize, "maximize"), (by_variable, "by_variable")):
             if not isinstance(value, bool):
                 raise TypeError(f"{name} must be True or False; got {value!r}")
         self._noisy = noisy
@@ -178,12 +196,19 @@ class Optimizer:
         self._n = _number_of_proposals(n_proposals, self._maxfev, noisy=noisy)
         checked_scopes = _check_scopes(scopes, sizes.size, update, noisy=noisy)
         self._n_terms = None if checked_scopes is None else len(checked_scopes)
+        if by_variable and (noisy or scopes is not None or not isinstance(update, Annealing)):
+            raise ValueError(
+                "by_variable must be False unless the optimizer is Annealing, f is not noisy and scopes are None"
+            )
+        self._delta: DeltaAnnealingSearch | None = None
         self._search: _Search
         if isinstance(update, Annealing):
             if estimator is not None:
                 raise ValueError("estimator must be None for the optimizer Annealing, which follows no gradient")
             resolved = None
-            if checked_scopes is None:
+            if by_variable:
+                self._search = self._delta = DeltaAnnealingSearch(update, self._categories, logits)
+            elif checked_scopes is None:
                 self._search = AnnealingSearch(update, self._categories, logits, n=self._n, noisy=noisy)
             else:
                 self._search = ScopedAnnealingSearch(update, self._categories, logits, checked_scopes)
@@ -192,10 +217,23 @@ class Optimizer:
             self._search = DescentSearch(update, self._categories, logits, estimator=resolved)
         self._keeps_state = resolved is None or not learns(resolved)
         self._settings = repr(
-            (update, resolved, self._n, noisy, maximize, checked_scopes, sizes.tolist(), logits.tolist())
+            (
+                update,
+                resolved,
+                self._n,
+                noisy,
+                maximize,
+                checked_scopes,
+                by_variable,
+                sizes.tolist(),
+                logits.tolist(),
+            )
         )
         self._key = int(philox_key(rng))
         self._exhausted_at = None if noisy else self._categories.n_vectors
+        if by_variable:  # one question tells all of one variable; of more they are not counted
+            free = int((self._categories.choices > 1).sum())
+            self._exhausted_at = free + 1 if free < 2 else None
         self._memory = Memory(sizes.size)
         self._incumbents = Incumbents(self._memory, noisy=noisy)
         self._nfev = 0
@@ -241,6 +279,16 @@ class Optimizer:
         return self._n_terms is not None
 
     @property
+    def takes_delta(self) -> bool:
+        """Whether the values of all categories of a variable are told."""
+        return self._delta is not None
+
+    @property
+    def variable(self) -> int | None:
+        """Of what `ask` gave last, the variable all of whose categories are to be told; None for f as it is."""
+        return None if self._step is None else self._step.variable
+
+    @property
     def last(self) -> tuple[int, int, float, float, float]:
         """The last entry of the history: iteration, nfev, best, mean and entropy."""
         iteration, nfev, best, mean, entropy = self._history[-5:] or (0, 0, np.nan, np.nan, np.nan)
@@ -261,7 +309,8 @@ class Optimizer:
         Returns
         -------
         ndarray of int32, shape (M, K)
-            Distinct vectors, which were not evaluated before unless f is noisy. Empty when there is a reason to
+            Distinct vectors, which were not evaluated before unless f is noisy, or a `variable` of the vector is
+            asked about. Empty when there is a reason to
             `stop` that nothing more can be evaluated for: maxfev, maxiter, or that no vectors are left.
 
         Raises
@@ -285,7 +334,8 @@ class Optimizer:
         actions : array_like of int, shape (M, K)
             Some of the vectors that `ask` gave.
         values : array_like, shape (M,)
-            f at each of them; or its terms, (M, T), where there are scopes.
+            f at each of them; or its terms, (M, T), where there are scopes; or, unless `variable` is None, f with
+            each category of that variable in the place of the vector's own, (1, n_categories[variable]).
 
         Raises
         ------
@@ -294,14 +344,9 @@ class Optimizer:
             for. Nothing is changed then. Values must not be larger than 1e100 in size.
         """
         vectors = self._check_actions(actions)
-        if self._n_terms is None:
-            terms, checked = np.empty((len(vectors), 0)), check_values(values, vectors)
-            sizes = np.abs(checked)
-        else:
-            terms = check_terms(values, vectors, self._n_terms, "values")
-            with np.errstate(over="ignore"):
-                checked = terms.sum(axis=1)
-            sizes = np.abs(terms).max(axis=1)
+        terms, checked = self._check_told(values, vectors)
+        told = terms if terms.size else checked[:, None]
+        sizes = np.abs(told).max(axis=1, where=np.isfinite(told), initial=0.0)
         if (sizes > LARGEST_VALUE).any():
             i = int(sizes.argmax())
             raise ValueError(
@@ -329,11 +374,38 @@ class Optimizer:
             raise ValueError(f"actions[{i}] = {_shown(vectors[i])} was told before")
         if len(set(keys)) < len(keys):
             raise ValueError("actions must be distinct; got the same vector twice")
+        if self._delta is not None and self._step.variable is not None and len(vectors):
+            largest = float(np.abs(terms[:, self._available(self._step.variable)]).max())
+            own, before = terms[:, vectors[0, self._step.variable]], np.array([self._sign * self._delta.value])
+            check_own(own, before, largest, [self._step.variable], vectors, "values")
         self._step.values[places] = self._sign * checked
-        if self._n_terms is not None:
-            self._step.terms[places] = self._sign * terms
+        self._step.terms[places] = self._sign * terms
         if not np.isnan(self._step.values).any():
             self._finish_step(self._step)
+
+    def _check_told(self, values: ArrayLike, vectors: VectorArray) -> tuple[FloatArray, FloatArray]:
+        """Terms or the values of all categories, if they are told; and f, or the best of those values."""
+        if self._n_terms is not None:
+            terms = check_terms(values, vectors, self._n_terms, "values")
+            with np.errstate(over="ignore"):
+                return terms, terms.sum(axis=1)
+        k = self.variable
+        if k is None:
+            return np.empty((len(vectors), 0)), check_values(values, vectors)
+        answer = check_delta(values, (len(vectors), int(self._categories.sizes[k])), k, "values")
+        bad = ~np.isfinite(answer) & self._available(k)
+        if bad.any():
+            i, c = np.argwhere(bad)[0]
+            raise ValueError(
+                f"values must be finite; got {answer[i, c]} for category {c} of variable {k} in "
+                f"{_shown(vectors[i])}"
+            )
+        return answer, self._sign * np.where(self._available(k), self._sign * answer, np.inf).min(axis=1)
+
+    def _available(self, variable: int) -> NDArray[np.bool_]:
+        start, stop = self._categories.offsets[variable : variable + 2]
+        available: NDArray[np.bool_] = self._categories.available[start:stop]
+        return available
 
     def _check_actions(self, actions: ArrayLike) -> VectorArray:
         array = real_array(actions, "actions")
@@ -358,11 +430,15 @@ class Optimizer:
                 return
             step = self._propose_step()
             if len(step.asked):
-                step.terms = np.full((len(step.asked), self._n_terms or 0), np.nan)
+                step.terms = np.full((len(step.asked), self._width(step)), np.nan)
                 self._step = step
                 return
             self._finish_step(step)
         self._stalled = True
+
+    def _width(self, step: _Step) -> int:
+        """How many numbers are told of a vector, beside or in the place of f."""
+        return self._n_terms or 0 if step.variable is None else int(self._categories.sizes[step.variable])
 
     def _propose_step(self) -> _Step:
         self._before = self._search.state()
@@ -375,6 +451,10 @@ class Optimizer:
         else:
             vectors = self._search.propose(self._n_steps, self._nfev, self._maxfev, generator)
         keys = self._memory.keys(vectors)
+        if not final and self._delta is not None and self._delta.variable is not None:
+            step = _Step(keys, vectors, keys, final=False)
+            step.variable = self._delta.variable
+            return step
         rows: dict[bytes, int] = {}
         for i, key in enumerate(keys):
             if self._noisy or key not in self._memory:
@@ -393,20 +473,26 @@ class Optimizer:
         return step
 
     def _finish_step(self, step: _Step) -> None:
+        if step.variable is not None:
+            told = np.where(self._available(step.variable), step.terms, np.inf)
+            step.asked[:, step.variable] = told.argmin(axis=1)
+            step.asked_keys = self._memory.keys(step.asked)
         for key, vector, value in zip(step.asked_keys, step.asked, step.values.tolist(), strict=True):
-            self._incumbents.add(key, vector, value)
+            if self._noisy or key not in self._memory:
+                self._incumbents.add(key, vector, value)
         self._worst = max([self._worst, *step.values.tolist()])
         self._nfev += len(step.asked)
         self._n_steps += 1
         self._step = None
         if step.complete:
-            values = self._memory.means(step.keys)
             if step.final:
+                values = self._memory.means(step.keys)
                 self._finished = True
                 error = float(values.std(ddof=1) / np.sqrt(values.size))
                 self._expected = Expected(self._sign * float(values.mean()), error)
             else:
-                self._search.update(values if self._n_terms is None else step.terms, self._nfev)
+                takes_values = self._n_terms is None and step.variable is None
+                self._search.update(self._memory.means(step.keys) if takes_values else step.terms, self._nfev)
         self._before = self._search.state()
         if len(step.asked):
             self._nit += 1
@@ -603,7 +689,7 @@ class Optimizer:
             "memory_counts": (np.int64, "M"),
             "asked": (np.int32, "AK"),
             "told": (np.float64, "A"),
-            "told_terms": (np.float64, "AT"),
+            "told_terms": (np.float64, "AW"),
             **{f"incumbents_{name}": field for name, field in Incumbents.ARRAYS.items()},
             **{f"search_{name}": field for name, field in self._search.ARRAYS.items()},
         }
@@ -653,6 +739,8 @@ class Optimizer:
         step = self._propose_step()
         if len(step.asked) < len(asked) or not np.array_equal(step.asked[: len(asked)], asked):
             raise ValueError("other vectors were asked for")
+        if terms.shape[1] != self._width(step):
+            raise ValueError("other numbers were to be told")
         step.values, step.terms = told.copy(), terms.copy()
         self._step = step
 

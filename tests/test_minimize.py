@@ -325,6 +325,51 @@ def test_vectors_without_terms_can_be_skipped():
     assert (result.fun, result.nfev) == (1.0, 300)
 
 
+class ByVariable:
+    """Counts what it is asked for."""
+
+    def __init__(self, shift=0.0):
+        self.asked = self.calls = 0
+        self.shift = shift
+
+    def __call__(self, actions):
+        self.asked += len(actions)
+        return bowl(actions)
+
+    def delta(self, actions, variable):
+        self.calls += len(actions)
+        values = np.repeat(bowl(actions)[:, None], SIZES[variable], axis=1)
+        for c in range(SIZES[variable]):
+            changed = actions.copy()
+            changed[:, variable] = c
+            values[:, c] = bowl(changed)
+        return values + self.shift
+
+
+def test_delta_is_used_where_there_is_one_and_no_terms():
+    f = ByVariable()
+    result = minimize(f, SIZES, maxfev=60, rng=0)
+    assert f.calls > f.asked > 0
+    assert result.nfev == 60 == f.calls + f.asked
+    assert result.fun == bowl(result.x[None])[0] == minimize(bowl, SIZES, maxfev=1000, rng=0).fun
+    optimizer = Optimizer(SIZES, by_variable=True, maxfev=60, rng=0)
+    assert str(minimize(ByVariable(), optimizer)) == str(result)
+    with pytest.raises(TypeError, match="objective must have a method delta"):
+        minimize(bowl, Optimizer(SIZES, by_variable=True))
+
+
+@pytest.mark.parametrize("settings", [{"noisy": True}, {"n_proposals": 4}, {"optimizer": "natural"}])
+def test_delta_is_not_used(settings):
+    f = ByVariable()
+    minimize(f, SIZES, maxfev=60, rng=0, **settings)
+    assert f.calls == 0
+
+
+def test_a_wrong_delta_is_refused():
+    with pytest.raises(ValueError, match="values must give f of the whole vector for every category"):
+        minimize(ByVariable(shift=1.0), SIZES, maxfev=60, rng=0)
+
+
 def test_bad_objective():
     with pytest.raises(TypeError, match="objective must be a function; got ndarray"):
         minimize(np.zeros(3), SIZES)

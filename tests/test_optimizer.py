@@ -421,6 +421,114 @@ def test_bad_terms_change_nothing():
     optimizer.tell(actions, np.zeros((1, 2)))
 
 
+def categories_of(f, actions, variable, n):
+    """What delta gives, one category after the other."""
+    values = np.empty((len(actions), n))
+    for c in range(n):
+        changed = actions.copy()
+        changed[:, variable] = c
+        values[:, c] = f(changed)
+    return values
+
+
+def answer(optimizer, actions, f, sizes):
+    k = optimizer.variable
+    return f(actions) if k is None else categories_of(f, actions, k, sizes[k])
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_by_variable_it_finds_the_best_from_true_values(sign):
+    chain, sizes = Chain(), [3] * 12
+
+    def f(actions):
+        return sign * chain(actions)
+
+    optimizer = Optimizer(sizes, by_variable=True, maxfev=300, maximize=sign < 0, rng=0)
+    assert optimizer.takes_delta
+    search = optimizer._search
+    told = 0
+    while not optimizer.stop():
+        actions = optimizer.ask()
+        optimizer.tell(actions, answer(optimizer, actions, f, sizes))
+        told += len(actions)
+        result = optimizer.result
+        assert result.fun == pytest.approx(f(result.x[None])[0])
+        if not np.isnan(search.value):
+            assert search.value == pytest.approx(chain(search._vector[None])[0])
+    assert sign * result.fun == pytest.approx(chain.best())
+    assert told == result.nfev == 300
+    assert result.expected is not None
+
+
+@pytest.mark.parametrize(
+    ("sizes", "logits0", "maxfev"),
+    [
+        (SIZES, None, 150),
+        (SIZES, None, None),
+        (SIZES, FEW, 60),
+        ([4, 1], None, None),
+        ([1, 1], None, None),
+        ([2, 2], None, 30),
+    ],
+)
+def test_by_variable_any_shape_and_resumed_bit_for_bit(sizes, logits0, maxfev):
+    settings = {"by_variable": True, "logits0": logits0, "maxfev": maxfev, "maxiter": 200}
+    straight, broken = Optimizer(sizes, rng=3, **settings), Optimizer(sizes, rng=3, **settings)
+    lowest = np.inf
+    while not straight.stop():
+        actions = straight.ask()
+        straight.tell(actions, answer(straight, actions, pairs, sizes))
+        for part in np.array_split(actions, min(2, len(actions))):
+            broken.ask()
+            broken.tell(part, answer(broken, part, pairs, sizes))
+            broken.ask()
+            state = broken.state_dict()
+            broken = Optimizer(sizes, **settings)
+            broken.load_state_dict(state)
+        straight.ask()
+        assert_same_state(straight, broken)
+        lowest = min(lowest, straight.result.fun)
+    result = straight.result
+    assert str(result) == str(broken.result)
+    assert lowest == result.fun == pytest.approx(pairs(result.x[None])[0])
+    allowed = sizes if logits0 is None else [2] * len(sizes)
+    everything = np.array(list(np.ndindex(*np.minimum(sizes, allowed))))
+    assert result.fun == pytest.approx(pairs(everything).min())
+    assert (result.status == 0) == (len(sizes) == 2 and 1 in sizes)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"noisy": True}, {"optimizer": "adam"}, {"scopes": [[0]]}, {"by_variable": 1}]
+)
+def test_bad_by_variable(settings):
+    with pytest.raises((TypeError, ValueError), match="by_variable must be"):
+        Optimizer([2, 2, 2], **{"by_variable": True, **settings})
+
+
+def test_bad_answers_of_categories_change_nothing():
+    optimizer = Optimizer(
+        [2, 3, 2], by_variable=True, logits0=[[0.0, 0.0], [0.0, 0.0, -np.inf], [0.0, 0.0]], rng=0
+    )
+    optimizer.tell(optimizer.ask(), [1.0])
+    while True:
+        actions = optimizer.ask()
+        if optimizer.variable == 1:
+            break
+        optimizer.tell(actions, [[1.0, 1.0]])
+    for bad, message in (
+        (np.ones(1), "values must have shape (1, 3), for variable 1 a row"),
+        (np.ones((1, 2)), "values must have shape (1, 3), for variable 1 a row"),
+        ([[1.0, np.nan, 1.0]], "values must be finite; got nan for category 1 of variable 1 in"),
+        (np.zeros((1, 3)), "values must give f of the whole vector for every category"),
+    ):
+        with pytest.raises(ValueError, match=re.escape(message)):
+            optimizer.tell(actions, bad)
+        np.testing.assert_array_equal(optimizer.ask(), actions)
+    nfev = optimizer.nfev
+    optimizer.tell(actions, [[1.0, 1.0, np.nan]])  # of what is not available nothing need be known
+    assert optimizer.nfev == nfev + 1
+
+
 def state_of(settings=None, steps=5):
     optimizer = Optimizer(SIZES, maxfev=100, rng=0, **(settings or {}))
     for _ in range(steps):
