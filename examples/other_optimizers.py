@@ -128,7 +128,10 @@ def _nevergrad(name):
             warnings.simplefilter("ignore")
             optimizer = ng.optimizers.registry[name](space, budget=budget)
             while best.left:
-                asked = optimizer.ask()
+                try:
+                    asked = optimizer.ask()
+                except TypeError:  # its metamodel fails with NumPy 2.4: what was found until then counts
+                    break
                 optimizer.tell(asked, float(best(asked.value[None])[0]))
         return best.x
 
