@@ -7,21 +7,29 @@ import numba
 import numpy as np
 
 from ._jit import called, parallel
-from .exponential import NOISE_STREAM, exponential
-from .philox import LOW_WORD, WORD_BITS, philox
+from .exponential import MANY, NOISE_STREAM, counters_of_many, exponentials
+from .lanes import WIDTH, store
+from .philox import LOW_WORD, WORD_BITS
+from .vectors import first_half, second_half
 
-ROWS_PER_TASK = 8192
+# Their noise stays in the first-level cache.
+ROWS_PER_TASK = 1024
 
 
 @called
 def binary_gradients(key, first, inverse_weights, values, gradient, value, seen_first, seen_second):
     """The gradients of rows first, first + 1, ..., the means of f, and whether each value was needed."""
-    key_0, key_1 = key[0] & LOW_WORD, key[0] >> WORD_BITS
+    noises = np.empty(value.shape[0] + MANY)
+    other_noises = np.empty(value.shape[0] + MANY)
+    rows = counters_of_many(np.uint64(first), np.uint64(1), np.uint64(WIDTH))
+    for start in range(0, value.shape[0], MANY // 2):
+        numbers = exponentials(np.uint64(0), rows, key[1], NOISE_STREAM, key[0] & LOW_WORD, key[0] >> WORD_BITS)
+        store(noises, start // WIDTH, first_half(numbers))
+        store(other_noises, start // WIDTH, second_half(numbers))
+        rows = rows + np.uint64(MANY // 2)
     n_seen = 0
     for i in range(value.shape[0]):
-        row = np.uint64(first + i)
-        x0, x1, x2, x3 = philox(np.uint64(0), row, key[1], NOISE_STREAM, key_0, key_1)
-        noise_0, noise_1 = exponential(x0, x1), exponential(x2, x3)
+        noise_0, noise_1 = noises[i], other_noises[i]
         weight_0, weight_1 = inverse_weights[2 * i], inverse_weights[2 * i + 1]
         value_0, value_1 = values[2 * i], values[2 * i + 1]
         action = noise_1 * weight_1 < noise_0 * weight_0

@@ -8,36 +8,6 @@ MASK_WIDTH = 32
 
 
 @intrinsic
-def as_float(typing_context, bits):
-    """The float64 with these bits."""
-
-    def codegen(context, builder, signature, arguments):
-        return builder.bitcast(arguments[0], ir.DoubleType())
-
-    return types.float64(types.uint64), codegen
-
-
-@intrinsic
-def as_bits(typing_context, value):
-    """The bits of a float64; those of positive numbers are ordered as the numbers are."""
-
-    def codegen(context, builder, signature, arguments):
-        return builder.bitcast(arguments[0], ir.IntType(64))
-
-    return types.uint64(types.float64), codegen
-
-
-@intrinsic
-def fma(typing_context, a, b, c):
-    """a * b + c, rounded once on every machine."""
-
-    def codegen(context, builder, signature, arguments):
-        return builder.fma(*arguments)
-
-    return types.float64(types.float64, types.float64, types.float64), codegen
-
-
-@intrinsic
 def below_mask(typing_context, row, start, factor, limit):
     """Bit i says whether row[start + i] * factor < limit, for MASK_WIDTH entries of a float64 row."""
 

@@ -9,12 +9,13 @@ import numba
 import numpy as np
 
 from ._jit import called, inlined, parallel
-from .lanes import WIDTH, lane_array, load, multiply_add, spread, store
+from .lanes import WIDTH, lane_array, load, spread, store
 from .merge import row_scratch
 from .moments import add_sample
 from .noise import LANES, noise_row
 from .pairs import changed_pairs, members_of, pair_of
 from .race import race_scratch, run_race
+from .vectors import fma
 
 # Knuth's multiplicative hash: 2**64 over the golden ratio.
 PAIR_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
@@ -249,8 +250,8 @@ def add_pairs(pairs, number, values, base, layers, weights, h):
             shared = spread(difference)
             for i in range(layers[j + 1] - j_layer):
                 c_weight, j_weight = load(weights, c_layer + i), load(weights, j_layer + i)
-                store(h, c_layer + i, multiply_add(shared, j_weight, load(h, c_layer + i)))
-                store(h, j_layer + i, multiply_add(shared, c_weight, load(h, j_layer + i)))
+                store(h, c_layer + i, fma(shared, j_weight, load(h, c_layer + i)))
+                store(h, j_layer + i, fma(shared, c_weight, load(h, j_layer + i)))
     return difference_sum
 
 

@@ -10,8 +10,9 @@ import numba
 import numpy as np
 
 from ._jit import called, parallel
-from .lanes import WIDTH, entry, lane_array, load, select, spread, store
+from .lanes import WIDTH, entry, lane_array, load, spread, store
 from .tile import draw_tile, load_rows, race_tile
+from .vectors import select
 
 ITEMS_PER_TASK = 16
 

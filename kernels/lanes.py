@@ -1,107 +1,19 @@
-"""Eight numbers at a time: a vector type for kernels that keep eight samples side by side.
-
-LLVM vectorises plain loops over one long row well, but not a few samples of a short one. Here a kernel says what
-it wants: `a + b`, `a * b`, `a < b` and so on work on Lanes and on Lanes with a float, lane by lane, with IEEE
-arithmetic; comparisons give a Mask. LLVM maps them to whatever vectors the machine has.
-"""
-
-import operator
+"""Eight numbers at a time, for kernels that keep eight samples, rows or categories side by side."""
 
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.core.imputils import lower_builtin
-from numba.core.typing.templates import ConcreteTemplate, infer_global, signature
-from numba.extending import intrinsic, models, register_model
+from numba.extending import intrinsic
 
 from ._jit import inlined
+from .vectors import Lanes, Mask, Words, as_vector, ir_type, shuffled
 
 WIDTH = 8
-_VECTOR = ir.VectorType(ir.DoubleType(), WIDTH)
-_MASK = ir.VectorType(ir.IntType(1), WIDTH)
 
-
-class Lanes(types.Type):
-    """Eight float64."""
-
-    def __init__(self):
-        super().__init__(name="Lanes")
-
-
-class Mask(types.Type):
-    """Eight booleans."""
-
-    def __init__(self):
-        super().__init__(name="LaneMask")
-
-
-lanes = Lanes()
-mask = Mask()
-
-
-@register_model(Lanes)
-class _LanesModel(models.PrimitiveModel):
-    def __init__(self, manager, numba_type):
-        super().__init__(manager, numba_type, _VECTOR)
-
-
-@register_model(Mask)
-class _MaskModel(models.PrimitiveModel):
-    def __init__(self, manager, numba_type):
-        super().__init__(manager, numba_type, _MASK)
-
-
-def _spread(builder, scalar):
-    one = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), scalar, ir.IntType(32)(0))
-    order = ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), [0] * WIDTH)
-    return builder.shuffle_vector(one, ir.Constant(_VECTOR, ir.Undefined), order)
-
-
-def _define(function, result, instruction):
-    """Make an operator work on Lanes with Lanes or a float."""
-    pairs = [(lanes, lanes), (lanes, types.float64), (types.float64, lanes)]
-
-    @infer_global(function)
-    class _Template(ConcreteTemplate):
-        cases = [signature(result, *pair) for pair in pairs]  # noqa: RUF012 (Numba's own form)
-
-    for pair in pairs:
-
-        @lower_builtin(function, *pair)
-        def _lower(context, builder, sig, arguments):
-            vectors = [
-                value if kind == lanes else _spread(builder, value)
-                for value, kind in zip(arguments, sig.args, strict=True)
-            ]
-            return instruction(builder, *vectors)
-
-
-_define(operator.add, lanes, lambda builder, a, b: builder.fadd(a, b))
-_define(operator.sub, lanes, lambda builder, a, b: builder.fsub(a, b))
-_define(operator.mul, lanes, lambda builder, a, b: builder.fmul(a, b))
-_define(operator.truediv, lanes, lambda builder, a, b: builder.fdiv(a, b))
-for _operator, _symbol in (
-    (operator.lt, "<"),
-    (operator.le, "<="),
-    (operator.eq, "=="),
-    (operator.ne, "!="),
-):
-    _define(_operator, mask, lambda builder, a, b, symbol=_symbol: builder.fcmp_ordered(symbol, a, b))
-
-
-def _define_mask(function, instruction):
-    @infer_global(function)
-    class _Template(ConcreteTemplate):
-        cases = [signature(mask, mask, mask)]  # noqa: RUF012 (Numba's own form)
-
-    @lower_builtin(function, mask, mask)
-    def _lower(context, builder, sig, arguments):
-        return instruction(builder, *arguments)
-
-
-_define_mask(operator.and_, lambda builder, a, b: builder.and_(a, b))
-_define_mask(operator.or_, lambda builder, a, b: builder.or_(a, b))
+lanes = Lanes(WIDTH)
+mask = Mask(WIDTH)
+LANES_TYPE = ir_type(lanes)
 
 
 @intrinsic
@@ -109,31 +21,9 @@ def spread(typing_context, value):
     """The same number in every lane; Lanes stay as they are."""
 
     def codegen(context, builder, sig, arguments):
-        return arguments[0] if sig.args[0] == lanes else _spread(builder, arguments[0])
+        return as_vector(builder, lanes, sig.args[0], arguments[0])
 
     return lanes(lanes if value == lanes else types.float64), codegen
-
-
-@intrinsic
-def select(typing_context, condition, yes, no):
-    """yes where the condition holds, else no."""
-
-    def codegen(context, builder, sig, arguments):
-        return builder.select(*arguments)
-
-    return lanes(mask, lanes, lanes), codegen
-
-
-@intrinsic
-def multiply_add(typing_context, a, b, c):
-    """a * b + c, rounded once."""
-
-    def codegen(context, builder, sig, arguments):
-        kind = ir.FunctionType(_VECTOR, [_VECTOR] * 3)
-        fma = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.v{WIDTH}f64")
-        return builder.call(fma, arguments)
-
-    return lanes(lanes, lanes, lanes), codegen
 
 
 @intrinsic
@@ -198,7 +88,7 @@ def largest_lane(typing_context, value):
 def _lane_pointer(context, builder, array_type, array, index):
     data = context.make_array(array_type)(context, builder, array).data
     offset = builder.mul(index, ir.IntType(64)(WIDTH))
-    return builder.bitcast(builder.gep(data, [offset]), _VECTOR.as_pointer())
+    return builder.bitcast(builder.gep(data, [offset]), LANES_TYPE.as_pointer())
 
 
 @intrinsic
@@ -213,14 +103,39 @@ def load(typing_context, array, index):
 
 @intrinsic
 def store(typing_context, array, index, value):
-    """Set the index-th eight entries of a float64 array."""
+    """Set the index-th eight entries of a float64 array, and those that follow where the Lanes are more."""
 
     def codegen(context, builder, sig, arguments):
         pointer = _lane_pointer(context, builder, sig.args[0], *arguments[:2])
+        pointer = builder.bitcast(pointer, ir_type(sig.args[2]).as_pointer())
         builder.store(arguments[2], pointer, align=8)
         return context.get_dummy_value()
 
-    return types.void(array, types.int64, lanes), codegen
+    return types.void(array, types.int64, value), codegen
+
+
+@intrinsic
+def store_up_to(typing_context, array, start, value, stop):
+    """Set the entries of a float64 array from start on, but none from stop on."""
+
+    def codegen(context, builder, sig, arguments):
+        array, start, vector, stop = arguments
+        data = context.make_array(sig.args[0])(context, builder, array).data
+        kind, width = ir_type(value), value.width
+        pointer = builder.bitcast(builder.gep(data, [start]), kind.as_pointer())
+        integers = Words(width)
+        places = ir.Constant(ir_type(integers), list(range(width)))
+        n_left = as_vector(builder, integers, types.int64, builder.sub(stop, start))
+        inside = builder.icmp_signed("<", places, n_left)
+        function = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(ir.VoidType(), [kind, kind.as_pointer(), ir.IntType(32), inside.type]),
+            f"llvm.masked.store.v{width}f64.p0",
+        )
+        builder.call(function, [vector, pointer, ir.IntType(32)(8), inside])
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, value, types.int64), codegen
 
 
 @intrinsic
@@ -228,7 +143,7 @@ def lane_numbers(typing_context):
     """0 to 7."""
 
     def codegen(context, builder, sig, arguments):
-        return ir.Constant(_VECTOR, [float(lane) for lane in range(WIDTH)])
+        return ir.Constant(LANES_TYPE, [float(lane) for lane in range(WIDTH)])
 
     return lanes(), codegen
 
@@ -276,14 +191,14 @@ def gather(typing_context, array, index):
 
     def codegen(context, builder, sig, arguments):
         data = context.make_array(sig.args[0])(context, builder, arguments[0]).data
-        zero = ir.Constant(_VECTOR, [0.0] * WIDTH)
+        zero = ir.Constant(LANES_TYPE, [0.0] * WIDTH)
         negative = builder.fcmp_ordered("<", arguments[1], zero)
         integers = ir.VectorType(ir.IntType(64), WIDTH)
         offsets = builder.fptosi(builder.select(negative, zero, arguments[1]), integers)
         if sig.args[0].ndim == 2:
             offsets = builder.mul(offsets, ir.Constant(integers, [WIDTH] * WIDTH))
             offsets = builder.add(offsets, ir.Constant(integers, list(range(WIDTH))))
-        result = ir.Constant(_VECTOR, ir.Undefined)
+        result = ir.Constant(LANES_TYPE, ir.Undefined)
         for lane in range(WIDTH):
             place = ir.IntType(32)(lane)
             value = builder.load(builder.gep(data, [builder.extract_element(offsets, place)]))
@@ -298,9 +213,8 @@ def _transposed(builder, vectors):
     for distance in (1, 2, 4):
         even = [lane if not lane & distance else WIDTH + lane - distance for lane in range(WIDTH)]
         odd = [lane + distance if not lane & distance else WIDTH + lane for lane in range(WIDTH)]
-        orders = [ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), order) for order in (even, odd)]
         vectors = [
-            builder.shuffle_vector(vectors[i & ~distance], vectors[i | distance], orders[bool(i & distance)])
+            shuffled(builder, vectors[i & ~distance], vectors[i | distance], odd if i & distance else even)
             for i in range(WIDTH)
         ]
     return vectors
@@ -315,7 +229,7 @@ def transpose_block(typing_context, source, source_start, source_step, out, out_
             data = context.make_array(array_type)(context, builder, array).data
             for i in range(WIDTH):
                 offset = builder.add(start, builder.mul(step, ir.IntType(64)(i)))
-                yield builder.bitcast(builder.gep(data, [offset]), _VECTOR.as_pointer())
+                yield builder.bitcast(builder.gep(data, [offset]), LANES_TYPE.as_pointer())
 
         rows = [builder.load(p, align=8) for p in pointers(sig.args[0], *arguments[:3])]
         columns = pointers(sig.args[3], *arguments[3:])

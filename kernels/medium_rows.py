@@ -8,21 +8,11 @@ import numpy as np
 
 from ._jit import called, inlined
 from .bits import bit_count, lowest_bit
-from .lanes import (
-    WIDTH,
-    lane_array,
-    load,
-    mask_bits,
-    multiply_add,
-    select,
-    spread,
-    store,
-    sum_of_lanes,
-    transpose_block,
-)
+from .lanes import WIDTH, lane_array, load, mask_bits, spread, store, sum_of_lanes, transpose_block
 from .merge import EXCLUDED
 from .moments import add_sample
 from .tile import draw_tile, lanes_up_to, load_rows, race_tile, row_of_winner_tile, store_seen
+from .vectors import fma, select
 
 
 @inlined
@@ -90,9 +80,9 @@ def away_from_winner_of_row(
             difference = load(values, block) - base if by_light else one
             difference = select(load(keys, block) * key < limit, difference, zero)
             weight = share - load(noise, block) * inverse_total
-            store(h, block, multiply_add(difference, spread(given), load(h, block)))
+            store(h, block, fma(difference, spread(given), load(h, block)))
             differences = differences + difference
-            received = multiply_add(difference, weight, received)
+            received = fma(difference, weight, received)
         total = sum_of_lanes(received) * own_difference
         difference_total = sum_of_lanes(differences)
         h[member] += total

@@ -13,10 +13,11 @@ The row of noise is used up.
 import numpy as np
 
 from ._jit import called, folded, inlined
-from .bits import MASK_WIDTH, as_bits, as_float, below_mask, bit_count, lowest_bit
-from .lanes import WIDTH, lane_numbers, load, mark, mask_bits, multiply_add, select, spread, store, sum_of_lanes
+from .bits import MASK_WIDTH, below_mask, bit_count, lowest_bit
+from .lanes import WIDTH, lane_numbers, load, mark, mask_bits, spread, store, sum_of_lanes
 from .race import swap_winner
 from .sorting import sort_by_key
+from .vectors import as_bits, as_float, fma, select
 
 # In place of the winner's noise, this takes it out of swaps of two losers; as a difference of zero is multiplied
 # by it, it is not infinite.
@@ -84,8 +85,8 @@ def row_of_winner(noise, inverse_total, inverse_weights, values, race, h, seen):
         mark(seen, block, j_wins)
         store(h, block, difference * winner_weight)
         difference_lanes = difference_lanes + difference
-        weight = multiply_add(noise_j, spread(-inverse_total), spread(inverse_n))
-        h_lanes = multiply_add(difference, weight, h_lanes)
+        weight = fma(noise_j, spread(-inverse_total), spread(inverse_n))
+        h_lanes = fma(difference, weight, h_lanes)
     difference_sum, h_winner = sum_of_lanes(difference_lanes), sum_of_lanes(h_lanes)
     done = n_blocks * WIDTH
     if mask_bits(level):  # the loop above left out ties, which go by the category's number

@@ -7,12 +7,13 @@ division. Row numbers count the variables of all problems.
 import numpy as np
 
 from ._jit import called, inlined
-from .exponential import NOISE_STREAM, REFERENCE_STREAM, fill_exponentials
+from .exponential import FEW, NOISE_STREAM, REFERENCE_STREAM, counters_of_few, fill_exponentials
 from .lanes import sum_of
 from .philox import LOW_WORD, WORD_BITS, philox
+from .vectors import first_word
 
 # Rows are drawn in whole vectors: out must have room for LANES more than the row.
-LANES = 16
+LANES = FEW
 
 
 @called
@@ -30,16 +31,16 @@ def noise_row(noise, key, sample, row, start, stop, out):
 @inlined
 def reference_position(key, sample, problem):
     """A uniform number in [0, 1) that places the references of one problem and sample."""
-    x0, x1, _, _ = philox(
-        np.uint64(0),
+    zero = np.uint64(0)
+    bits, _ = philox(
+        counters_of_few(zero, zero, zero),
         np.uint64(problem),
         np.uint64(sample) + key[1],
         REFERENCE_STREAM,
         key[0] & LOW_WORD,
         key[0] >> WORD_BITS,
     )
-    bits = ((x0 & LOW_WORD) << WORD_BITS) | (x1 & LOW_WORD)
-    return (bits >> np.uint64(11)) * 2.0**-53
+    return (first_word(bits) >> np.uint64(11)) * 2.0**-53
 
 
 @inlined

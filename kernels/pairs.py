@@ -4,10 +4,10 @@ The pair {c, j} is one number, with the larger category in its high half.
 """
 
 from ._jit import called, inlined
-from .bits import as_bits, as_float
 from .merge import EXCLUDED, append_below, limit_of
 from .race import INFINITY_BITS, swap_winner
 from .sorting import sort_by_key
+from .vectors import as_bits, as_float
 
 HALF = 32
 LOW_HALF = 0xFFFFFFFF

@@ -1,11 +1,13 @@
 """Philox4x32-10 (Salmon, Moraes, Dror and Shaw, SC 2011): counter-based random bits.
 
-Words are 32-bit values held in uint64, so that LLVM multiplies them in vector lanes.
+Words are 32-bit values held in uint64, of which only the low half counts, so that LLVM multiplies them in vector
+lanes.
 """
 
 import numpy as np
 
 from ._jit import inlined
+from .vectors import raised
 
 MULTIPLIER_0 = np.uint64(0xD2511F53)
 MULTIPLIER_1 = np.uint64(0xCD9E8D57)
@@ -13,6 +15,7 @@ WEYL_0 = np.uint64(0x9E3779B9)
 WEYL_1 = np.uint64(0xBB67AE85)
 LOW_WORD = np.uint64(0xFFFFFFFF)
 WORD_BITS = np.uint64(32)
+LAST = np.uint64(9)
 
 
 @inlined
@@ -31,8 +34,11 @@ def _round(x0, x1, x2, x3, key_0, key_1, number):
 
 @inlined
 def philox(x0, x1, x2, x3, key_0, key_1):
-    """Four output words, each in the low half of its result, for the counter x0..x3 and the key."""
-    # Written out: LLVM does not vectorise a loop round this one if it has a loop of its own.
+    """The four output words for the counter x0..x3 and the key, Words all: 0 and 1 as one of 64 bits, and 2 and 3.
+
+    The first of each two is the high one.
+    """
+    # Written out: LLVM does not unroll a loop before it has decided what to keep in registers.
     x0, x1, x2, x3 = _round(x0, x1, x2, x3, key_0, key_1, 0)
     x0, x1, x2, x3 = _round(x0, x1, x2, x3, key_0, key_1, 1)
     x0, x1, x2, x3 = _round(x0, x1, x2, x3, key_0, key_1, 2)
@@ -42,4 +48,7 @@ def philox(x0, x1, x2, x3, key_0, key_1):
     x0, x1, x2, x3 = _round(x0, x1, x2, x3, key_0, key_1, 6)
     x0, x1, x2, x3 = _round(x0, x1, x2, x3, key_0, key_1, 7)
     x0, x1, x2, x3 = _round(x0, x1, x2, x3, key_0, key_1, 8)
-    return _round(x0, x1, x2, x3, key_0, key_1, 9)
+    # The low word of a product is an output, and its high one is a part of the output before that.
+    first = MULTIPLIER_1 * (x2 & LOW_WORD) ^ raised(x1) ^ ((key_0 + LAST * WEYL_0) << WORD_BITS)
+    second = MULTIPLIER_0 * (x0 & LOW_WORD) ^ raised(x3) ^ ((key_1 + LAST * WEYL_1) << WORD_BITS)
+    return first, second

@@ -8,7 +8,7 @@ wins; of equal values the first, as in `np.argmin`.
 import numpy as np
 
 from ._jit import called, inlined
-from .bits import as_bits, as_float
+from .vectors import as_bits, as_float
 
 SHORT_BLOCK, LONG_BLOCK = 16, 64
 LONG_ROW = 1024

@@ -3,8 +3,8 @@
 import numpy as np
 
 from ._jit import called, folded
-from .bits import as_bits
 from .race import beats
+from .vectors import as_bits
 
 LONGEST_INSERTION = 24
 MOST_IN_BUCKET = 64

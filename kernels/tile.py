@@ -11,7 +11,7 @@ import numpy as np
 
 from ._jit import called, inlined
 from .bits import bit_count
-from .exponential import NOISE_STREAM, exponential
+from .exponential import FEW, MANY, NOISE_STREAM, counters_of_few, counters_of_many, exponentials
 from .lanes import (
     WIDTH,
     entry,
@@ -21,16 +21,18 @@ from .lanes import (
     lane_of,
     load,
     mask_bits,
-    multiply_add,
-    select,
     spread,
     store,
     transpose_block,
 )
 from .moments import merge_block
-from .philox import LOW_WORD, WORD_BITS, philox
+from .philox import LOW_WORD, WORD_BITS
+from .vectors import fma, halves_in_turn, select
 
 LANES_PER_PAGE = 4096 // (8 * WIDTH)
+MANY_CATEGORIES, FEW_CATEGORIES = MANY // WIDTH, FEW // WIDTH
+
+lanes_in_turn = halves_in_turn(WIDTH)
 
 
 @inlined
@@ -46,18 +48,20 @@ def draw_tile(key, first_sample, sample_step, first_row, row_step, first, n, out
 # With the pair of key as its argument it takes half as long again.
 @called
 def _draw_tile(key, first_sample, sample_step, first_row, row_step, first, n, out):
-    key_0 = key & LOW_WORD
-    key_1 = key >> WORD_BITS
-    base = np.uint64(first) >> np.uint64(1)
-    flat = out.reshape(out.size)
-    for i in range((n + 1) // 2):
-        pair = flat[2 * WIDTH * i : 2 * WIDTH * (i + 1)]
-        for lane in range(WIDTH):
-            row = np.uint64(first_row + lane * row_step)
-            sample = np.uint64(first_sample + lane * sample_step)
-            x0, x1, x2, x3 = philox(base + np.uint64(i), row, sample, NOISE_STREAM, key_0, key_1)
-            pair[lane] = exponential(x0, x1)
-            pair[WIDTH + lane] = exponential(x2, x3)
+    rows = np.uint64(first_row), np.uint64(row_step), np.uint64(0)
+    samples = np.uint64(first_sample), np.uint64(sample_step), np.uint64(0)
+    own = NOISE_STREAM, key & LOW_WORD, key >> WORD_BITS
+    pair = np.uint64(first) >> np.uint64(1)
+    n_many = n // MANY_CATEGORIES * MANY_CATEGORIES
+    many_rows, many_samples = counters_of_many(*rows), counters_of_many(*samples)
+    counters = counters_of_many(pair, np.uint64(0), np.uint64(1))
+    for c in range(0, n_many, MANY_CATEGORIES):
+        store(out, c, lanes_in_turn(exponentials(counters, many_rows, many_samples, *own)))
+        counters = counters + np.uint64(MANY_CATEGORIES // 2)
+    few_rows, few_samples = counters_of_few(*rows), counters_of_few(*samples)
+    for c in range(n_many, n, FEW_CATEGORIES):
+        few_counters = counters_of_few(pair + np.uint64(c // 2), np.uint64(0), np.uint64(1))
+        store(out, c, exponentials(few_counters, few_rows, few_samples, *own))
 
 
 @inlined
@@ -106,7 +110,7 @@ def row_of_winner_tile(noise, inverse_weights, values, inverse_total, race, h, s
     winner_inverse_weight = gather(inverse_weights, first_at)
     zero, infinite = spread(0.0), spread(np.inf)
     share = spread(1.0 / inverse_weights.shape[0])
-    winner_weight = multiply_add(winner_noise, inverse_total, share)
+    winner_weight = fma(winner_noise, inverse_total, share)
     difference_sum, h_winner = zero, zero
     lightest = infinite
     second_wins_ever = zero < zero
@@ -127,13 +131,13 @@ def row_of_winner_tile(noise, inverse_weights, values, inverse_total, race, h, s
         seen[j] |= mask_bits(j_wins)
         store(h, j, difference * winner_weight)
         difference_sum = difference_sum + difference
-        weight = select(difference != 0.0, multiply_add(noise_j, inverse_total, share), zero)
-        h_winner = multiply_add(difference, weight, h_winner)
+        weight = select(difference != 0.0, fma(noise_j, inverse_total, share), zero)
+        h_winner = fma(difference, weight, h_winner)
     second_bits = mask_bits(second_wins_ever)
     if second_bits:
         for lane in range(WIDTH):
             seen[lane_index(second_at, lane)] |= second_bits & (np.uint64(1) << np.uint64(lane))
-    h_sum = multiply_add(difference_sum, winner_weight, h_winner)
+    h_sum = fma(difference_sum, winner_weight, h_winner)
     return h_winner, h_sum, base, difference_sum, lightest
 
 
@@ -147,7 +151,7 @@ def heavy_in_place(place, heavy, noise, inverse_weights, values, inverse_total, 
     inverse_weight = spread(entry(inverse_weights, c))
     seen[c] |= mask_bits(lightest * inverse_weight < limit)
     difference = entry(values, c) - base
-    weight = multiply_add(load(noise, c), inverse_total, spread(1.0 / inverse_weights.shape[0]))
+    weight = fma(load(noise, c), inverse_total, spread(1.0 / inverse_weights.shape[0]))
     # Where c is the winner itself, its noise in the tile is infinite and its difference zero.
     weighted = select(difference != 0.0, difference * weight, spread(0.0))
     return c, inverse_weight, weighted, difference
@@ -211,7 +215,7 @@ def away_from_winner_tile(
         for i in range(n_light):
             j = light[i]
             noise_j = load(noise, j)
-            weight = multiply_add(noise_j, inverse_total, share)
+            weight = fma(noise_j, inverse_total, share)
             given_0, received, differences, _ = swap_with_heavy(
                 noise_j, weight, limit, category_0, given_0, zero, zero
             )
@@ -292,8 +296,8 @@ def add_tile(h, rest, count, mean, squares):
         else:
             old = load(mean, c)
             deviation = sample - old
-            store(mean, c, multiply_add(deviation, spread(inverse_count), old))
-            store(squares, c, multiply_add(deviation * share, deviation, load(squares, c)))
+            store(mean, c, fma(deviation, spread(inverse_count), old))
+            store(squares, c, fma(deviation * share, deviation, load(squares, c)))
 
 
 @inlined

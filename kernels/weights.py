@@ -4,13 +4,14 @@ import numba
 import numpy as np
 
 from ._jit import inlined, parallel
-from .bits import as_bits, as_float, fma
-from .exponential import LN2_HIGH, LN2_LOW, MANTISSA_WIDTH
-from .lanes import WIDTH, entry, largest_lane, load, select, spread
+from .exponential import MANTISSA_WIDTH
+from .lanes import WIDTH, entry, largest_lane, load, spread
+from .vectors import as_bits, as_float, fma, select
 
 CATEGORIES_PER_TASK = 16384
 SHORT_ROW = 24
 # (empty)
+LN2_HIGH, LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
 LOG2_E = 1.4426950408889634
 # Added to a number it leaves the nearest integer in the low bits.
 ROUNDER = 1.5 * 2.0**52

@@ -6,14 +6,16 @@ import numba
 import numpy as np
 import pytest
 from arsm_fast.kernels import exponential as exponentials
-from arsm_fast.kernels import noise, philox
-from arsm_fast.kernels.exponential import NOISE_STREAM
+from arsm_fast.kernels import noise
+from arsm_fast.kernels.exponential import NOISE_STREAM, counters_of_few, exponential
+from arsm_fast.kernels.lanes import load, store
+from arsm_fast.kernels.philox import philox
+from arsm_fast.kernels.vectors import as_bits, first_word
 from helpers import from_python
 from scipy import stats
 
 from arsm_fast import dirichlet_noise
 
-exponential = from_python(exponentials.exponential)
 fill_exponentials = from_python(exponentials.fill_exponentials)
 fill_references = from_python(noise.fill_references)
 FIRST = np.uint64(0)
@@ -26,33 +28,43 @@ KNOWN_ANSWERS = [
 ]
 
 
+@numba.njit
+def _philox(x0, x1, x2, x3, key_0, key_1):
+    counters = counters_of_few(x0, FIRST, FIRST)
+    first, second = philox(counters, x1, x2, x3, key_0, key_1)
+    return first_word(first), first_word(second)
+
+
 @pytest.mark.parametrize(("counter_and_key", "expected"), KNOWN_ANSWERS)
 def test_philox_known_answers(counter_and_key, expected):
-    words = from_python(philox.philox)(*(np.uint64(int(word, 16)) for word in counter_and_key.split()))
-    assert [int(word) & 0xFFFFFFFF for word in words] == [int(word, 16) for word in expected.split()]
+    pairs = _philox(*(np.uint64(int(word, 16)) for word in counter_and_key.split()))
+    words = expected.split()
+    assert [int(pair) for pair in pairs] == [int(words[0] + words[1], 16), int(words[2] + words[3], 16)]
+
+
+@numba.njit
+def _exponential(bits, out):
+    for i in range(out.shape[0] // 8):
+        store(out, i, exponential(as_bits(load(bits, i))))
 
 
 def test_exponential_is_minus_log_to_the_last_digits():
     rng = np.random.default_rng(1)
-    shift = rng.integers(0, 64, size=20_000, dtype=np.uint64)
-    words = rng.integers(2**64, size=20_000, dtype=np.uint64) >> shift
-    words[::2] = ~words[::2]
-    worst = 0.0
-    for word in words:
-        tail = (int(word & np.uint64(2**63 - 1)) + 0.5) / 2**64
-        # Above one half u is far from 1 - u in floating point, so the two halves differ.
-        expected = -math.log(tail) if word >> np.uint64(63) else -math.log1p(-tail)
-        high, low = word >> np.uint64(32), word & np.uint64(0xFFFFFFFF)
-        worst = max(worst, abs(exponential(high, low) / expected - 1))
-    assert worst < 1e-15
-
-
-def test_exponential_extremes_are_positive_and_finite():
-    full = np.uint64(0xFFFFFFFF)
-    assert exponential(np.uint64(0), np.uint64(0)) == pytest.approx(2.0**-65)
-    assert exponential(full, full) == pytest.approx(math.log(2))
-    smallest_tail = exponential(np.uint64(0x80000000), np.uint64(0))
-    assert smallest_tail == pytest.approx(65 * math.log(2))
+    bits = rng.integers(2**64, size=40_000, dtype=np.uint64)
+    shift = rng.integers(0, 52, size=20_000, dtype=np.uint64)
+    bits[:10_000] >>= shift[:10_000]
+    bits[10_000:20_000] = ~(bits[10_000:20_000] >> shift[10_000:])
+    full = np.uint64(2**64 - 1)
+    bits[:4] = 0, full, 1 << 63, full >> np.uint64(1)  # the smallest and the largest, and the two in the middle
+    out = np.empty(bits.size)
+    _exponential(bits.view(np.float64), out)
+    for word, number in zip(bits, out, strict=True):
+        odd = int(word) >> 12 | 1
+        # Below one half log1p keeps the digits; above it 1 - u is exact.
+        expected = -math.log1p(-odd / 2**52) if odd < 2**51 else -math.log((2**52 - odd) / 2**52)
+        assert abs(number / expected - 1) < 1e-15
+    assert out[0] == pytest.approx(2.0**-52)
+    assert out[1] == pytest.approx(52 * math.log(2))
 
 
 def test_exponentials_are_exponential():

@@ -1,0 +1,276 @@
+"""Vector types: float64 (Lanes), uint64 (Words) and booleans (Mask), several at a time.
+
+LLVM vectorises plain loops over one long row, but not a few samples of a short one, and not always with vectors as
+wide as the machine's. Here a kernel says what it wants: `a + b`, `a * b`, `a < b` and so on work on two vectors or
+on a vector and one number, lane by lane, with IEEE arithmetic, and LLVM maps them to whatever the machine has: a
+vector that is wider than its registers becomes several, worked on in turn.
+"""
+
+import operator
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.core.imputils import lower_builtin
+from numba.core.typing.templates import AbstractTemplate, infer_global, signature
+from numba.extending import intrinsic, models, register_model
+
+
+class Vector(types.Type):
+    """So many entries of one kind."""
+
+    entry: types.Type
+
+    def __init__(self, width):
+        self.width = width
+        super().__init__(name=f"{type(self).__name__}({width})")
+
+    def of(self, entry, width=None):
+        """The vector of another kind of entry, of the same width if not said otherwise."""
+        return VECTORS[entry](self.width if width is None else width)
+
+
+class Lanes(Vector):
+    """float64 entries."""
+
+    entry = types.float64
+
+
+class Words(Vector):
+    """uint64 entries."""
+
+    entry = types.uint64
+
+
+class Mask(Vector):
+    """Boolean entries."""
+
+    entry = types.boolean
+
+
+VECTORS = {kind.entry: kind for kind in (Lanes, Words, Mask)}
+IR_ENTRIES = {types.float64: ir.DoubleType(), types.uint64: ir.IntType(64), types.boolean: ir.IntType(1)}
+
+
+def ir_type(vector):
+    """The LLVM type of a vector or of one entry."""
+    if isinstance(vector, Vector):
+        return ir.VectorType(IR_ENTRIES[vector.entry], vector.width)
+    return IR_ENTRIES[vector]
+
+
+@register_model(Lanes)
+@register_model(Words)
+@register_model(Mask)
+class _VectorModel(models.PrimitiveModel):
+    def __init__(self, manager, vector):
+        super().__init__(manager, vector, ir_type(vector))
+
+
+def shuffled(builder, first, second, order):
+    """The entries of two vectors in this order; those of the second count on from the first's."""
+    return builder.shuffle_vector(
+        first, second, ir.Constant(ir.VectorType(ir.IntType(32), len(order)), list(order))
+    )
+
+
+def as_vector(builder, result, kind, value):
+    """The value itself, or one number in every lane where the result is a vector."""
+    if isinstance(kind, Vector) or not isinstance(result, Vector):
+        return value
+    undefined = ir.Constant(ir_type(result), ir.Undefined)
+    return shuffled(
+        builder, builder.insert_element(undefined, value, ir.IntType(32)(0)), undefined, [0] * result.width
+    )
+
+
+def widest(*kinds):
+    """The vector among the types of operands, or float64 where there is none."""
+    return next((kind for kind in kinds if isinstance(kind, Vector)), types.float64)
+
+
+def _define(function, operands, result, instruction):
+    """Make an operator work on vectors of one class, or on one and a number."""
+    one = types.Float if operands is Lanes else types.Integer
+
+    @infer_global(function)
+    class _Template(AbstractTemplate):
+        def generic(self, args, kws):
+            vectors = {kind for kind in args if isinstance(kind, operands)}
+            if len(args) != 2 or len(vectors) != 1 or not all(isinstance(kind, operands | one) for kind in args):
+                return None
+            vector = vectors.pop()
+            cases = [kind if kind == vector else vector.entry for kind in args]
+            return signature(vector.of(result.entry), *cases)
+
+    def lower(context, builder, sig, arguments):
+        vector = widest(*sig.args)
+        pairs = zip(sig.args, arguments, strict=True)
+        return instruction(builder, *(as_vector(builder, vector, *pair) for pair in pairs))
+
+    for kinds in ((operands, operands), (operands, one), (one, operands)):
+        lower_builtin(function, *kinds)(lower)
+
+
+def _named(name):
+    return lambda builder, a, b: getattr(builder, name)(a, b)
+
+
+def _compared(symbol):
+    return lambda builder, a, b: builder.fcmp_ordered(symbol, a, b)
+
+
+_define(operator.add, Lanes, Lanes, _named("fadd"))
+_define(operator.sub, Lanes, Lanes, _named("fsub"))
+_define(operator.mul, Lanes, Lanes, _named("fmul"))
+_define(operator.truediv, Lanes, Lanes, _named("fdiv"))
+_define(operator.lt, Lanes, Mask, _compared("<"))
+_define(operator.le, Lanes, Mask, _compared("<="))
+_define(operator.eq, Lanes, Mask, _compared("=="))
+_define(operator.ne, Lanes, Mask, _compared("!="))
+_define(operator.add, Words, Words, _named("add"))
+_define(operator.mul, Words, Words, _named("mul"))
+_define(operator.and_, Words, Words, _named("and_"))
+_define(operator.or_, Words, Words, _named("or_"))
+_define(operator.xor, Words, Words, _named("xor"))
+_define(operator.rshift, Words, Words, _named("lshr"))
+_define(operator.and_, Mask, Mask, _named("and_"))
+_define(operator.or_, Mask, Mask, _named("or_"))
+
+
+@intrinsic
+def select(typing_context, condition, yes, no):
+    """yes where the condition holds, else no: of Lanes and floats, or of floats alone."""
+    result = condition.of(types.float64) if isinstance(condition, Mask) else types.float64
+    choices = [kind if kind == result else types.float64 for kind in (yes, no)]
+
+    def codegen(context, builder, sig, arguments):
+        pairs = zip(sig.args[1:], arguments[1:], strict=True)
+        return builder.select(arguments[0], *(as_vector(builder, result, *pair) for pair in pairs))
+
+    return result(condition, *choices), codegen
+
+
+@intrinsic
+def fma(typing_context, a, b, c):
+    """a * b + c, rounded once on every machine: of Lanes and floats, or of floats alone."""
+    result = widest(a, b, c)
+    kinds = [kind if kind == result else types.float64 for kind in (a, b, c)]
+
+    def codegen(context, builder, sig, arguments):
+        kind = ir_type(result)
+        name = f"llvm.fma.v{result.width}f64" if isinstance(result, Vector) else "llvm.fma.f64"
+        function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(kind, [kind] * 3), name)
+        pairs = zip(sig.args, arguments, strict=True)
+        return builder.call(function, [as_vector(builder, result, *pair) for pair in pairs])
+
+    return result(*kinds), codegen
+
+
+def _reinterpret(result):
+    return lambda context, builder, sig, arguments: builder.bitcast(arguments[0], ir_type(result))
+
+
+@intrinsic
+def as_float(typing_context, bits):
+    """The float64 with these bits, of one word or of several."""
+    result = bits.of(types.float64) if isinstance(bits, Vector) else types.float64
+    return result(bits), _reinterpret(result)
+
+
+@intrinsic
+def as_bits(typing_context, value):
+    """The bits of float64; those of positive numbers are ordered as the numbers are."""
+    result = value.of(types.uint64) if isinstance(value, Vector) else types.uint64
+    return result(value), _reinterpret(result)
+
+
+@intrinsic
+def raised(typing_context, words):
+    """words << 32, where LLVM is not to make a product of a product and a constant of it: that is slower."""
+
+    def codegen(context, builder, sig, arguments):
+        halves = ir.VectorType(ir.IntType(32), 2 * words.width)
+        order = [i - 1 if i % 2 else 2 * words.width for i in range(2 * words.width)]
+        values = builder.bitcast(arguments[0], halves)
+        result = shuffled(builder, values, ir.Constant(halves, [0] * 2 * words.width), order)
+        return builder.bitcast(result, ir_type(words))
+
+    return words(words), codegen
+
+
+@intrinsic
+def joined(typing_context, first, second):
+    """The entries of two vectors of one type, one after the other."""
+    result = first.of(first.entry, 2 * first.width)
+
+    def codegen(context, builder, sig, arguments):
+        return shuffled(builder, *arguments, range(result.width))
+
+    return result(first, second), codegen
+
+
+def _half(vector, start):
+    result = vector.of(vector.entry, vector.width // 2)
+
+    def codegen(context, builder, sig, arguments):
+        return shuffled(builder, arguments[0], arguments[0], range(start, start + result.width))
+
+    return result(vector), codegen
+
+
+@intrinsic
+def first_half(typing_context, vector):
+    """The first half of the entries."""
+    return _half(vector, 0)
+
+
+@intrinsic
+def second_half(typing_context, vector):
+    """The second half of the entries."""
+    return _half(vector, vector.width // 2)
+
+
+@intrinsic
+def first_word(typing_context, words):
+    """The first of Words."""
+
+    def codegen(context, builder, sig, arguments):
+        return builder.extract_element(arguments[0], ir.IntType(32)(0))
+
+    return types.uint64(words), codegen
+
+
+def words_from(width, group):
+    """An intrinsic of (first, step, group_step): first, first + step, ... and, group by group, group_step more."""
+
+    @intrinsic
+    def _words_from(typing_context, first, step, group_step):
+        result = Words(width)
+
+        def codegen(context, builder, sig, arguments):
+            first, step, group_step = (as_vector(builder, result, types.uint64, number) for number in arguments)
+            inside = ir.Constant(ir_type(result), [i % group for i in range(width)])
+            groups = ir.Constant(ir_type(result), [i // group for i in range(width)])
+            steps = builder.add(builder.mul(step, inside), builder.mul(group_step, groups))
+            return builder.add(first, steps)
+
+        return result(types.uint64, types.uint64, types.uint64), codegen
+
+    return _words_from
+
+
+def halves_in_turn(group):
+    """An intrinsic: the first entries of a vector's first half, those of its second half, the next of its first."""
+
+    @intrinsic
+    def _halves_in_turn(typing_context, vector):
+        half = vector.width // 2
+        order = [i // (2 * group) * group + i % group + (i // group % 2) * half for i in range(2 * half)]
+
+        def codegen(context, builder, sig, arguments):
+            return shuffled(builder, arguments[0], arguments[0], order)
+
+        return vector(vector), codegen
+
+    return _halves_in_turn
