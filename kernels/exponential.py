@@ -28,8 +28,8 @@ L1, L2, L3, L4, L5, L6 = (
     0.18123642063616380408,
     0.16819827919226211097,
 )
-# Each number takes a long chain of steps that wait for one another: of many at a time, some can always go on. What
-# is left over is drawn few at a time.
+# Each number takes a long chain of steps that wait for one another: of many at a time, some can always go on.
+# What is left over is drawn few at a time.
 MANY = 64 if "+avx512f" in get_host_cpu_features() else 32
 FEW = 2 * WIDTH
 

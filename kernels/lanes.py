@@ -31,20 +31,28 @@ def mask_bits(typing_context, condition):
     """Bit i says whether the condition holds in lane i."""
 
     def codegen(context, builder, sig, arguments):
-        return builder.zext(builder.bitcast(arguments[0], ir.IntType(WIDTH)), ir.IntType(64))
+        bits = builder.bitcast(arguments[0], ir.IntType(condition.width))
+        return bits if condition.width == 64 else builder.zext(bits, ir.IntType(64))
 
-    return types.uint64(mask), codegen
+    return types.uint64(condition), codegen
+
+
+def _reduced(builder, vector, combine):
+    """One number from all lanes: halves with halves, so that few steps wait for one another."""
+    width = vector.type.count
+    while width > 1:
+        width //= 2
+        first, second = (shuffled(builder, vector, vector, range(i, i + width)) for i in (0, width))
+        vector = combine(first, second)
+    return builder.extract_element(vector, ir.IntType(32)(0))
 
 
 @intrinsic
 def sum_of_lanes(typing_context, value):
-    """The sum, added in order."""
+    """The sum, of the lanes' halves first."""
 
     def codegen(context, builder, sig, arguments):
-        total = builder.extract_element(arguments[0], ir.IntType(32)(0))
-        for lane in range(1, WIDTH):
-            total = builder.fadd(total, builder.extract_element(arguments[0], ir.IntType(32)(lane)))
-        return total
+        return _reduced(builder, arguments[0], builder.fadd)
 
     return types.float64(lanes), codegen
 
@@ -76,19 +84,22 @@ def largest_lane(typing_context, value):
     """The largest of numbers none of which is nan."""
 
     def codegen(context, builder, sig, arguments):
-        lanes_left = [builder.extract_element(arguments[0], ir.IntType(32)(lane)) for lane in range(WIDTH)]
-        while len(lanes_left) > 1:
-            pairs = zip(lanes_left[::2], lanes_left[1::2], strict=True)
-            lanes_left = [builder.select(builder.fcmp_ordered(">", a, b), a, b) for a, b in pairs]
-        return lanes_left[0]
+        def larger(a, b):
+            return builder.select(builder.fcmp_ordered(">", a, b), a, b)
+
+        return _reduced(builder, arguments[0], larger)
 
     return types.float64(lanes), codegen
 
 
-def _lane_pointer(context, builder, array_type, array, index):
+def _entry_pointer(context, builder, array_type, array, start, vector):
     data = context.make_array(array_type)(context, builder, array).data
-    offset = builder.mul(index, ir.IntType(64)(WIDTH))
-    return builder.bitcast(builder.gep(data, [offset]), LANES_TYPE.as_pointer())
+    return builder.bitcast(builder.gep(data, [start]), ir_type(vector).as_pointer())
+
+
+def _lane_pointer(context, builder, array_type, array, index, vector=lanes):
+    start = builder.mul(index, ir.IntType(64)(WIDTH))
+    return _entry_pointer(context, builder, array_type, array, start, vector)
 
 
 @intrinsic
@@ -101,13 +112,39 @@ def load(typing_context, array, index):
     return lanes(array, types.int64), codegen
 
 
+def loading(width):
+    """An intrinsic of (array, start): so many entries of a float64 array from start on."""
+
+    @intrinsic
+    def _load(typing_context, array, start):
+        vector = Lanes(width)
+
+        def codegen(context, builder, sig, arguments):
+            return builder.load(_entry_pointer(context, builder, sig.args[0], *arguments, vector), align=8)
+
+        return vector(array, types.int64), codegen
+
+    return _load
+
+
 @intrinsic
 def store(typing_context, array, index, value):
     """Set the index-th eight entries of a float64 array, and those that follow where the Lanes are more."""
 
     def codegen(context, builder, sig, arguments):
-        pointer = _lane_pointer(context, builder, sig.args[0], *arguments[:2])
-        pointer = builder.bitcast(pointer, ir_type(sig.args[2]).as_pointer())
+        pointer = _lane_pointer(context, builder, sig.args[0], *arguments[:2], sig.args[2])
+        builder.store(arguments[2], pointer, align=8)
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, value), codegen
+
+
+@intrinsic
+def store_from(typing_context, array, start, value):
+    """Set the entries of a float64 array from start on."""
+
+    def codegen(context, builder, sig, arguments):
+        pointer = _entry_pointer(context, builder, sig.args[0], *arguments[:2], sig.args[2])
         builder.store(arguments[2], pointer, align=8)
         return context.get_dummy_value()
 
@@ -120,9 +157,8 @@ def store_up_to(typing_context, array, start, value, stop):
 
     def codegen(context, builder, sig, arguments):
         array, start, vector, stop = arguments
-        data = context.make_array(sig.args[0])(context, builder, array).data
         kind, width = ir_type(value), value.width
-        pointer = builder.bitcast(builder.gep(data, [start]), kind.as_pointer())
+        pointer = _entry_pointer(context, builder, sig.args[0], array, start, value)
         integers = Words(width)
         places = ir.Constant(ir_type(integers), list(range(width)))
         n_left = as_vector(builder, integers, types.int64, builder.sub(stop, start))

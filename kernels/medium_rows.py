@@ -52,42 +52,55 @@ def list_below(row, factor, limit, members):
 
 @called
 def away_from_winner_of_row(
-    noise, inverse_weights, values, share, inverse_total, base, limit, lightest, h, members
+    noise, inverse_weights, values, share, inverse_total, base, limit, lightest, h, members, totals
 ):  # fmt: skip
     """Add the swaps of two losers to h. Results: the sums of d_cj over their unordered pairs, and of h.
 
     From one light category to the next or, where those are fewer, from one heavy one to the next, each against
     all categories of the other kind.
     """
-    zero, one = spread(0.0), spread(1.0)
+    n_blocks = noise.shape[0] // WIDTH
+    zero = spread(0.0)
     n_light = count_below(noise, 1.0, limit)
     n_heavy = count_below(inverse_weights, lightest, limit)
     by_light = n_light <= n_heavy
     if by_light:
-        own_keys, keys = noise, inverse_weights
         list_below(noise, 1.0, limit, members)
     else:
-        own_keys, keys = inverse_weights, noise
         list_below(inverse_weights, lightest, limit, members)
+    n_members = min(n_light, n_heavy)
     difference_sum, h_sum = 0.0, 0.0
-    for i in range(min(n_light, n_heavy)):
+    # What each category's swaps give the other one is kept in `totals` until the end: a number put into h would
+    # hold up the next vector that is read there.
+    for i in range(n_members):
         member = members[i]
-        key = own_keys[member]
-        own_difference = 1.0 if by_light else values[member] - base
-        given = own_difference * (share - noise[member] * inverse_total)
+        weight_of_member = fma(noise[member], inverse_total, share)
         differences, received = zero, zero
-        for block in range(noise.shape[0] // WIDTH):
-            difference = load(values, block) - base if by_light else one
-            difference = select(load(keys, block) * key < limit, difference, zero)
-            weight = share - load(noise, block) * inverse_total
-            store(h, block, fma(difference, spread(given), load(h, block)))
-            differences = differences + difference
-            received = fma(difference, weight, received)
-        total = sum_of_lanes(received) * own_difference
-        difference_total = sum_of_lanes(differences)
-        h[member] += total
-        h_sum += total + given * difference_total
-        difference_sum += own_difference * difference_total
+        if by_light:
+            key = noise[member]
+            for block in range(n_blocks):
+                difference = select(load(inverse_weights, block) * key < limit, load(values, block) - base, zero)
+                store(h, block, fma(difference, weight_of_member, load(h, block)))
+                differences = differences + difference
+                received = fma(difference, fma(load(noise, block), inverse_total, share), received)
+            total, difference_total = sum_of_lanes(received), sum_of_lanes(differences)
+            h_sum += total + weight_of_member * difference_total
+        else:
+            key = inverse_weights[member]
+            difference = values[member] - base
+            given = difference * weight_of_member
+            for block in range(n_blocks):
+                wins = load(noise, block) * key < limit
+                store(h, block, load(h, block) + select(wins, given, zero))
+                differences = differences + select(wins, 1.0, zero)
+                received = received + select(wins, fma(load(noise, block), inverse_total, share), zero)
+            total = sum_of_lanes(received) * difference
+            difference_total = sum_of_lanes(differences) * difference
+            h_sum += total + weight_of_member * difference_total
+        totals[i] = total
+        difference_sum += difference_total
+    for i in range(n_members):
+        h[members[i]] += totals[i]
     return difference_sum, h_sum
 
 
@@ -104,7 +117,7 @@ def medium_rows_moments(
     noise_rows, weight_rows = lane_array(n_padded), lane_array(n_padded)
     value_rows, h_rows = lane_array(n_padded), lane_array(n_padded)
     rest = lane_array(8).reshape((8, WIDTH))
-    members = np.empty(n_padded, np.int64)
+    members, totals = np.empty(n_padded, np.int64), np.empty(n_padded)
     lanes_seen = np.empty(n, np.uint64)
     for c in range(n, n_padded):  # padding, that never wins
         store(own_weights, c, spread(np.inf))
@@ -146,8 +159,8 @@ def medium_rows_moments(
                 own_noise[winner] = EXCLUDED
                 if rest[7, lane] <= rest[6, lane]:
                     away_difference, away_h = away_from_winner_of_row(
-                        own_noise, weight_rows[padded], value_rows[padded], 1.0 / n, 1.0 / rest[5, lane],
-                        rest[0, lane], rest[6, lane], rest[7, lane], h, members,
+                        own_noise, weight_rows[padded], value_rows[padded], 1.0 / n, -1.0 / rest[5, lane],
+                        rest[0, lane], rest[6, lane], rest[7, lane], h, members, totals,
                     )  # fmt: skip
                     row_h_sum += away_h
                     row_difference_sum += away_difference

@@ -34,9 +34,9 @@ def _round(x0, x1, x2, x3, key_0, key_1, number):
 
 @inlined
 def philox(x0, x1, x2, x3, key_0, key_1):
-    """The four output words for the counter x0..x3 and the key, Words all: 0 and 1 as one of 64 bits, and 2 and 3.
+    """The output words of counters x0..x3: 0 and 1 as one of 64 bits, and 2 and 3; the first is the high one.
 
-    The first of each two is the high one.
+    One of x0..x3 at least must be Words.
     """
     # Written out: LLVM does not unroll a loop before it has decided what to keep in registers.
     x0, x1, x2, x3 = _round(x0, x1, x2, x3, key_0, key_1, 0)

@@ -1,9 +1,9 @@
 """Vector types: float64 (Lanes), uint64 (Words) and booleans (Mask), several at a time.
 
-LLVM vectorises plain loops over one long row, but not a few samples of a short one, and not always with vectors as
-wide as the machine's. Here a kernel says what it wants: `a + b`, `a * b`, `a < b` and so on work on two vectors or
-on a vector and one number, lane by lane, with IEEE arithmetic, and LLVM maps them to whatever the machine has: a
-vector that is wider than its registers becomes several, worked on in turn.
+LLVM vectorises plain loops over one long row, but not a few samples of a short one, and not always with vectors
+as wide as the machine's. Here a kernel says what it wants: `a + b`, `a * b`, `a < b` and so on work on two
+vectors, or on a vector and one number, lane by lane, with IEEE arithmetic. LLVM maps them to whatever the machine
+has: a vector that is wider than its registers becomes several, worked on in turn.
 """
 
 import operator
@@ -126,6 +126,8 @@ _define(operator.mul, Lanes, Lanes, _named("fmul"))
 _define(operator.truediv, Lanes, Lanes, _named("fdiv"))
 _define(operator.lt, Lanes, Mask, _compared("<"))
 _define(operator.le, Lanes, Mask, _compared("<="))
+_define(operator.gt, Lanes, Mask, _compared(">"))
+_define(operator.ge, Lanes, Mask, _compared(">="))
 _define(operator.eq, Lanes, Mask, _compared("=="))
 _define(operator.ne, Lanes, Mask, _compared("!="))
 _define(operator.add, Words, Words, _named("add"))
@@ -133,6 +135,7 @@ _define(operator.mul, Words, Words, _named("mul"))
 _define(operator.and_, Words, Words, _named("and_"))
 _define(operator.or_, Words, Words, _named("or_"))
 _define(operator.xor, Words, Words, _named("xor"))
+_define(operator.lshift, Words, Words, _named("shl"))
 _define(operator.rshift, Words, Words, _named("lshr"))
 _define(operator.and_, Mask, Mask, _named("and_"))
 _define(operator.or_, Mask, Mask, _named("or_"))
@@ -241,8 +244,23 @@ def first_word(typing_context, words):
     return types.uint64(words), codegen
 
 
+def spread_over(width):
+    """An intrinsic of one float64: so many of it."""
+
+    @intrinsic
+    def _spread(typing_context, number):
+        result = Lanes(width)
+
+        def codegen(context, builder, sig, arguments):
+            return as_vector(builder, result, types.float64, arguments[0])
+
+        return result(types.float64), codegen
+
+    return _spread
+
+
 def words_from(width, group):
-    """An intrinsic of (first, step, group_step): first, first + step, ... and, group by group, group_step more."""
+    """An intrinsic of (first, step, group_step): first, first + step, ... and, by group, group_step more."""
 
     @intrinsic
     def _words_from(typing_context, first, step, group_step):
@@ -261,7 +279,7 @@ def words_from(width, group):
 
 
 def halves_in_turn(group):
-    """An intrinsic: the first entries of a vector's first half, those of its second half, the next of its first."""
+    """An intrinsic: the first entries of a vector's first half, those of its second half, the next ones."""
 
     @intrinsic
     def _halves_in_turn(typing_context, vector):

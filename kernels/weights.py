@@ -1,16 +1,16 @@
-"""Inverse weights of rows of logits, exp(max - logits), with an exp that LLVM vectorises."""
+"""Inverse weights of rows of logits, exp(max - logits), with an exp of many at a time."""
 
 import numba
 import numpy as np
 
 from ._jit import inlined, parallel
 from .exponential import MANTISSA_WIDTH
-from .lanes import WIDTH, entry, largest_lane, load, spread
-from .vectors import as_bits, as_float, fma, select
+from .lanes import WIDTH, largest_lane, load, loading, mask_bits, store, store_from
+from .vectors import as_bits, as_float, fma, select, spread_over
 
 CATEGORIES_PER_TASK = 16384
-SHORT_ROW = 24
-# (empty)
+MANY = 32
+ALL_OF_MANY = np.uint64(2**MANY - 1)
 LN2_HIGH, LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
 LOG2_E = 1.4426950408889634
 # Added to a number it leaves the nearest integer in the low bits.
@@ -30,10 +30,12 @@ E2, E3, E4, E5, E6, E7, E8, E9, E10, E11 = (
     2.5100385495510319078e-8,
 )
 
+load_eight, load_many, many_of = loading(WIDTH), loading(MANY), spread_over(MANY)
+
 
 @inlined
 def exponential_of(x):
-    """exp(x) for x >= 0, within two units in the last place."""
+    """exp(x) for x >= 0, one number or Lanes, within two units in the last place; infinite for nan."""
     rounded = fma(x, LOG2_E, ROUNDER)
     k = rounded - ROUNDER
     r = fma(k, -LN2_LOW, fma(k, -LN2_HIGH, x))
@@ -48,21 +50,45 @@ def exponential_of(x):
     p = fma(r, p, E2)
     p = fma(r * r, p, r) + 1.0
     value = as_float(as_bits(p) + (as_bits(rounded) << MANTISSA_WIDTH))
-    return value if x <= LARGEST_EXPONENT else np.inf
+    return select(x <= LARGEST_EXPONENT, value, np.inf)
 
 
 @inlined
-def largest(row):
-    """The largest entry that is not nan, or -inf."""
+def fill_gaps(row, out):
+    """Set out to the row's largest entry less each entry; nan where an entry, or the largest, is no number."""
     n = row.shape[0]
-    in_lanes = spread(-np.inf)
-    for i in range(n // WIDTH):
-        entries = load(row, i)
-        in_lanes = select(in_lanes < entries, entries, in_lanes)
-    result = largest_lane(in_lanes)
-    for c in range(n // WIDTH * WIDTH, n):
-        result = row[c] if row[c] > result else result
-    return result
+    if n < WIDTH:
+        top = row[0]
+        for c in range(1, n):
+            top = row[c] if row[c] > top else top
+        for c in range(n):
+            out[c] = top - row[c]
+        return
+    # The last block overlaps the one before it.
+    tops = load_eight(row, n - WIDTH)
+    for block in range(n // WIDTH):
+        entries = load(row, block)
+        tops = select(tops < entries, entries, tops)
+    top = largest_lane(tops)
+    store_from(out, n - WIDTH, top - load_eight(row, n - WIDTH))
+    for block in range(n // WIDTH):
+        store(out, block, top - load(row, block))
+
+
+@inlined
+def exponentiate(gaps):
+    """exp of each entry in place; False where one is nan."""
+    n_many = gaps.shape[0] // MANY * MANY
+    numbers = many_of(0.0) == 0.0
+    for start in range(0, n_many, MANY):
+        many = load_many(gaps, start)
+        numbers = numbers & (many >= 0.0)
+        store_from(gaps, start, exponential_of(many))
+    good = mask_bits(numbers) == ALL_OF_MANY
+    for i in range(n_many, gaps.shape[0]):
+        good &= gaps[i] >= 0.0
+        gaps[i] = exponential_of(gaps[i])
+    return good
 
 
 @parallel
@@ -77,23 +103,6 @@ def fill_inverse_weights(logits, offsets, out):
     for task in numba.prange((n_rows + rows_per_task - 1) // rows_per_task):
         first, last = task * rows_per_task, min(n_rows, (task + 1) * rows_per_task)
         for row in range(first, last):
-            start, stop = offsets[row], offsets[row + 1]
-            if stop - start < SHORT_ROW:  # not worth a slice
-                top = entry(logits, start)
-                for i in range(start + 1, stop):
-                    top = entry(logits, i) if entry(logits, i) > top else top
-                for i in range(start, stop):
-                    out[np.uint64(i)] = top - entry(logits, i)
-            else:
-                entries, gaps = logits[start:stop], out[start:stop]
-                top = largest(entries)
-                for c in range(entries.shape[0]):
-                    gaps[c] = top - entries[c]
-        gaps = out[offsets[first] : offsets[last]]
-        task_bad = 0
-        for i in range(gaps.shape[0]):
-            gap = gaps[i]
-            task_bad += gap != gap
-            gaps[i] = exponential_of(gap)
-        n_bad += task_bad
+            fill_gaps(logits[offsets[row] : offsets[row + 1]], out[offsets[row] : offsets[row + 1]])
+        n_bad += not exponentiate(out[offsets[first] : offsets[last]])
     return n_bad
