@@ -51,6 +51,7 @@ from .estimators import (
     Reinforce,
     ScopedLeaveOneOut,
     UnorderedSet,
+    learns,
     resolve_estimator,
 )
 from .kernels import draws
@@ -413,14 +414,10 @@ def _why_no_shares(estimator: Estimator | Auto, logits: Logits) -> str:
     """Why an estimator's samples cannot be drawn apart; empty where they can."""
     if isinstance(estimator, Exact):
         return "which draws no samples"
-    if isinstance(estimator, ControlVariate):
-        return "whose surrogate learns from all"
-    if isinstance(estimator, Reinforce) and isinstance(estimator.baseline, Baseline):
-        return "whose baseline learns from all"
-    if isinstance(estimator, Auto):
-        return "which chooses by all"
+    if learns(estimator):
+        return "which learns from all samples"
     several = isinstance(estimator, UnorderedSet) and logits.n_variables > 1
-    if several or isinstance(estimator, CARMS | GumbelSoftmax | REBAR | RELAX | MuProp):
+    if several or isinstance(estimator, CARMS | GumbelSoftmax | REBAR | MuProp):
         return "whose noise is not all addressed by samples"
     return ""
 

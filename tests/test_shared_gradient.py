@@ -191,12 +191,12 @@ def test_processes_of_dask_share_a_gradient():
         (
             {"estimator": ControlVariate(LeaveOneOut(2), Additive())},
             ValueError,
-            "sample_range must be None for the estimator ControlVariate, whose surrogate learns from all",
+            "sample_range must be None for the estimator ControlVariate, which learns from all samples",
         ),
         ({"estimator": CARMS()}, ValueError, "the estimator CARMS, whose noise is not all addressed by samples"),
         ({"estimator": UnorderedSet(2)}, ValueError, "the estimator UnorderedSet, whose noise is not all"),
-        ({"estimator": Reinforce(RunningMean())}, ValueError, "Reinforce, whose baseline learns from all"),
-        ({"estimator": Auto()}, ValueError, "the estimator Auto, which chooses by all"),
+        ({"estimator": Reinforce(RunningMean())}, ValueError, "Reinforce, which learns from all samples"),
+        ({"estimator": Auto()}, ValueError, "the estimator Auto, which learns from all samples"),
         (
             {"estimator": MuProp()},
             ValueError,
