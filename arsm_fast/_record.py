@@ -45,7 +45,7 @@ class Record:
         self._categories = categories
         self.noisy = noisy
         self.memory = Memory(categories.n_variables)
-        self.incumbents = Incumbents(self.memory, noisy=noisy)
+        self.incumbents = Incumbents(self.memory)
         self.nfev = 0
         self.nit = 0
         self.n_steps = 0  # with those that asked for nothing
@@ -59,10 +59,15 @@ class Record:
 
     def add(self, vectors: VectorArray, keys: list[bytes], values: FloatArray) -> None:
         """Note the values of a step."""
-        for key, vector, value in zip(keys, vectors, values.tolist(), strict=True):
-            if self.noisy or key not in self.memory:
+        if self.noisy:
+            for key, vector, value in zip(keys, vectors, values.tolist(), strict=True):
                 self.incumbents.add(key, vector, value)
-        self.worst = max([self.worst, *values.tolist()])
+        elif keys:
+            self.memory.add_new(keys, values)
+            i = int(values.argmin())
+            self.incumbents.replace(keys[i], vectors[i])
+        if keys:
+            self.worst = max(self.worst, float(values.max()))
         self.nfev += len(keys)
         self.n_steps += 1
 

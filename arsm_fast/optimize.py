@@ -283,7 +283,7 @@ def _loop(
     progress: Progress | None,
 ) -> OptimizeResult:
     begin, first = time.monotonic(), engine.nfev
-    stopped = None
+    stopped, closes = None, False
     time_is_up = (4, "The time was up.")
     try:
         while not engine.stop():
@@ -292,7 +292,8 @@ def _loop(
                 stopped = time_is_up
                 break
             # The draws for what is expected of the distribution are the last that there is time for.
-            closes = engine.n_draws > 1 and passed * (1 + engine.n_draws / max(1, engine.nfev - first)) >= seconds
+            if seconds < np.inf and (n := engine.n_draws) > 1:
+                closes = passed * (1 + n / max(1, engine.nfev - first)) >= seconds
             if closes:
                 engine.finish()
             actions = engine.ask()
