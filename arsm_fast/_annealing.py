@@ -57,6 +57,7 @@ class AnnealingSearch:
         self._temperature = 0.0
         self._cycle = (0, 0)  # evaluations at its beginning, and its length
         self._n_known = 0  # proposals since the last that was new
+        self.ended: FloatArray | None = None
 
     @property
     def _current(self) -> IntArray:
@@ -67,6 +68,7 @@ class AnnealingSearch:
     def propose(self, step: int, used: int, limit: int | None, generator: np.random.Generator) -> VectorArray:
         """The vector where its value is not known, and changes of it."""
         categories = self._categories
+        self.ended = None
         if self._share(used) >= 1.0 or self._n_known > categories.n_changes:
             self._begin_cycle(used, limit, generator)
         self._step, self._used = step, used
@@ -100,6 +102,7 @@ class AnnealingSearch:
             length = max(limit - used, self._sweep)
         else:
             length = max(2 * self._cycle[1], FIRST_SWEEPS * self._sweep)
+        self.ended = self.logits if self._vector.size else None
         self._cycle = (used, length)
         self._n_known = 0
         self._vector = categories.draw(categories.softmax(self._logits0), 1, generator)[0]
@@ -178,6 +181,11 @@ class AnnealingSearch:
             gain = 4.0 * sizes.size / (self._n_scaled + 4.0 * sizes.size)
             self._scale *= float(np.exp(gain * ((sizes > self._scale).mean() - 0.5)))
         self._n_scaled += sizes.size
+
+    @property
+    def known(self) -> tuple[VectorArray, float] | None:
+        """None: every vector is evaluated."""
+        return None
 
     @property
     def logits(self) -> FloatArray:

@@ -230,6 +230,15 @@ def shown(vector: Any) -> str:
     return np.array2string(np.asarray(vector), threshold=20, max_line_width=10_000)
 
 
+def check_real(value: Any, name: str) -> float:
+    """A number that is not nan."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        raise TypeError(f"{name} must be a number; got {value!r}")
+    if np.isnan(value):
+        raise ValueError(f"{name} must not be nan")
+    return float(value)
+
+
 def real_array(values: Any, name: str) -> np.ndarray[Any, Any]:
     """An array of real numbers, of any shape."""
     try:

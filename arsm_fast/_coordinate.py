@@ -35,7 +35,7 @@ class CoordinateSwaps:
         """The gradient from the values of the distinct vectors."""
         entries = self.distinct.arguments(values)
 
-        def run(blocks: Blocks) -> None:
-            coordinate_moments(*self._arguments, *entries, *blocks)
+        def run(begin: int, blocks: Blocks) -> None:
+            coordinate_moments(*self._arguments, *entries, begin, *blocks)
 
-        return accumulate(run, self._logits.problem_offsets, self._noise.n_samples)
+        return accumulate(run, self._logits.problem_offsets, self._noise.n_samples, self._noise.first)

@@ -42,6 +42,7 @@ class DeltaAnnealingSearch(AnnealingSearch):
 
     def propose(self, step: int, used: int, limit: int | None, generator: np.random.Generator) -> VectorArray:
         """The vector, and in `variable` what to ask about it; None where its own value is not known."""
+        self.ended = None
         if self._share(used) >= 1.0:
             self._begin_cycle(used, limit, generator)
             self._known = self._categories.choices < 2

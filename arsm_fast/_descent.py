@@ -44,6 +44,7 @@ class DescentSearch:
         self._logits0 = logits0
         self._current = logits0
         self._estimator = estimator
+        self.ended: FloatArray | None = None
         self._floor = np.repeat(settings.margin / (categories.n_variables * categories.choices), categories.sizes)
         self._floor[~categories.available] = 0.0
         self._begin()
@@ -57,7 +58,9 @@ class DescentSearch:
 
     def propose(self, step: int, used: int, limit: int | None, generator: np.random.Generator) -> VectorArray:
         """What the estimator asks for."""
+        self.ended = None
         if self._n_stale >= STALE_STEPS:
+            self.ended = self._current
             self._begin()
         self._used = used
         logits = self._categories.shaped(self._current)
@@ -104,6 +107,11 @@ class DescentSearch:
             square = self._second / (1 - ADAM_SQUARES**self._n_steps)
             return mean / (np.sqrt(square) + TINY)
         return gradient
+
+    @property
+    def known(self) -> tuple[VectorArray, float] | None:
+        """None: every vector is evaluated."""
+        return None
 
     @property
     def logits(self) -> FloatArray:

@@ -75,7 +75,7 @@ class Draws:
         probabilities = logits.probabilities()
         draw_values = np.ascontiguousarray(values[self._number].reshape(logits.n_problems, -1).T)
 
-        def run(blocks: Blocks) -> None:
+        def run(begin: int, blocks: Blocks) -> None:
             draw_moments(
                 self._kind,
                 self._n_draws,
@@ -90,7 +90,8 @@ class Draws:
                 probabilities,
                 logits.offsets,
                 int(logits.sizes.max()),
+                begin,
                 *blocks,
             )
 
-        return accumulate(run, logits.problem_offsets, noise.n_samples)
+        return accumulate(run, logits.problem_offsets, noise.n_samples, noise.first)

@@ -22,9 +22,8 @@ class Incumbents:
 
     ARRAYS: ClassVar[Fields] = {"vectors": (np.int32, "EK"), "noise": (np.float64, 2)}
 
-    def __init__(self, memory: Memory, *, noisy: bool) -> None:
+    def __init__(self, memory: Memory) -> None:
         self._memory = memory
-        self._most = MOST if noisy else 1
         self._vectors: list[tuple[bytes, VectorArray]] = []
         # Sum of squares about the means of vectors that were evaluated again, and its degrees of freedom.
         self._squares, self._freedom = 0.0, 0
@@ -33,24 +32,25 @@ class Incumbents:
         return len(self._vectors)
 
     def add(self, key: bytes, vector: VectorArray, value: float) -> None:
-        """Note an evaluation, in the memory too."""
+        """Note an evaluation of a noisy f, in the memory too."""
         memory = self._memory
         if key in memory:
             count = memory.count(key)
             self._squares += (value - memory.mean(key)) ** 2 * count / (count + 1)
             self._freedom += 1
         memory.add(key, value)
-        if self._most == 1:
-            if not self._vectors or value < memory.mean(self._vectors[0][0]):
-                self._vectors = [(key, vector.copy())]
-            return
         if all(key != known for known, _ in self._vectors):
-            if len(self._vectors) < self._most or memory.mean(key) < memory.mean(self._vectors[-1][0]):
+            if len(self._vectors) < MOST or memory.mean(key) < memory.mean(self._vectors[-1][0]):
                 self._vectors.append((key, vector.copy()))
             else:
                 return
         self._vectors.sort(key=lambda entry: memory.mean(entry[0]))
-        del self._vectors[self._most :]
+        del self._vectors[MOST:]
+
+    def replace(self, key: bytes, vector: VectorArray) -> None:
+        """Put a vector that is in the memory in the place of the one there is, if it is better."""
+        if not self._vectors or self._memory.mean(key) < self._memory.mean(self._vectors[0][0]):
+            self._vectors = [(key, vector.copy())]
 
     @property
     def lowest(self) -> VectorArray:

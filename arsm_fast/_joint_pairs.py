@@ -137,7 +137,7 @@ class JointPairs:
         logits, noise = self._logits, self._noise
         order = np.argsort(-logits.sizes[: logits.n_variables], kind="stable")
 
-        def run(blocks: Blocks) -> None:
+        def run(begin: int, blocks: Blocks) -> None:
             joint_pair_moments(
                 self._most,
                 self._plus,
@@ -147,10 +147,11 @@ class JointPairs:
                 self._pairs,
                 self._number,
                 values,
+                begin,
                 *blocks,
             )
 
-        return accumulate(run, logits.problem_offsets, noise.n_samples)
+        return accumulate(run, logits.problem_offsets, noise.n_samples, noise.first)
 
 
 class ShortRows(JointPairs):

@@ -48,12 +48,13 @@ class JointReferences:
         logits, noise = self._logits, self._noise
         entry_values = values[self._number].reshape(-1, self._entries_per_item)
 
-        def run(blocks: Blocks) -> None:
+        def run(begin: int, blocks: Blocks) -> None:
             joint_moments(
                 self._plus,
                 *self._arguments,
                 entry_values,
+                begin,
                 *blocks,
             )
 
-        return accumulate(run, logits.problem_offsets, noise.n_samples)
+        return accumulate(run, logits.problem_offsets, noise.n_samples, noise.first)

@@ -139,6 +139,7 @@ def _set_excess(
         categories,
         entries.ravel(),
         0,
+        0,
         1,
         1,
         offsets,

@@ -49,7 +49,7 @@ class Local(ABC):
         certain, complements, tails = self._tables(probabilities)
         entries = self.distinct.arguments(values)
 
-        def run(blocks: Blocks) -> None:
+        def run(begin: int, blocks: Blocks) -> None:
             local.local_moments(
                 self.kind,
                 self.scale,
@@ -62,10 +62,11 @@ class Local(ABC):
                 tails,
                 logits.offsets,
                 *entries,
+                begin,
                 *blocks,
             )
 
-        return accumulate(run, logits.problem_offsets, n_samples)
+        return accumulate(run, logits.problem_offsets, n_samples, self._noise.first)
 
 
 class LocalSums(Local):

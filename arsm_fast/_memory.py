@@ -39,6 +39,11 @@ class Memory:
         total, count = self._entries.get(key, (0.0, 0))
         self._entries[key] = (total + value, count + 1)
 
+    def add_new(self, keys: list[bytes], values: FloatArray) -> None:
+        """Note the evaluations of those vectors that were not evaluated before."""
+        for key, value in zip(keys, values.tolist(), strict=True):
+            self._entries.setdefault(key, (value, 1))
+
     def mean(self, key: bytes) -> float:
         """The mean of a vector's values."""
         total, count = self._entries[key]

@@ -1,10 +1,15 @@
-"""Means over samples that do not depend on the number of threads: blocks of fixed size, added in order."""
+"""Means over samples that depend on neither the number of threads nor who has which samples.
+
+Samples are added by a tree of pairs (see kernels.moments), of which a block or a share of the samples has whole
+branches: what is computed apart is merged to the same bits.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from typing import Any, NamedTuple, Protocol, cast
 
 import numba
 import numpy as np
@@ -13,7 +18,7 @@ from ._logits import FloatArray, IntArray
 from .kernels.moments import merge_blocks
 
 # A block is so many samples that it is worth a task, and that merging it costs little beside it; fewer samples of
-# many categories are.
+# many categories are. All are powers of two.
 LEAST_BLOCK, LARGEST_BLOCK, BLOCK_CATEGORIES = 64, 1024, 2**17
 MANY_CATEGORIES, LEAST_LONG_BLOCK = 2**14, 8
 # Blocks are computed in waves, so that memory is in proportion to threads, not to samples.
@@ -37,6 +42,17 @@ class Blocks(NamedTuple):
     value: FloatArray
 
 
+Run = Callable[[int, Blocks], None]
+"""Runs a kernel on blocks, the first of which begins at a given sample."""
+
+
+class Partial(Protocol):
+    """What an estimate from a share of the samples keeps for `combine`."""
+
+    def combine(self, shares: Any, n_samples: int) -> Moments:
+        """The moments of all samples, from shares like this one, itself among them, in the order of samples."""
+
+
 @dataclass(frozen=True)
 class Moments:
     """Mean and sum of squared deviations of the gradient over samples, flat, and the mean of f by group.
@@ -47,25 +63,101 @@ class Moments:
     mean: FloatArray
     squares: FloatArray
     value: FloatArray
+    partial: Partial | None = None
+
+    def with_values(self, values: FloatArray) -> Moments:
+        """The same with the mean of values, (samples, groups), in the place of those of f."""
+        if not isinstance(self.partial, Branches):
+            return replace(self, value=_tree_sum(values) / len(values))
+        branches, start = [], 0
+        for branch in self.partial.branches:
+            branches.append(replace(branch, value=_tree_sum(values[start : start + branch.count])))
+            start += branch.count
+        return Branches(tuple(branches)).moments()
 
 
-def accumulate(run: Callable[[Blocks], None], offsets: IntArray, n_samples: int) -> Moments:
-    """Run a kernel on all blocks of samples of all groups; group g is offsets[g]..offsets[g + 1] - 1."""
+@dataclass(frozen=True, eq=False)
+class Branch:
+    """Moments of `count` samples, a power of two, from number `first` on, a multiple of it; values are summed."""
+
+    first: int
+    count: int
+    mean: FloatArray
+    squares: FloatArray
+    value: FloatArray
+
+    def joined(self, later: Branch) -> Branch:
+        """With samples that come later, as kernels.moments.merge_block."""
+        share = self.count / (later.count + self.count)
+        deviation = self.mean - later.mean
+        return Branch(
+            self.first,
+            self.count + later.count,
+            later.mean + deviation * share,
+            later.squares + (self.squares + deviation * deviation * (later.count * share)),
+            later.value + self.value,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Branches:
+    """The largest whole branches of the tree of all samples that are among some in a row."""
+
+    branches: tuple[Branch, ...]
+
+    def moments(self) -> Moments:
+        """Of these samples alone."""
+        total = reduce(lambda later, earlier: earlier.joined(later), reversed(self.branches))
+        squares = total.squares if total.count > 1 else np.empty(0)
+        return Moments(total.mean, squares, total.value / total.count, self)
+
+    def combine(self, shares: Sequence[Branches], n_samples: int) -> Moments:
+        """The moments of all samples."""
+        waiting: list[Branch] = []
+        for share in shares:
+            for branch in share.branches:
+                whole = branch
+                while waiting and waiting[-1].count == whole.count and not waiting[-1].first & whole.count:
+                    whole = waiting.pop().joined(whole)
+                waiting.append(whole)
+        return replace(Branches(tuple(waiting)).moments(), partial=None)
+
+
+def accumulate(run: Run, offsets: IntArray, n_samples: int, first: int | None = None) -> Moments:
+    """Run a kernel on all blocks of samples of all groups; group g is offsets[g]..offsets[g + 1] - 1.
+
+    Where these are a share of the samples, `first` is the number of the first.
+    """
+    if first is None:
+        mean, squares, value = _sums(run, offsets, 0, n_samples, deviations=n_samples > 1)
+        return Moments(mean, squares, value / n_samples)
+    branches, start, stop = [], first, first + n_samples
+    while start < stop:
+        count = 1 << (stop - start).bit_length() - 1
+        while start % count:
+            count //= 2
+        branches.append(Branch(start, count, *_sums(run, offsets, start - first, count, deviations=True)))
+        start += count
+    return Branches(tuple(branches)).moments()
+
+
+def _sums(
+    run: Run, offsets: IntArray, begin: int, n_samples: int, *, deviations: bool
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Mean, squared deviations and sums of values of so many samples from `begin` on."""
     n_groups = offsets.size - 1
     sizes = np.diff(offsets)
     largest = int(sizes.max())
-    least = LEAST_BLOCK if largest <= MANY_CATEGORIES else LEAST_LONG_BLOCK
-    most = min(LARGEST_BLOCK, max(least, BLOCK_CATEGORIES // largest))
-    # Even blocks, multiples of eight for kernels that take eight samples at a time.
-    samples = -(-n_samples // -(-n_samples // most) // 8) * 8
+    mean = np.empty(offsets[-1])
+    squares = np.empty(offsets[-1] if deviations else 0)
+    value = np.empty(n_groups)
+    samples = _block_samples(n_samples, largest)
     n_blocks = -(-n_samples // samples)
     if n_blocks == 1:
-        mean = np.empty(offsets[-1])
-        squares = np.empty(offsets[-1] if n_samples > 1 else 0)
-        value = np.empty(n_groups)
-        run(Blocks(0, 1, samples, offsets, mean, squares, value))
-        return Moments(mean, squares, value / n_samples)
-    mean, squares, value = np.zeros(offsets[-1]), np.zeros(offsets[-1]), np.zeros(n_groups)
+        run(begin, Blocks(0, 1, samples, offsets, mean, squares, value))
+        return mean, squares, value
+    levels = (n_blocks - 1).bit_length()
+    room = np.empty((levels, largest)), np.empty((levels, largest)), np.empty(levels)
     wave = max(numba.get_num_threads(), WAVE_CATEGORIES // largest)
     for first in range(0, n_groups * n_blocks, wave):
         groups = np.arange(first, min(first + wave, n_groups * n_blocks)) // n_blocks
@@ -79,12 +171,30 @@ def accumulate(run: Callable[[Blocks], None], offsets: IntArray, n_samples: int)
             np.empty(starts[-1]),
             np.empty(groups.size),
         )
-        run(blocks)
-        merge_blocks(
-            first, n_blocks, samples, starts, blocks.mean, blocks.squares, n_samples, offsets, mean, squares
-        )
-        np.add.at(value, groups, blocks.value)
-    return Moments(mean, squares, value / n_samples)
+        run(begin, blocks)
+        merge_blocks(first, n_blocks, samples, n_samples, *blocks[3:], room, offsets, mean, squares, value)
+    return mean, squares, value
+
+
+def _block_samples(n_samples: int, n_categories: int) -> int:
+    """The samples of a block: a power of two, unless one block has all."""
+    least = LEAST_BLOCK if n_categories <= MANY_CATEGORIES else LEAST_LONG_BLOCK
+    most = min(LARGEST_BLOCK, max(least, BLOCK_CATEGORIES // n_categories))
+    if n_samples <= most:
+        return n_samples
+    even = n_samples // -(-n_samples // most)
+    return max(LEAST_LONG_BLOCK, 1 << even.bit_length() - 1)
+
+
+def _tree_sum(values: FloatArray) -> FloatArray:
+    """Sums over samples, (n, groups), in the order of kernels.moments.add_to_tree."""
+    left = []
+    while len(values):
+        if len(values) % 2:
+            left.append(values[-1])
+            values = values[:-1]
+        values = values[1::2] + values[::2]
+    return cast(FloatArray, reduce(np.add, left))
 
 
 def accumulate_arrays(
@@ -92,7 +202,7 @@ def accumulate_arrays(
 ) -> Moments:
     """As accumulate, of what NumPy makes: the gradients, (m, size), and values, (m,), of a group's samples."""
 
-    def run(blocks: Blocks) -> None:
+    def run(_: int, blocks: Blocks) -> None:
         for i in range(blocks.value.size):
             group, block = divmod(blocks.first + i, blocks.n_blocks)
             first = block * blocks.samples

@@ -20,8 +20,8 @@ NOT_GIVEN = np.empty((0, 0))
 class Noise:
     """The generator's key, or noise that was given, for so many samples; and how references are chosen.
 
-    `first` is the number of the generator's sample that is the first here: where several draws make a sample,
-    that of a draw.
+    `first` is the number of the first sample, where these are a share of more. `draws` of the generator's samples
+    make one.
     `n_references` is 0 where all categories are references; `fixed_reference` is -1 where they are drawn.
     """
 
@@ -30,12 +30,13 @@ class Noise:
     given: FloatArray = field(default_factory=lambda: NOT_GIVEN)
     n_references: int = 0
     fixed_reference: int = -1
-    first: int = 0
+    first: int | None = None
+    draws: int = 1
 
     @property
     def key(self) -> tuple[np.uint64, np.uint64]:
         """What kernels take: the generator's key, and where its samples begin."""
-        return self.generator_key, np.uint64(self.first)
+        return self.generator_key, np.uint64((self.first or 0) * self.draws)
 
 
 def kernel_arguments(logits: Logits, noise: Noise) -> tuple[Any, ...]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from ._logits import FloatArray, Logits
+from ._logits import FloatArray, IntArray, Logits
 from ._moments import Blocks, Moments, accumulate
 from ._noise import LONGEST_SHORT_ROW, LONGEST_TILE, Noise
 from .kernels.binary import binary_moments
@@ -49,7 +52,10 @@ class OneVariable:
         """The gradient from the values of the distinct actions."""
         table = np.zeros(self._logits.inverse_weights.size)
         table[self._wanted] = values
-        return self.from_table(table)[0]
+        moments = self.from_table(table)[0]
+        if self._noise.first is None:
+            return moments
+        return replace(moments, partial=KnownValues(self._logits, self._noise, self._wanted, values))
 
     def from_table(self, table: FloatArray) -> tuple[Moments, int]:
         """The gradient from the values of all categories, and how many of them it needed."""
@@ -66,7 +72,7 @@ class OneVariable:
         order = self._logits.order() if tiled else np.empty(0, np.int64)
         noise_room = np.empty((numba.get_num_threads(), int(logits.sizes.max()) + LANES))
 
-        def run(blocks: Blocks) -> None:
+        def run(_: int, blocks: Blocks) -> None:
             block_seen = seen if blocks.n_blocks == 1 else np.empty(blocks.mean.size, np.bool_)
             rows = (noise.n_samples, logits.inverse_weights, table, logits.offsets)
             if tiled:
@@ -124,3 +130,24 @@ class OneVariable:
             and noise.given.size == 0
             and int(self._logits.sizes.max()) <= LONGEST_TILE
         )
+
+
+@dataclass(frozen=True, eq=False)
+class KnownValues:
+    """The values that a share of the samples asked for, at their positions in the table.
+
+    Of a variable these are few, and its samples are drawn again for less than it costs to send their sums.
+    """
+
+    logits: Logits
+    noise: Noise
+    positions: IntArray
+    values: FloatArray
+
+    def combine(self, shares: Sequence[KnownValues], n_samples: int) -> Moments:
+        """The moments of all samples."""
+        table = np.zeros(self.logits.inverse_weights.size)
+        for share in shares:
+            table[share.positions] = share.values
+        whole = replace(self.noise, n_samples=n_samples, first=None)
+        return OneVariable(self.logits, whole).from_table(table)[0]

@@ -42,7 +42,7 @@ class ScopedDraws(Draws):
         draw_values = np.ascontiguousarray(sums[:, :-1][number.T].reshape(number.shape[1], -1))
         probabilities = logits.probabilities()
 
-        def run(blocks: Blocks) -> None:
+        def run(begin: int, blocks: Blocks) -> None:
             # Every variable as a problem of its own.
             draw_moments(
                 LEAVE_ONE_OUT,
@@ -58,11 +58,12 @@ class ScopedDraws(Draws):
                 probabilities,
                 logits.offsets,
                 int(logits.sizes.max()),
+                begin,
                 *blocks,
             )
 
-        moments = accumulate(run, logits.offsets, noise.n_samples)
-        return Moments(moments.mean, moments.squares, sums[:, -1][number].mean(axis=1))
+        values = sums[:, -1][number].reshape(logits.n_problems, -1, self._n_draws).mean(axis=2).T
+        return accumulate(run, logits.offsets, noise.n_samples, noise.first).with_values(values)
 
 
 @lru_cache(maxsize=4)

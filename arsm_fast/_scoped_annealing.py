@@ -50,6 +50,7 @@ class ScopedAnnealingSearch(AnnealingSearch):
     def propose(self, step: int, used: int, limit: int | None, generator: np.random.Generator) -> VectorArray:
         """One vector."""
         categories = self._categories
+        self.ended = None
         if self._share(used) >= 1.0 or self._n_known > categories.n_changes:
             self._begin_cycle(used, limit, generator)
             self._terms = np.full(self._terms.size, np.nan)
@@ -119,6 +120,11 @@ class ScopedAnnealingSearch(AnnealingSearch):
         if value < self._lowest:
             self._lowest = self._candidate_value = value
             self._candidate = self._vector
+
+    @property
+    def known(self) -> tuple[VectorArray, float] | None:
+        """The best vector, where it is still to be evaluated, and the sum of its terms."""
+        return (self._candidate, self._candidate_value) if np.isfinite(self._candidate_value) else None
 
     def state(self) -> dict[str, Any]:
         """All that must be kept, as arrays, which only `update` changes."""

@@ -13,7 +13,7 @@ Arrays = dict[str, NDArray[Any]]
 Fields = dict[str, tuple[Any, str | int]]
 """Name, dtype, and shape: letters for lengths, digits for lengths as they are, or one length; "" for a number."""
 
-FORMAT = "arsm_fast.Optimizer 1"
+FORMAT = "arsm_fast.Optimizer 2"
 
 
 def seal(state: Arrays, settings: str) -> Arrays:

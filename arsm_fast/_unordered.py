@@ -44,7 +44,7 @@ class UnorderedSets:
         bounds, _, category, entry_values = self._distinct.arguments(values)
         nodes, log_weights = quadrature(self._size)
 
-        def run(blocks: Blocks) -> None:
+        def run(begin: int, blocks: Blocks) -> None:
             set_moments(
                 n_samples,
                 self._size,
@@ -55,10 +55,11 @@ class UnorderedSets:
                 bounds,
                 category,
                 entry_values,
+                begin,
                 *blocks,
             )
 
-        return accumulate(run, logits.offsets, n_samples)
+        return accumulate(run, logits.offsets, n_samples, self._noise.first)
 
 
 def quadrature(n: int) -> tuple[FloatArray, FloatArray]:

@@ -19,9 +19,8 @@ def combine(estimates: Iterable[GradientEstimate]) -> GradientEstimate:
 
     Noise is addressed by the numbers of the sample, the variable and the category, so that machines that are
     given the same logits, estimator, n_samples and rng, and a `sample_range` each, draw what one machine would.
-    Gradient, value and standard error are then those of one machine but for the last digits: sums are added in
-    another order. For the same shares they are the same bits, whoever had them and in whatever order
-    they come.
+    Gradient, value and standard error are those of one machine, bit for bit, whatever the shares and in whatever
+    order they come, if the value of a vector does not depend on the vectors that it is evaluated with.
 
     Parameters
     ----------
@@ -37,15 +36,19 @@ def combine(estimates: Iterable[GradientEstimate]) -> GradientEstimate:
     Raises
     ------
     TypeError
-        If any is not a GradientEstimate.
+        If these are not GradientEstimates.
     ValueError
         If there is none, if one has no share, or if they do not fit together: other logits, estimator, n_samples
         or rng, or samples that are there twice or missing.
 
     Notes
     -----
-    Means and squared deviations of the shares are merged as in Chan, Golub and LeVeque, The American Statistician
-    37, 1983.
+    The sums over samples, which one machine adds too, are a tree: neighbours are merged, then pairs of them, and
+    so on. A share has whole branches of it, of a range (first, stop) about as many as twice the logarithm to the
+    base 2 of its length, and fewest where it begins and ends at multiples of a large power of two. Its estimate
+    keeps mean and squared deviations of each, which are merged as in Chan, Golub and LeVeque, The American
+    Statistician 37, 1983. An estimate by the ARS and ARSM of one variable keeps the values of f instead, and
+    its samples are drawn again here.
 
     Examples
     --------
@@ -58,29 +61,26 @@ def combine(estimates: Iterable[GradientEstimate]) -> GradientEstimate:
     (3, 4)
     """
     parts, n_samples = _check(estimates)
-    one = parts[0][1]
-    mean = [np.zeros_like(variable) for variable in _arrays(one.gradient)]
-    squares = [np.zeros_like(variable) for variable in mean]
-    value = np.zeros_like(one.value, np.float64)
-    for share, estimate in parts:
-        done, count = share.first, share.stop - share.first
-        value += np.multiply(count / n_samples, estimate.value)
-        for k, variable in enumerate(_arrays(estimate.gradient)):
-            deviation = variable - mean[k]
-            mean[k] += deviation * (count / share.stop)
-            squares[k] += deviation * deviation * (count * done / share.stop)
-            if count > 1:
-                squares[k] += _arrays(estimate.standard_error)[k] ** 2 * (count * (count - 1.0))
-    standard_error: Any = None
+    shares, one = [share for share, _ in parts], parts[0][1]
+    partials: Any = [share.partial for share in shares]
+    moments = partials[0].combine(partials, n_samples)
+    standard_error = None
     if n_samples > 1:
-        errors = [np.sqrt(variable / (n_samples * (n_samples - 1.0))) for variable in squares]
-        standard_error = errors if isinstance(one.gradient, list) else errors[0]
+        variance = moments.squares / (n_samples * (n_samples - 1))
+        standard_error = _shaped(np.sqrt(variance), one.gradient)
     return GradientEstimate(
-        mean if isinstance(one.gradient, list) else mean[0],
-        value if value.ndim else float(value),
+        _shaped(moments.mean, one.gradient),
+        moments.value if isinstance(one.value, np.ndarray) else float(moments.value[0]),
         standard_error,
         sum(estimate.n_evaluations for _, estimate in parts),
     )
+
+
+def _shaped(flat: FloatArray, gradient: Any) -> Any:
+    """In the shape of a gradient."""
+    if isinstance(gradient, list):
+        return np.split(flat, np.cumsum([variable.size for variable in gradient])[:-1])
+    return flat.reshape(gradient.shape)
 
 
 def _arrays(gradient: Any) -> list[FloatArray]:
@@ -90,6 +90,8 @@ def _arrays(gradient: Any) -> list[FloatArray]:
 def _check(estimates: Iterable[GradientEstimate]) -> tuple[list[tuple[Share, GradientEstimate]], int]:
     """Shares in the order of their samples, and how many samples these are."""
     parts = []
+    if isinstance(estimates, GradientEstimate) or not isinstance(estimates, Iterable):
+        raise TypeError(f"estimates must be a sequence of GradientEstimates; got {type(estimates).__name__}")
     for i, estimate in enumerate(estimates):
         if not isinstance(estimate, GradientEstimate):
             raise TypeError(f"estimates must be GradientEstimates; estimates[{i}] is {type(estimate).__name__}")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
+from numba.extending import is_jitted
 from numpy.typing import NDArray
 
 from ._checks import check_integer, check_values, real_array
@@ -228,6 +229,11 @@ class _Network:
     def __init__(self, objective: Any, layers: Any) -> None:
         if not callable(objective):
             raise TypeError(f"objective must be a function of actions and problems; got {objective!r}")
+        if is_jitted(objective):
+            raise TypeError(
+                "objective must be a Python function, which is given a list of arrays and may call compiled "
+                f"functions; got {objective!r}, which Numba compiled"
+            )
         if callable(layers) or not isinstance(layers, Sequence):
             raise TypeError(f"layers must be a sequence of functions, from the first layer on; got {layers!r}")
         if not layers:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -10,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ._checks import check_real
 from ._logits import LogitsLike
 from ._progress import Progress
 from ._random import SeedLike
 from ._vectors import VectorArray
 from .estimators import Estimator
-from .optimizer import Optimizer, check_real
+from .optimizer import Optimizer
 from .updates import Annealing, Update, resolve_update
 from .workers import MapLike, Workers
 
@@ -26,18 +28,6 @@ __all__ = ["maximize", "minimize"]
 
 # The budget where none is given: so many evaluations, and so many for each category of each variable.
 LEAST_BUDGET, BUDGET_PER_CATEGORY = 1000, 20
-
-_SETTINGS: dict[str, Any] = {
-    "logits0": None,
-    "estimator": None,
-    "optimizer": "annealing",
-    "n_proposals": None,
-    "maxfev": None,
-    "maxiter": None,
-    "target": None,
-    "noisy": False,
-    "rng": None,
-}
 
 
 def minimize(
@@ -90,15 +80,16 @@ def minimize(
     maxiter : int, optional
         The most steps.
     maxtime : float, optional
-        Seconds after which no more steps are begun.
+        Seconds after which no more steps are begun. The last step, for which time is left by the evaluations so
+        far, is the draws for ``expected``.
     target : float, optional
         Stop when the best value is at least as good.
     noisy : bool
         Whether f gives other values for the same vector another time.
     workers : int, map-like callable or concurrent.futures.Executor
         What evaluates the vectors of a step: see `Workers`. The result does not depend on it, nor does
-        n_proposals: to keep several workers busy give several times as many. Terms, and what delta gives, are
-        evaluated in this process.
+        n_proposals: to keep several workers busy give several times as many. Must be 1 where terms or delta are
+        used, which are asked about one vector at a time; with n_proposals they are not.
     on_error : {"raise", "skip"}
         Whether an exception of the objective ends the run, or its vector counts as the worst value told so far.
         With "skip" neither terms nor delta are used.
@@ -129,18 +120,7 @@ def minimize(
     >>> result.fun
     0.0
     """
-    settings = {
-        "logits0": logits0,
-        "estimator": estimator,
-        "optimizer": optimizer,
-        "n_proposals": n_proposals,
-        "maxfev": maxfev,
-        "maxiter": maxiter,
-        "target": target,
-        "noisy": noisy,
-        "rng": rng,
-    }
-    return _run(objective, n_categories, settings, (workers, on_error), maxtime, callback, disp, highest=False)
+    return _run(**locals(), highest=False)
 
 
 def maximize(
@@ -211,32 +191,23 @@ def maximize(
     TypeError, ValueError
         See `minimize`.
     """
-    settings = {
-        "logits0": logits0,
-        "estimator": estimator,
-        "optimizer": optimizer,
-        "n_proposals": n_proposals,
-        "maxfev": maxfev,
-        "maxiter": maxiter,
-        "target": target,
-        "noisy": noisy,
-        "rng": rng,
-    }
-    return _run(objective, n_categories, settings, (workers, on_error), maxtime, callback, disp, highest=True)
+    return _run(**locals(), highest=True)
 
 
 def _run(
-    objective: Callable[..., Any],
+    objective: Any,
     n_categories: Any,
-    settings: dict[str, Any],
-    workers: tuple[Any, Any],
+    *,
+    workers: Any,
+    on_error: Any,
     maxtime: float | None,
     callback: Callable[[OptimizeResult], object] | None,
     disp: bool,
-    *,
     highest: bool,
+    **settings: Any,
 ) -> OptimizeResult:
-    evaluator = Workers(objective, *workers)
+    """What minimize and maximize do; the settings are those of an Optimizer."""
+    evaluator = Workers(objective, workers, on_error)
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be a function or None; got {type(callback).__name__}")
     if not isinstance(disp, bool):
@@ -248,15 +219,23 @@ def _run(
         update = resolve_update(settings["optimizer"])
         if isinstance(update, Annealing) and not settings["noisy"] and settings["n_proposals"] is None:
             if _has_terms(objective):
-                settings = {**settings, "scopes": objective.scopes}  # type: ignore[attr-defined]
+                settings["scopes"] = objective.scopes
             elif _has_delta(objective):
-                settings = {**settings, "by_variable": True}
+                settings["by_variable"] = True
     engine = _engine(n_categories, settings, highest=highest, limited=maxtime is not None)
     if engine.takes_terms and not _has_terms(objective):
         raise TypeError("objective must have a method terms(actions), as the Optimizer was made with scopes")
-    for mode, takes in (("scopes", engine.takes_terms), ("by_variable", engine.takes_delta)):
+    for mode, method, takes in (
+        ("scopes", "terms", engine.takes_terms),
+        ("by_variable", "delta", engine.takes_delta),
+    ):
         if takes and evaluator.skips:
             raise ValueError(f'on_error must be "raise" with an Optimizer that was made with {mode}')
+        if takes and not evaluator.is_local:
+            raise ValueError(
+                f"workers must be 1 where {method} of the objective is used, for one vector at a time; "
+                f"got {workers!r}. Where n_proposals is given, f is used instead"
+            )
     if engine.takes_delta and not _has_delta(objective):
         raise TypeError(
             "objective must have a method delta(actions, variable), as the Optimizer was made with by_variable"
@@ -264,10 +243,10 @@ def _run(
     progress = Progress(engine.maxfev, engine.nfev) if disp else None
     try:
         if engine.takes_terms:
-            return _loop(objective.terms, None, engine, time.monotonic() + seconds, callback, progress)  # type: ignore[attr-defined]
+            return _loop(objective.terms, None, engine, seconds, callback, progress)
         with evaluator:
             delta = getattr(objective, "delta", None)
-            return _loop(evaluator, delta, engine, time.monotonic() + seconds, callback, progress)
+            return _loop(evaluator, delta, engine, seconds, callback, progress)
     except Exception as error:
         result = engine.result
         error.add_note(f"the best of {result.nfev} evaluations before: fun = {result.fun}, x = {result.x}")
@@ -285,8 +264,9 @@ def _engine(n_categories: Any, settings: dict[str, Any], *, highest: bool, limit
             total = int(np.sum(np.asarray(n_categories, np.float64))) if _is_numeric(n_categories) else 0
             settings = {**settings, "maxfev": LEAST_BUDGET + BUDGET_PER_CATEGORY * max(0, total)}
         return Optimizer(n_categories, maximize=highest, **settings)
+    defaults = inspect.signature(Optimizer).parameters
     for name, value in settings.items():
-        default = _SETTINGS[name]
+        default = defaults[name].default
         if value is not default and (default is None or value != default):
             raise ValueError(f"{name} must not be given with an Optimizer, which has its own")
     if n_categories.maximize is not highest:
@@ -298,18 +278,27 @@ def _loop(
     evaluate: Callable[[VectorArray], Any],
     delta: Any,
     engine: Optimizer,
-    end: float,
+    seconds: float,
     callback: Callable[[OptimizeResult], object] | None,
     progress: Progress | None,
 ) -> OptimizeResult:
-    stopped = None
+    begin, first = time.monotonic(), engine.nfev
+    stopped, closes = None, False
+    time_is_up = (4, "The time was up.")
     try:
         while not engine.stop():
-            if time.monotonic() >= end:
-                stopped = (4, "The time was up.")
+            passed = time.monotonic() - begin
+            if passed >= seconds:
+                stopped = time_is_up
                 break
+            # The draws for what is expected of the distribution are the last that there is time for.
+            if seconds < np.inf and (n := engine.n_draws) > 1:
+                closes = passed * (1 + n / max(1, engine.nfev - first)) >= seconds
+            if closes:
+                engine.finish()
             actions = engine.ask()
             if not len(actions):
+                stopped = time_is_up if closes else None
                 break
             k = engine.variable
             _tell(engine, actions, evaluate) if k is None else engine.tell(actions, delta(actions, k))
@@ -321,6 +310,9 @@ def _loop(
                 except StopIteration:
                     stopped = (4, "The callback stopped the run.")
                     break
+            if closes:
+                stopped = time_is_up
+                break
     except KeyboardInterrupt:
         stopped = (5, "The run was interrupted.")
     if progress is not None and engine.nfev:

@@ -2,99 +2,45 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._annealing import AnnealingSearch
-from ._categories import Categories, check_categories, check_start
 from ._checks import (
-    Scopes,
     check_delta,
     check_integer,
     check_own,
-    check_scopes,
+    check_real,
     check_terms,
     check_values,
     real_array,
+    shown,
 )
 from ._delta_annealing import DeltaAnnealingSearch
-from ._descent import DescentSearch
-from ._incumbents import Incumbents
 from ._interrupts import uninterrupted
 from ._logits import FloatArray, LogitsLike
-from ._memory import Memory
 from ._random import SeedLike, philox_key
-from ._scoped_annealing import ScopedAnnealingSearch
+from ._record import Expected, Record
+from ._settings import Settings
 from ._state import Fields, read_state, seal
+from ._step import Step, not_waited_for
 from ._vectors import VectorArray
-from .estimators import ControlVariate, Estimator, Exact, LeaveOneOut, Named, learns, resolve_estimator
-from .updates import Annealing, Update, resolve_update
+from .estimators import Estimator
+from .updates import Update
 
 if TYPE_CHECKING:
     from scipy.optimize import OptimizeResult
 
 __all__ = ["Expected", "Optimizer"]
 
-MOST_PROPOSALS = 20
-# So many steps fit into a small budget.
-LEAST_STEPS = 1000
-# Of a step of a noisy objective, two vectors were evaluated before.
-LEAST_NOISY_PROPOSALS = 10
-# Draws from the final distribution, but no more than this share of the budget.
+# Draws from the final distribution, but no more than this share of the evaluations.
 FINAL_DRAWS, FINAL_SHARE = 20, 0.05
 # Steps that may ask for nothing new, one after another; and twice what is needed for all changes of a vector.
 SILENT_STEPS = 1000
 # Values of this size can be added and squared.
 LARGEST_VALUE = 1e100
-
-
-class Expected(NamedTuple):
-    """An estimate of E[f] under the final distribution."""
-
-    value: float
-    standard_error: float
-
-
-class _Search(Protocol):
-    """What goes from values to new vectors. Lower values are better."""
-
-    ARRAYS: ClassVar[Fields]
-
-    @property
-    def logits(self) -> FloatArray:
-        """Of the distribution, flat."""
-
-    def propose(self, step: int, used: int, limit: int | None, generator: np.random.Generator) -> VectorArray:
-        """Vectors whose values the step needs. Depends on nothing but the state and the arguments."""
-
-    def update(self, values: FloatArray, used: int) -> None:
-        """Take their values into account."""
-
-    def state(self) -> dict[str, Any]:
-        """All that must be kept, as arrays, which nothing changes in place."""
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Take up what `state` gave."""
-
-
-class _Step:
-    """A step whose values are being waited for."""
-
-    variable: int | None = None  # the one whose categories all are asked for, where it is not whole vectors
-
-    def __init__(self, keys: list[bytes], asked: VectorArray, asked_keys: list[bytes], *, final: bool) -> None:
-        self.keys = keys
-        self.asked = asked
-        self.asked_keys = asked_keys
-        self.rows = {key: i for i, key in enumerate(asked_keys)}
-        self.values = np.full(len(asked), np.nan)
-        self.terms = np.empty((len(asked), 0))
-        self.final = final
-        self.complete = True  # whether all that the step needs is asked for
 
 
 class Optimizer:
@@ -139,7 +85,8 @@ class Optimizer:
     scopes : sequence of T sequences of int, optional
         For `Annealing` of a sum of T terms that is not noisy: the variables that each term touches. Then the
         terms are told, (M, T), in the place of values. A step asks for one vector, which changes many variables
-        of which no two share a term: one evaluation says what each of the changes does.
+        of which no two share a term: one evaluation says what each of the changes does. The best vector so far
+        may then be one whose terms are known from several others; within 20 steps it is asked for itself.
     by_variable : bool
         For `Annealing` of an f that is not noisy and gives at once, at about the price of one vector, the values
         of all categories of a variable, the other variables as they are. A step asks for one vector, and for all
@@ -181,70 +128,29 @@ class Optimizer:
         by_variable: bool = False,
         rng: SeedLike = None,
     ) -> None:
-        sizes = check_categories(n_categories)
-        logits = check_start(logits0, sizes)
-        self._categories = Categories(sizes, logits > -np.inf)
         self._maxfev = None if maxfev is None else check_integer(maxfev, "maxfev", 1)
         self._maxiter = None if maxiter is None else check_integer(maxiter, "maxiter", 1)
         self._target = None if target is None else check_real(target, "target")
-        for value, name in ((noisy, "noisy"), (maximize, "maximize"), (by_variable, "by_variable")):
-            if not isinstance(value, bool):
-                raise TypeError(f"{name} must be True or False; got {value!r}")
-        self._noisy = noisy
-        self._sign = -1.0 if maximize else 1.0
-        update = resolve_update(optimizer)
-        self._n = _number_of_proposals(n_proposals, self._maxfev, noisy=noisy)
-        checked_scopes = _check_scopes(scopes, sizes.size, update, noisy=noisy)
-        self._n_terms = None if checked_scopes is None else len(checked_scopes)
-        if by_variable and (noisy or scopes is not None or not isinstance(update, Annealing)):
-            raise ValueError(
-                "by_variable must be False unless the optimizer is Annealing, f is not noisy and scopes are None"
-            )
-        self._delta: DeltaAnnealingSearch | None = None
-        self._search: _Search
-        if isinstance(update, Annealing):
-            if estimator is not None:
-                raise ValueError("estimator must be None for the optimizer Annealing, which follows no gradient")
-            resolved = None
-            if by_variable:
-                self._search = self._delta = DeltaAnnealingSearch(update, self._categories, logits)
-            elif checked_scopes is None:
-                self._search = AnnealingSearch(update, self._categories, logits, n=self._n, noisy=noisy)
-            else:
-                self._search = ScopedAnnealingSearch(update, self._categories, logits, checked_scopes)
-        else:
-            resolved = _gradient_estimator(estimator, n_proposals, self._n)
-            self._search = DescentSearch(update, self._categories, logits, estimator=resolved)
-        self._keeps_state = resolved is None or not learns(resolved)
-        self._settings = repr(
-            (
-                update,
-                resolved,
-                self._n,
-                noisy,
-                maximize,
-                checked_scopes,
-                by_variable,
-                sizes.tolist(),
-                logits.tolist(),
-            )
+        self._settings = settings = Settings(
+            n_categories,
+            logits0,
+            estimator,
+            optimizer,
+            n_proposals,
+            self._maxfev,
+            scopes,
+            noisy=noisy,
+            maximize=maximize,
+            by_variable=by_variable,
         )
+        self._categories = settings.categories
+        self._sign = -1.0 if maximize else 1.0
+        self._n_terms = None if settings.scopes is None else len(settings.scopes)
         self._key = int(philox_key(rng))
-        self._exhausted_at = None if noisy else self._categories.n_vectors
-        if by_variable:  # one question tells all of one variable; of more they are not counted
-            free = int((self._categories.choices > 1).sum())
-            self._exhausted_at = free + 1 if free < 2 else None
-        self._memory = Memory(sizes.size)
-        self._incumbents = Incumbents(self._memory, noisy=noisy)
-        self._nfev = 0
-        self._nit = 0
-        self._n_steps = 0  # with those that asked for nothing
-        self._stalled = False
-        self._finished = False
-        self._expected: Expected | None = None
-        self._worst = -np.inf
-        self._history = array("d")  # the five numbers of each step
-        self._step: _Step | None = None
+        self._search = settings.search()
+        self._delta = self._search if isinstance(self._search, DeltaAnnealingSearch) else None
+        self._record = Record(self._categories, noisy=noisy)
+        self._step: Step | None = None
         self._before = self._search.state()
 
     def __repr__(self) -> str:
@@ -253,7 +159,8 @@ class Optimizer:
     @property
     def nfev(self) -> int:
         """Values told so far."""
-        return self._nfev + (0 if self._step is None else int(np.count_nonzero(~np.isnan(self._step.values))))
+        waiting = 0 if self._step is None else int(np.count_nonzero(~np.isnan(self._step.values)))
+        return self._record.nfev + waiting
 
     @property
     def maxfev(self) -> int | None:
@@ -263,12 +170,12 @@ class Optimizer:
     @property
     def maximize(self) -> bool:
         """Whether the highest value is looked for."""
-        return self._sign < 0
+        return self._settings.maximize
 
     def worst(self, values: FloatArray) -> float:
         """The worst of some values and of all told in finished steps: for vectors that have none."""
         signed = self._sign * values
-        known = max(self._worst, float(signed.max()) if signed.size else -np.inf)
+        known = max(self._record.worst, float(signed.max()) if signed.size else -np.inf)
         if not np.isfinite(known):
             raise ValueError("objective must have a value for at least one of the vectors of the first step")
         return self._sign * known
@@ -291,8 +198,7 @@ class Optimizer:
     @property
     def last(self) -> tuple[int, int, float, float, float]:
         """The last entry of the history: iteration, nfev, best, mean and entropy."""
-        iteration, nfev, best, mean, entropy = self._history[-5:] or (0, 0, np.nan, np.nan, np.nan)
-        return int(iteration), int(nfev), best, mean, entropy
+        return self._record.last
 
     @uninterrupted()
     def ask(self, n: int | None = None) -> VectorArray:
@@ -352,29 +258,12 @@ class Optimizer:
             raise ValueError(
                 f"values must not be larger than {LARGEST_VALUE:g} in size; values[{i}] has {sizes[i]}"
             )
-        keys = self._memory.keys(vectors)
-        rows = {} if self._step is None else self._step.rows
-        places = np.array([rows.get(key, -1) for key in keys], np.int64)
-        if self._step is None or (places < 0).any():
-            known = places >= 0
-        else:
-            # A hash says which vector it must be.
-            known = (self._step.asked[places] == vectors).all(axis=1)
-        if not known.all() or self._step is None:
-            if not len(vectors):
-                return
-            i = int(known.argmin())
-            raise ValueError(
-                "actions must be vectors that ask() gave and whose values are still to be told; "
-                f"actions[{i}] = {_shown(vectors[i])} is not one"
-            )
-        told = ~np.isnan(self._step.values[places])
-        if told.any():
-            i = int(told.argmax())
-            raise ValueError(f"actions[{i}] = {_shown(vectors[i])} was told before")
-        if len(set(keys)) < len(keys):
-            raise ValueError("actions must be distinct; got the same vector twice")
-        if self._delta is not None and self._step.variable is not None and len(vectors):
+        if not len(vectors):
+            return
+        if self._step is None:
+            raise not_waited_for(vectors, 0)
+        places = self._step.places(vectors, self._record.memory.keys(vectors))
+        if self._delta is not None and self._step.variable is not None:
             largest = float(np.abs(terms[:, self._available(self._step.variable)]).max())
             own, before = terms[:, vectors[0, self._step.variable]], np.array([self._sign * self._delta.value])
             check_own(own, before, largest, [self._step.variable], vectors, "values")
@@ -398,7 +287,7 @@ class Optimizer:
             i, c = np.argwhere(bad)[0]
             raise ValueError(
                 f"values must be finite; got {answer[i, c]} for category {c} of variable {k} in "
-                f"{_shown(vectors[i])}"
+                f"{shown(vectors[i])}"
             )
         return answer, self._sign * np.where(self._available(k), self._sign * answer, np.inf).min(axis=1)
 
@@ -419,100 +308,128 @@ class Optimizer:
             i = int(bad.argmax())
             raise ValueError(
                 "actions must be categories from 0 on, below n_categories; "
-                f"actions[{i}] = {_shown(array[i])} is not"
+                f"actions[{i}] = {shown(array[i])} is not"
             )
         return array.astype(np.int32)
 
+    def finish(self) -> None:
+        """Let the next step, after the one that is waited for, be draws from the distribution.
+
+        For `Optimizer.result` to have an estimate ``expected`` where a run is to be stopped before maxfev or
+        maxiter. There are up to 20 draws, no more than 5% of the evaluations so far: `ask` gives those that are
+        new, or none if all were evaluated before or these would be fewer than two. After them the search goes on.
+        """
+        self._record.ending = True
+
+    @property
+    def n_draws(self) -> int:
+        """How many draws there would be after `finish`; less than two are none."""
+        left = np.inf if self._maxfev is None else self._maxfev - self.nfev
+        return int(min(FINAL_DRAWS, FINAL_SHARE * self.nfev, left))
+
     def _begin_step(self) -> None:
         """The next step that asks for something."""
-        for _ in range(SILENT_STEPS + 2 * self._categories.n_changes // self._n):
+        for _ in range(SILENT_STEPS + 2 * self._categories.n_changes // self._settings.n):
             if self._is_spent():
                 return
-            step = self._propose_step()
+            step, ending = self._propose_step(), self._record.ending
             if len(step.asked):
                 step.terms = np.full((len(step.asked), self._width(step)), np.nan)
                 self._step = step
                 return
             self._finish_step(step)
-        self._stalled = True
+            if ending:
+                return
+        self._record.stalled = True
 
-    def _width(self, step: _Step) -> int:
+    def _width(self, step: Step) -> int:
         """How many numbers are told of a vector, beside or in the place of f."""
         return self._n_terms or 0 if step.variable is None else int(self._categories.sizes[step.variable])
 
-    def _propose_step(self) -> _Step:
+    def _propose_step(self) -> Step:
+        record = self._record
         self._before = self._search.state()
-        # A stream of its own for each step: what must be kept of the generator is its number.
-        generator = np.random.Generator(np.random.Philox(key=self._key, counter=[0, 0, 0, self._n_steps]))
-        final = not self._finished and self._is_last()
+        generator = self._generator(0)
+        n_final = self._n_final()
+        final = n_final >= 2 or record.ending
         if final:
-            probabilities = self._categories.softmax(self._search.logits)
-            vectors = self._categories.draw(probabilities, self._n_final(), generator)
+            n_final = n_final if n_final >= 2 else 0
+            vectors = self._categories.draw(self._categories.softmax(self._logits()), n_final, generator)
         else:
-            vectors = self._search.propose(self._n_steps, self._nfev, self._maxfev, generator)
-        keys = self._memory.keys(vectors)
+            vectors = self._search.propose(record.n_steps, record.nfev, self._maxfev, generator)
+            best = self._best()
+            if self._search.ended is not None and best is not None:
+                record.keep(self._search.ended, best[0])
+        keys = record.memory.keys(vectors)
         if not final and self._delta is not None and self._delta.variable is not None:
-            step = _Step(keys, vectors, keys, final=False)
+            step = Step(keys, vectors, keys, final=False)
             step.variable = self._delta.variable
             return step
         rows: dict[bytes, int] = {}
         for i, key in enumerate(keys):
-            if self._noisy or key not in self._memory:
+            if record.noisy or key not in record.memory:
                 rows.setdefault(key, i)
         asked, asked_keys = vectors[list(rows.values())], list(rows)
-        if self._noisy and len(self._incumbents):
-            again = self._incumbents.lowest[None]
-            (key,) = self._memory.keys(again)
+        if record.noisy and len(record.incumbents) and len(vectors):
+            again = record.incumbents.lowest[None]
+            (key,) = record.memory.keys(again)
             if key not in rows:
                 asked, asked_keys = np.concatenate([asked, again]), [*asked_keys, key]
-        step = _Step(keys, asked, asked_keys, final=final)
-        if self._maxfev is not None and len(asked) > self._maxfev - self._nfev:
-            most = self._maxfev - self._nfev
-            step = _Step(keys, asked[:most], asked_keys[:most], final=final)
-            step.complete = all(key in step.rows or key in self._memory for key in keys)
+        step = Step(keys, asked, asked_keys, final=final)
+        if self._maxfev is not None and len(asked) > self._maxfev - record.nfev:
+            most = self._maxfev - record.nfev
+            step = Step(keys, asked[:most], asked_keys[:most], final=final)
+            step.complete = all(key in step.rows or key in record.memory for key in keys)
         return step
 
-    def _finish_step(self, step: _Step) -> None:
+    def _generator(self, purpose: int) -> np.random.Generator:
+        """A stream of its own for each step: what must be kept of the generator is its number."""
+        counter = [0, 0, purpose, self._record.n_steps]
+        return np.random.Generator(np.random.Philox(key=self._key, counter=counter))
+
+    def _finish_step(self, step: Step) -> None:
+        record = self._record
         if step.variable is not None:
             told = np.where(self._available(step.variable), step.terms, np.inf)
             step.asked[:, step.variable] = told.argmin(axis=1)
-            step.asked_keys = self._memory.keys(step.asked)
-        for key, vector, value in zip(step.asked_keys, step.asked, step.values.tolist(), strict=True):
-            if self._noisy or key not in self._memory:
-                self._incumbents.add(key, vector, value)
-        self._worst = max([self._worst, *step.values.tolist()])
-        self._nfev += len(step.asked)
-        self._n_steps += 1
+            step.asked_keys = record.memory.keys(step.asked)
+        record.add(step.asked, step.asked_keys, step.values)
         self._step = None
-        if step.complete:
-            if step.final:
-                values = self._memory.means(step.keys)
-                self._finished = True
-                error = float(values.std(ddof=1) / np.sqrt(values.size))
-                self._expected = Expected(self._sign * float(values.mean()), error)
-            else:
+        if step.final:
+            if step.complete and step.keys:
+                record.expected = record.expect(step.keys)
+            record.finished |= step.complete and not record.ending
+            record.ending = False
+        else:
+            if not record.finished:
+                record.expected = None  # of a distribution of before
+            if step.complete:
                 takes_values = self._n_terms is None and step.variable is None
-                self._search.update(self._memory.means(step.keys) if takes_values else step.terms, self._nfev)
+                values = record.memory.means(step.keys) if takes_values else step.terms
+                self._search.update(values, record.nfev)
         self._before = self._search.state()
-        if len(step.asked):
-            self._nit += 1
-            best, mean = self._incumbents.best()[1], float(step.values.mean())
+        best = self._best()
+        if len(step.asked) and best is not None:
             entropy = self._entropy(self._categories.softmax(self._search.logits))
-            self._history.extend((self._nit, self._nfev, self._sign * best, self._sign * mean, entropy))
+            record.note(self._sign * best[1], self._sign * float(step.values.mean()), entropy)
 
     def _entropy(self, probabilities: FloatArray) -> float:
         positive = probabilities[probabilities > 0.0]
         return -float((positive * np.log(positive)).sum())
 
     def _n_final(self) -> int:
-        if self._maxfev is None:
+        """How many draws from the distribution are to come next; less than two are none."""
+        record = self._record
+        if record.ending:
+            return self.n_draws
+        if record.finished:
             return 0
-        return min(FINAL_DRAWS, int(FINAL_SHARE * self._maxfev), self._maxfev - self._nfev)
-
-    def _is_last(self) -> bool:
-        """Whether it is time to draw from the final distribution."""
-        n = self._n_final()
-        return self._maxfev is not None and n >= 2 and self._maxfev - self._nfev <= n + self._n
+        if self._maxfev is not None:
+            left = self._maxfev - record.nfev
+            n = min(FINAL_DRAWS, int(FINAL_SHARE * self._maxfev), left)
+            if left <= n + self._settings.n:
+                return n
+        return self.n_draws if self._maxiter is not None and record.nit == self._maxiter - 1 else 0
 
     def _is_spent(self) -> bool:
         """Whether nothing more may be asked for."""
@@ -535,22 +452,30 @@ class Optimizer:
                 reasons["target"] = self._sign * best[1]
         if self._maxfev is not None and self.nfev >= self._maxfev:
             reasons["maxfev"] = self.nfev
-        if self._maxiter is not None and self._nit >= self._maxiter:
-            reasons["maxiter"] = self._nit
-        if self._exhausted_at is not None and self.nfev >= self._exhausted_at:
+        if self._maxiter is not None and self._record.nit >= self._maxiter:
+            reasons["maxiter"] = self._record.nit
+        if self.nfev >= self._settings.exhausted_at:
             reasons["exhausted"] = self.nfev
-        if self._stalled:
-            reasons["stalled"] = self._n_steps
+        if self._record.stalled:
+            reasons["stalled"] = self._record.n_steps
         return reasons
 
     def _best(self) -> tuple[VectorArray, float] | None:
-        """The best vector, also of a step that is not finished."""
-        best = self._incumbents.best() if len(self._incumbents) else None
-        if self._step is not None and not np.isnan(self._step.values).all() and not (self._noisy and best):
-            i = int(np.nanargmin(self._step.values))
-            if best is None or self._step.values[i] < best[1]:
-                return self._step.asked[i], float(self._step.values[i])
-        return best
+        """The best vector, also of a step that is not finished, or known without having been evaluated."""
+        best = self._record.best()
+        step = self._step
+        if step is not None and not np.isnan(step.values).all() and not (self._record.noisy and best):
+            i = int(np.nanargmin(step.values))
+            if best is None or step.values[i] < best[1]:
+                best = step.asked[i], float(step.values[i])
+        known = self._search.known
+        return known if known is not None and (best is None or known[1] < best[1]) else best
+
+    def _logits(self) -> FloatArray:
+        """Of the distribution to report, flat."""
+        best = self._best()
+        logits = self._search.logits
+        return logits if best is None else self._record.reported(logits, best[0])
 
     @property
     def result(self) -> OptimizeResult:
@@ -559,14 +484,18 @@ class Optimizer:
         Attributes
         ----------
         x : ndarray of int32, shape (K,), or None
-            The best vector seen; where f is noisy that with the lowest mean plus two standard errors.
+            The best vector seen; where f is noisy that with the lowest mean plus two standard errors. With scopes
+            it may be one whose terms are all known from other vectors.
         fun : float
             Its value, or the mean of its values; nan before the first.
         logits, probabilities : ndarray of shape (K, C) or list of arrays
-            Of the distribution.
+            Of the distribution: that of the search, or, where it began anew, one that it ended with before, if x
+            is likelier under that.
         expected : Expected or None
-            E[f] under the final distribution, as (value, standard_error), from up to 20 draws which are made just
-            before maxfev is reached; None without a maxfev, or before.
+            E[f] under this distribution, as (value, standard_error), from up to 20 draws. They are evaluated as
+            the last step before maxfev, or of maxiter, and after `finish`, if 5% of the evaluations are at least
+            two. At any other time it is there if f is not noisy and 20 draws were all evaluated before, so that
+            they cost nothing, as always where all vectors were; else None.
         nfev : int
             Evaluations; distinct vectors unless f is noisy.
         nit : int
@@ -581,28 +510,34 @@ class Optimizer:
             "iteration", "nfev", "best", "mean" of the step, "entropy" of the distribution: one entry a step.
         """
         best = self._best()
-        logits = self._search.logits
+        logits = self._logits()
+        probabilities = self._categories.softmax(logits)
+        expected = self._record.expected or self._expected_of_known(probabilities)
+        if expected is not None:
+            expected = expected._replace(value=self._sign * expected.value)
         status, message = self._status()
-        columns = np.array(self._history).reshape(-1, 5).T
-        names = ("iteration", "nfev", "best", "mean", "entropy")
-        history = dict(zip(names, columns, strict=True))
-        for name in ("iteration", "nfev"):
-            history[name] = history[name].astype(np.int64)
         from scipy.optimize import OptimizeResult  # here, as it takes long to import
 
         return OptimizeResult(  # type: ignore[call-arg]
             x=None if best is None else best[0].copy(),
             fun=np.nan if best is None else self._sign * best[1],
             logits=self._categories.shaped(logits.copy()),
-            probabilities=self._categories.shaped(self._categories.softmax(logits)),
-            expected=self._expected,
+            probabilities=self._categories.shaped(probabilities),
+            expected=expected,
             nfev=self.nfev,
-            nit=self._nit,
+            nit=self._record.nit,
             success=status == 0 or (status in (1, 2, 3) and self._target is None),
             status=status,
             message=message,
-            history=history,
+            history=self._record.history(),
         )
+
+    def _expected_of_known(self, probabilities: FloatArray) -> Expected | None:
+        """From draws that cost nothing, as all were evaluated before."""
+        if self._record.noisy or not self._record.nit:
+            return None
+        keys = self._record.memory.keys(self._categories.draw(probabilities, FINAL_DRAWS, self._generator(1)))
+        return self._record.expect(keys) if all(key in self._record.memory for key in keys) else None
 
     def _status(self) -> tuple[int, str]:
         reasons = self.stop()
@@ -632,30 +567,23 @@ class Optimizer:
             For estimators that keep what they learn to themselves: `ControlVariate`, and `Reinforce` with a
             `Baseline`.
         """
-        if not self._keeps_state:
+        if not self._settings.keeps_state:
             raise TypeError("state_dict() cannot keep what a ControlVariate or a Baseline has learnt")
-        hashes, totals, counts = self._memory.arrays()
         step = self._step
-        none = np.empty((0, self._categories.n_variables), np.int32)
-        expected = self._expected or (np.nan, np.nan)
         state: dict[str, Any] = {
             "key": np.array(self._key, np.uint64),
-            "counts": np.array(
-                [self._nfev, self._nit, self._n_steps, self._stalled, self._finished, step is not None], np.int64
-            ),
-            "expected": np.array([*expected, self._worst], np.float64),
-            "history": np.array(self._history).reshape(-1, 5),
-            "maxfev": np.array(-1 if self._maxfev is None else self._maxfev, np.int64),
-            "memory_hashes": hashes,
-            "memory_totals": totals,
-            "memory_counts": counts,
-            "asked": none if step is None else step.asked,
+            "limits": self._limits(),
+            "asked": np.empty((0, self._categories.n_variables), np.int32) if step is None else step.asked,
             "told": np.empty(0) if step is None else step.values,
             "told_terms": np.empty((0, self._n_terms or 0)) if step is None else step.terms,
+            **self._record.arrays(),
+            **{f"search_{name}": array for name, array in self._before.items()},
         }
-        state |= {f"incumbents_{name}": a for name, a in self._incumbents.state(none.shape[1]).items()}
-        state |= {f"search_{name}": array for name, array in self._before.items()}
-        return seal(state, self._settings)
+        return seal(state, repr(self._settings))
+
+    def _limits(self) -> NDArray[np.int64]:
+        """Those that the last steps are planned by."""
+        return np.array([-1 if limit is None else limit for limit in (self._maxfev, self._maxiter)], np.int64)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a state, bit for bit as the run that it was taken from would have.
@@ -675,25 +603,19 @@ class Optimizer:
         TypeError, ValueError
             If this is not the state of an Optimizer with these settings, or is damaged. Nothing is changed then.
         """
-        if not self._keeps_state:
+        if not self._settings.keeps_state:
             raise TypeError("load_state_dict() cannot give a ControlVariate or a Baseline what it had learnt")
         lengths = {"T": self._n_terms or 0, "K": self._categories.n_variables, "N": self._categories.total}
         fields: Fields = {
             "key": (np.uint64, ""),
-            "counts": (np.int64, 6),
-            "expected": (np.float64, 3),
-            "history": (np.float64, "H5"),
-            "maxfev": (np.int64, ""),
-            "memory_hashes": (np.uint64, "M2"),
-            "memory_totals": (np.float64, "M"),
-            "memory_counts": (np.int64, "M"),
+            "limits": (np.int64, 2),
             "asked": (np.int32, "AK"),
             "told": (np.float64, "A"),
             "told_terms": (np.float64, "AW"),
-            **{f"incumbents_{name}": field for name, field in Incumbents.ARRAYS.items()},
+            **Record.ARRAYS,
             **{f"search_{name}": field for name, field in self._search.ARRAYS.items()},
         }
-        arrays = read_state(state, fields, lengths, self._settings)
+        arrays = read_state(state, fields, lengths, repr(self._settings))
         before = dict(self.__dict__)
         search_before = self._search.state()
         try:
@@ -709,28 +631,21 @@ class Optimizer:
                 least = -1 if name.startswith("search_") else 0
                 if ((entries < least) | (entries >= self._categories.sizes)).any():
                     raise ValueError(f"{name} are not vectors")
-        memory = Memory(self._categories.n_variables)
-        memory.restore(arrays["memory_hashes"], arrays["memory_totals"], arrays["memory_counts"])
-        self._memory = memory
-        self._incumbents = Incumbents(memory, noisy=self._noisy)
-        self._incumbents.restore(_part(arrays, "incumbents_"))
+        self._record = Record(self._categories, noisy=self._settings.noisy)
+        self._record.restore(arrays)
         self._key = int(arrays["key"])
-        self._nfev, self._nit, self._n_steps, stalled, finished, waiting = arrays["counts"].tolist()
-        self._stalled, self._finished = bool(stalled), bool(finished)
-        value, error, self._worst = arrays["expected"].tolist()
-        self._expected = None if np.isnan(value) else Expected(value, error)
-        self._history = array("d", arrays["history"].ravel().tolist())
         self._step = None
-        self._search.restore(_part(arrays, "search_"))
+        self._search.restore({name: arrays[f"search_{name}"] for name in self._search.ARRAYS})
         self._before = self._search.state()
-        maxfev, planned = self._maxfev, int(arrays["maxfev"])
-        if waiting:
-            self._maxfev = None if planned < 0 else planned
+        limits = self._maxfev, self._maxiter
+        moved = not np.array_equal(arrays["limits"], self._limits())
+        if len(arrays["asked"]):
+            self._maxfev, self._maxiter = (None if limit < 0 else limit for limit in arrays["limits"].tolist())
             self._resume_step(arrays["asked"], arrays["told"], arrays["told_terms"])
-            self._maxfev = maxfev
-        if planned != (-1 if maxfev is None else maxfev):
+            self._maxfev, self._maxiter = limits
+        if moved:
             # The end is elsewhere, and what was drawn for it is not from the final distribution.
-            self._finished, self._expected = False, None
+            self._record.finished, self._record.expected = False, None
             if self._step is not None and self._step.final:
                 self._step.complete = False
 
@@ -743,54 +658,3 @@ class Optimizer:
             raise ValueError("other numbers were to be told")
         step.values, step.terms = told.copy(), terms.copy()
         self._step = step
-
-
-def _part(arrays: dict[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
-    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
-
-
-def _number_of_proposals(n: int | None, maxfev: int | None, *, noisy: bool) -> int:
-    if n is not None:
-        return check_integer(n, "n_proposals", 1)
-    if maxfev is None:
-        return MOST_PROPOSALS
-    return min(MOST_PROPOSALS, max(LEAST_NOISY_PROPOSALS if noisy else 1, maxfev // LEAST_STEPS))
-
-
-def _check_scopes(scopes: Any, n_variables: int, update: Update, *, noisy: bool) -> Scopes | None:
-    if scopes is None:
-        return None
-    if noisy or not isinstance(update, Annealing):
-        raise ValueError("scopes must be None unless the optimizer is Annealing and f is not noisy")
-    checked = check_scopes(scopes)
-    for t, scope in enumerate(checked):
-        if any(k >= n_variables for k in scope):
-            raise ValueError(
-                f"scopes must name variables below {n_variables}, from 0 on; scopes[{t}] is {list(scope)}"
-            )
-    return checked
-
-
-def _gradient_estimator(estimator: Estimator | str | None, n_proposals: int | None, n: int) -> Estimator:
-    if estimator is None:
-        return LeaveOneOut(max(2, n)) if n_proposals is not None else LeaveOneOut(MOST_PROPOSALS)
-    if n_proposals is not None:
-        raise ValueError("n_proposals must be None where an estimator is given, which decides it")
-    resolved = resolve_estimator(estimator)
-    if not isinstance(resolved, Named | Exact | ControlVariate):
-        raise ValueError(
-            f"estimator must need values of f alone, and must not be Auto; got {type(resolved).__name__}"
-        )
-    return resolved
-
-
-def check_real(value: Any, name: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-        raise TypeError(f"{name} must be a number; got {value!r}")
-    if np.isnan(value):
-        raise ValueError(f"{name} must not be nan")
-    return float(value)
-
-
-def _shown(vector: Any) -> str:
-    return np.array2string(np.asarray(vector), threshold=20, max_line_width=10_000)

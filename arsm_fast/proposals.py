@@ -25,7 +25,7 @@ from ._joint_sets import JointSets
 from ._learnt_baseline import LearntBaseline
 from ._local import LocalPairs, LocalSums
 from ._logits import FloatArray, Logits, LogitsLike, check_logits
-from ._moments import Moments
+from ._moments import Moments, Partial
 from ._noise import NOT_GIVEN, Noise
 from ._one_variable import OneVariable
 from ._random import SeedLike, philox_key
@@ -51,6 +51,7 @@ from .estimators import (
     Reinforce,
     ScopedLeaveOneOut,
     UnorderedSet,
+    learns,
     resolve_estimator,
 )
 from .kernels import draws
@@ -63,7 +64,7 @@ __all__ = ["GradientEstimate", "Proposal", "Share", "propose"]
 BATCH_ACTIONS = 2**24
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Share:
     """Which samples an estimate is from that is to be combined with others: first, ..., stop - 1 of n_samples."""
 
@@ -74,6 +75,8 @@ class Share:
     key: int
     logits: str
     """A digest."""
+    partial: Partial | None = None
+    """What the gradient from all samples needs of these."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,7 +214,9 @@ class Proposal:
         """The estimate in the user's shapes, from what the method made of the values."""
         value = moments.value if self._logits.batched else float(moments.value[0])
         estimate = finish(self._logits, moments, value, self._n_samples, self.n_evaluations, exact=self._exact)
-        return replace(estimate, share=self._share)
+        if self._share is None:
+            return estimate
+        return replace(estimate, share=replace(self._share, partial=moments.partial))
 
 
 class _Rows:
@@ -409,20 +414,16 @@ def _why_no_shares(estimator: Estimator | Auto, logits: Logits) -> str:
     """Why an estimator's samples cannot be drawn apart; empty where they can."""
     if isinstance(estimator, Exact):
         return "which draws no samples"
-    if isinstance(estimator, ControlVariate):
-        return "whose surrogate learns from all"
-    if isinstance(estimator, Reinforce) and isinstance(estimator.baseline, Baseline):
-        return "whose baseline learns from all"
-    if isinstance(estimator, Auto):
-        return "which chooses by all"
+    if learns(estimator):
+        return "which learns from all samples"
     several = isinstance(estimator, UnorderedSet) and logits.n_variables > 1
-    if several or isinstance(estimator, CARMS | GumbelSoftmax | REBAR | RELAX | MuProp):
+    if several or isinstance(estimator, CARMS | GumbelSoftmax | REBAR | MuProp):
         return "whose noise is not all addressed by samples"
     return ""
 
 
 def make_method(
-    logits: Logits, estimator: Estimator, n_samples: int, noise: Any, rng: SeedLike, first: int = 0
+    logits: Logits, estimator: Estimator, n_samples: int, noise: Any, rng: SeedLike, first: int | None = None
 ) -> Method:
     """The method that carries out an estimator, on the generator's samples from number first on."""
     if isinstance(estimator, Exact):
@@ -475,7 +476,7 @@ def make_method(
                 "scopes must be given where there is no objective to have them: ScopedLeaveOneOut(scopes=...)"
             )
         given = NOT_GIVEN if noise is None else check_noise(noise, logits, (n_samples, estimator.n))
-        settings = Noise(philox_key(rng), n_samples, given, first=first * estimator.n)
+        settings = Noise(philox_key(rng), n_samples, given, first=first, draws=estimator.n)
         return ScopedDraws(logits, settings, estimator.n, cast(Scopes, estimator.scopes))
     leading: tuple[int, ...] = (n_samples,)
     kind, n_draws = draws.AR, 1
@@ -488,14 +489,14 @@ def make_method(
         if not isinstance(estimator.baseline, Baseline):
             baseline = _check_baseline(estimator.baseline, logits.n_problems)
     given = NOT_GIVEN if noise is None else check_noise(noise, logits, leading)
-    settings = Noise(philox_key(rng), n_samples, given, first=first * n_draws)
+    settings = Noise(philox_key(rng), n_samples, given, first=first, draws=n_draws)
     if isinstance(estimator, Reinforce) and isinstance(estimator.baseline, Baseline):
         return LearntBaseline(logits, settings, estimator.baseline)
     return Draws(logits, settings, kind, n_draws=n_draws, baseline=baseline)
 
 
 def _swap_method(
-    logits: Logits, estimator: ARS | ARSM, n_samples: int, noise: Any, rng: SeedLike, first: int
+    logits: Logits, estimator: ARS | ARSM, n_samples: int, noise: Any, rng: SeedLike, first: int | None
 ) -> Method:
     given = NOT_GIVEN if noise is None else check_noise(noise, logits, (n_samples,))
     if isinstance(estimator, ARS):
@@ -527,12 +528,12 @@ def _local_method(
     n_samples: int,
     noise: Any,
     rng: SeedLike,
-    first: int,
+    first: int | None,
 ) -> Method:
     independent = isinstance(estimator, LocalPair) and estimator.replacement
     leading = (n_samples, 2) if independent else (n_samples,)
     given = NOT_GIVEN if noise is None else check_noise(noise, logits, leading)
-    settings = Noise(philox_key(rng), n_samples, given, first=2 * first if independent else first)
+    settings = Noise(philox_key(rng), n_samples, given, first=first, draws=2 if independent else 1)
     if isinstance(estimator, LocalPair):
         return LocalPairs(logits, settings, distinct=not independent)
     longest = int(logits.sizes.max())

@@ -137,6 +137,11 @@ class Workers:
         """Whether the value of a row that raises an exception is nan."""
         return self._skip
 
+    @property
+    def is_local(self) -> bool:
+        """Whether the objective is called in this process, with whole batches."""
+        return self._map is map and self._n_pieces == 1
+
     def __call__(self, actions: ArrayLike) -> FloatArray:
         """Evaluate a batch of vectors."""
         self._actions = _check_actions(actions)
@@ -347,4 +352,8 @@ def _check_actions(actions: ArrayLike) -> NDArray[np.int32]:
         raise ValueError(
             f"actions must be an array of integers of shape (M, K); got shape {array.shape} of {array.dtype}"
         )
+    limits = np.iinfo(np.int32)
+    outside = (array < limits.min) | (array > limits.max)
+    if outside.any():
+        raise ValueError(f"actions must be numbers of int32, up to {limits.max} in size; got {array[outside][0]}")
     return np.ascontiguousarray(array, np.int32)

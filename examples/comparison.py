@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from drawing import new_figure
 from images import Images, load_images
 from networks import ActionArray, Adam, FloatArray
 from numpy.typing import NDArray
@@ -277,14 +278,7 @@ def evaluations_a_step(trace: Trace) -> float:
 
 def plot(traces: Sequence[Trace], titles: Sequence[str], path: str) -> None:
     """The last score and the variance of the gradient, against seconds and against evaluations."""
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise SystemExit('--plot needs matplotlib: pip install "arsm-fast[examples]"') from None
-    figure = Figure(figsize=(11, 7), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes: Any = figure.subplots(2, 2)
+    figure, axes = new_figure((11, 7), 2, 2)
     for i, axis in enumerate(("seconds", "evaluations")):
         for trace in traces:
             x = [getattr(point, axis) for point in trace.curve]

@@ -13,16 +13,11 @@ from pathlib import Path
 import numpy as np
 import other_optimizers
 import problems
+from drawing import new_figure
 
 import arsm_fast
 
-PROBLEMS = {
-    "NK": problems.NKLandscape,
-    "Potts": problems.Potts,
-    "torus": problems.TorusMaxCut,
-    "pest": problems.PestControl,
-    "sensors": problems.SensorPlacement,
-}
+PROBLEMS = problems.BLACK_BOXES
 METHODS = ("annealing", "natural", "adam", "momentum", "gradient")
 OTHERS = ("random search", "hill climbing")
 SECONDS_BETWEEN_SAVES = 1.0
@@ -78,14 +73,7 @@ def compare(problem, name, budget, seed):
 
 def plot(curves, path, title):
     """Draw the best value over the evaluations."""
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise SystemExit('--plot needs matplotlib: pip install "arsm-fast[examples]"') from None
-    figure = Figure(figsize=(7, 4.5), layout="constrained")
-    FigureCanvasAgg(figure)
-    ax = figure.subplots()
+    figure, ax = new_figure((7, 4.5))
     for name, (nfev, best) in curves.items():
         ax.step(nfev, best, where="post", label=name)
     ax.set(xlabel="evaluations", ylabel="best value so far", xscale="log", title=title)

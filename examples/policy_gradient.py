@@ -38,6 +38,7 @@ from typing import Any
 import numba
 import numpy as np
 from classic_control import Acrobot, CartPole, Environment
+from drawing import new_figure
 from networks import Adam, Network, log_softmax
 from numpy.typing import NDArray
 
@@ -360,14 +361,7 @@ def print_table(runs: list[Run], environment: Environment) -> None:
 
 def plot(runs: list[Run], environment: Environment, path: str) -> None:
     """Draw the mean return of the episodes of training against steps."""
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise SystemExit('--plot needs matplotlib: pip install "arsm-fast[examples]"') from None
-    figure = Figure(figsize=(9, 5), layout="constrained")
-    FigureCanvasAgg(figure)
-    ax = figure.subplots()
+    figure, ax = new_figure((9, 5))
     seen: set[str] = set()
     for run in runs:
         steps, _, returns = np.array(run.curve).T

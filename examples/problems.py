@@ -203,3 +203,13 @@ class SensorPlacement:
         information = np.eye(chosen.shape[2]) + np.einsum("mki,mkj->mij", chosen, chosen) / 0.01
         solved = np.linalg.solve(information, np.broadcast_to(self.rows.T, (len(actions), *self.rows.T.shape)))
         return np.linalg.slogdet(information)[1][:, None] + np.log1p((self.rows.T * solved).sum(axis=1) / 0.01)
+
+
+BLACK_BOXES = {
+    "NK": NKLandscape,
+    "Potts": Potts,
+    "torus": TorusMaxCut,
+    "pest": PestControl,
+    "sensors": SensorPlacement,
+}
+"""Those that optimisers are compared on."""

@@ -36,6 +36,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from drawing import new_figure
 from numpy.typing import NDArray
 
 import arsm_fast
@@ -183,14 +184,7 @@ def print_table(traces: list[Trace]) -> None:
 
 
 def plot(traces: list[Trace], path: str) -> None:
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise SystemExit('--plot needs matplotlib: pip install "arsm-fast[examples]"') from None
-    figure = Figure(figsize=(9, 5), layout="constrained")
-    FigureCanvasAgg(figure)
-    ax = figure.subplots()
+    figure, ax = new_figure((9, 5))
     for i, t in enumerate(traces):
         style = {"color": "black", "ls": "--"} if t.name == "true gradient" else {"color": f"C{i}"}
         ax.plot(t.steps, t.probabilities.mean(axis=1), label=t.name, **style)

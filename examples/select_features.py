@@ -44,6 +44,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from drawing import new_figure
 from numpy.typing import ArrayLike, NDArray
 
 import arsm_fast
@@ -356,14 +357,7 @@ def print_table(rows: list[Row]) -> None:
 
 def plot(rows: list[Row], path: str) -> None:
     """Draw the best objective so far over the evaluations."""
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise SystemExit('--plot needs matplotlib: pip install "arsm-fast[examples]"') from None
-    figure = Figure(figsize=(7, 4.5), layout="constrained")
-    FigureCanvasAgg(figure)
-    ax = figure.subplots()
+    figure, ax = new_figure((7, 4.5))
     for row in rows:
         if len(row.history) > 1:
             ax.step(np.arange(1, len(row.history) + 1), row.history, where="post", label=row.method)

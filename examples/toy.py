@@ -37,6 +37,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from drawing import new_figure
 from numpy.typing import NDArray
 
 import arsm_fast
@@ -200,14 +201,7 @@ def print_table(traces: list[Trace], best: float) -> None:
 
 def plot(traces: list[Trace], best: float, path: str) -> None:
     """Draw the four panels of the paper's Figure 1."""
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise SystemExit('--plot needs matplotlib: pip install "arsm-fast[examples]"') from None
-    figure = Figure(figsize=(11, 7), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots(2, 2)
+    figure, axes = new_figure((11, 7), 2, 2)
     panels = [
         ("expected reward", "reward"),
         ("probability of the worst category", "p_first"),

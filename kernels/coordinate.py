@@ -9,7 +9,7 @@ import numpy as np
 
 from ._jit import parallel
 from .merge import swap_row, swap_scratch
-from .moments import add_sample
+from .moments import add_to_tree, take_result, tree_room
 from .noise import LANES, fill_references, noise_row
 from .pairs import mark_pseudo_actions
 from .race import race_scratch, run_race
@@ -97,7 +97,7 @@ def coordinate_entries(
 def coordinate_moments(
     fixed_reference, n_references, key, noise, n_samples, n_variables, inverse_weights, offsets,
     longest, bounds, variable, category, entry_values,
-    first, n_blocks, block_samples, starts, mean, squares, value,
+    begin_sample, first, n_blocks, block_samples, starts, mean, squares, value,
 ):  # fmt: skip
     """Moments of the gradient of blocks of samples; a block is one problem (see moments.merge_blocks)."""
     for i in numba.prange(value.shape[0]):
@@ -111,11 +111,13 @@ def coordinate_moments(
         minima = race_scratch(longest)
         scratch = swap_scratch(longest)
         references = np.empty(n_references, np.int64)
-        value_sum = 0.0
-        first_sample = block * block_samples
-        for sample in range(first_sample, min(n_samples, first_sample + block_samples)):
+        first_sample = begin_sample + block * block_samples
+        n_own = min(n_samples - first_sample, block_samples)
+        room = tree_room(n_own, gradient.shape[0])
+        for sample in range(first_sample, first_sample + n_own):
             item = problem * n_samples + sample
             base = entry_values[bounds[item]]
+            value_sum = 0.0
             entry = bounds[item] + 1
             for k in range(n_variables):
                 row = first_row + k
@@ -136,5 +138,5 @@ def coordinate_moments(
                 )
                 h -= shift
                 value_sum += row_value / n_variables
-            add_sample(gradient, 0.0, sample - first_sample + 1, mean[out], squares[out])
-        value[i] = value_sum
+            add_to_tree(gradient, value_sum, sample - first_sample, n_own, room)
+        value[i] = take_result(n_own, room, mean[out], squares[out])

@@ -5,7 +5,7 @@ import numpy as np
 
 from ._jit import inlined, parallel
 from .lanes import WIDTH, lane_array, lane_index, spread
-from .moments import add_sample
+from .moments import add_to_tree, take_result, tree_room
 from .noise import LANES, noise_row
 from .race import race_scratch, winner_of
 from .tile import draw_tile, load_rows, race_on
@@ -90,7 +90,7 @@ def ar_sample(noise, total, value, gradient):
 @parallel
 def draw_moments(
     estimator, n_draws, key, noise, n_samples, n_variables, actions, weights, values, baseline,
-    probabilities, offsets, longest, first, n_blocks, block_samples, starts, mean, squares, value,
+    probabilities, offsets, longest, begin_sample, first, n_blocks, block_samples, starts, mean, squares, value,
 ):  # fmt: skip
     """Moments of the gradient of blocks of samples; a block is one problem (see moments.merge_blocks).
 
@@ -103,9 +103,10 @@ def draw_moments(
         out = slice(starts[i], starts[i + 1])
         gradient = np.empty(starts[i + 1] - starts[i])
         row_noise = np.empty(longest + LANES)
-        value_sum = 0.0
-        first_sample = block * block_samples
-        for sample in range(first_sample, min(n_samples, first_sample + block_samples)):
+        first_sample = begin_sample + block * block_samples
+        n_own = min(n_samples - first_sample, block_samples)
+        room = tree_room(n_own, gradient.shape[0])
+        for sample in range(first_sample, first_sample + n_own):
             draws = values[sample * n_draws : (sample + 1) * n_draws, problem]
             draw_mean = draws[0]
             if n_draws > 1:
@@ -129,6 +130,5 @@ def draw_moments(
                     for d in range(n_draws):
                         excess = draws[d] - draw_mean
                         g[actions[sample * n_draws + d, row]] += weight * (excess / (n_draws - 1))
-            add_sample(gradient, 0.0, sample - first_sample + 1, mean[out], squares[out])
-            value_sum += draw_mean
-        value[i] = value_sum
+            add_to_tree(gradient, draw_mean, sample - first_sample, n_own, room)
+        value[i] = take_result(n_own, room, mean[out], squares[out])

@@ -11,7 +11,7 @@ import numpy as np
 from ._jit import called, inlined, parallel
 from .lanes import WIDTH, lane_array, load, spread, store
 from .merge import row_scratch
-from .moments import add_sample
+from .moments import add_to_tree, take_result, tree_room
 from .noise import LANES, noise_row
 from .pairs import changed_pairs, members_of, pair_of
 from .race import race_scratch, run_race
@@ -258,7 +258,7 @@ def add_pairs(pairs, number, values, base, layers, weights, h):
 @parallel
 def joint_pair_moments(
     most, plus, key, noise, n_samples, n_variables, inverse_weights, offsets, longest, order, bounds,
-    pairs, number, values, first_item, n_blocks, block_samples, starts, mean, squares, value,
+    pairs, number, values, begin_sample, first_item, n_blocks, block_samples, starts, mean, squares, value,
 ):  # fmt: skip
     """Moments of the gradient of blocks of samples; a block is one problem (see moments.merge_blocks).
 
@@ -276,17 +276,18 @@ def joint_pair_moments(
         h = lane_array(layers[sizes[0]])
         weights = lane_array(layers[sizes[0]])
         weights[:] = 0.0
-        gradient = np.empty(sizes[0])
+        gradient = np.empty(sizes.sum())
         row_noise = np.empty(longest + LANES)
         minima = race_scratch(longest)
         scratch = row_scratch(longest)
-        room = max(most, longest) if plus else 0
-        row_pairs = np.empty(room, np.int64)
-        row_actions = np.empty(room, np.int32)
+        most_pairs = max(most, longest) if plus else 0
+        row_pairs = np.empty(most_pairs, np.int64)
+        row_actions = np.empty(most_pairs, np.int32)
         kept = np.ones(longest, np.bool_)
-        value_sum = 0.0
-        first_sample = block * block_samples
-        for sample in range(first_sample, min(n_samples, first_sample + block_samples)):
+        first_sample = begin_sample + block * block_samples
+        n_own = min(n_samples - first_sample, block_samples)
+        room = tree_room(n_own, gradient.shape[0])
+        for sample in range(first_sample, first_sample + n_own):
             item = problem * n_samples + sample
             for at in range(variables.shape[0]):
                 row = first_row + variables[at]
@@ -308,15 +309,27 @@ def joint_pair_moments(
             base = values[number[bounds[item]]]
             own = slice(bounds[item] + 1, bounds[item + 1])
             difference_sum = add_pairs(pairs[own], number[own], values, base, layers, weights, h)
+            start = 0
             for at in range(variables.shape[0]):
                 n = sizes[at]
+                own_gradient = gradient[start : start + n]
                 h_sum = 0.0
                 for c in range(n):
-                    gradient[c] = h[layers[c] * WIDTH + at]
-                    h_sum += gradient[c]
-                origin = starts[i] + offsets[first_row + variables[at]] - offsets[first_row]
-                out = slice(origin, origin + n)
-                add_sample(gradient[:n], h_sum / n, sample - first_sample + 1, mean[out], squares[out])
-            value_sum += base + 2.0 * difference_sum / (float(longest) * longest)
+                    own_gradient[c] = h[layers[c] * WIDTH + at]
+                    h_sum += own_gradient[c]
+                own_gradient -= h_sum / n
+                start += n
+            sample_value = base + 2.0 * difference_sum / (float(longest) * longest)
+            add_to_tree(gradient, sample_value, sample - first_sample, n_own, room)
+        part_mean, part_squares = np.empty(gradient.size), np.empty(gradient.size if squares.size else 0)
+        value_sum = take_result(n_own, room, part_mean, part_squares)
+        start = 0
+        for at in range(variables.shape[0]):
+            n = sizes[at]
+            to = starts[i] + offsets[first_row + variables[at]] - offsets[first_row]
+            mean[to : to + n] = part_mean[start : start + n]
+            if squares.size:
+                squares[to : to + n] = part_squares[start : start + n]
+            start += n
         if part == 0:
             value[i] = value_sum

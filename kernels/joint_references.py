@@ -11,7 +11,7 @@ import numba
 import numpy as np
 
 from ._jit import called, inlined, parallel
-from .moments import add_sample
+from .moments import add_to_tree, take_result, tree_room
 from .noise import LANES, noise_row, reference, reference_position
 from .race import race_scratch, run_race, swap_winner
 
@@ -163,7 +163,7 @@ def add_reference_gradient(values, group, longest, first_row, n_variables, offse
 @parallel
 def joint_moments(
     plus, fixed_reference, n_references, key, noise, n_samples, n_variables, inverse_weights, offsets,
-    longest, entry_values, first_item, n_blocks, block_samples, starts, mean, squares, value,
+    longest, entry_values, begin_sample, first_item, n_blocks, block_samples, starts, mean, squares, value,
 ):  # fmt: skip
     """Moments of the gradient of blocks of samples; a block is one problem (see moments.merge_blocks).
 
@@ -183,9 +183,10 @@ def joint_moments(
         race_values = np.empty((n_variables, 2))
         row_noise = np.empty(longest + LANES)
         minima = race_scratch(longest)
-        value_sum = 0.0
-        first_sample = block * block_samples
-        for sample in range(first_sample, min(n_samples, first_sample + block_samples)):
+        first_sample = begin_sample + block * block_samples
+        n_own = min(n_samples - first_sample, block_samples)
+        room = tree_room(n_own, gradient.shape[0])
+        for sample in range(first_sample, first_sample + n_own):
             values = entry_values[problem * n_samples + sample]
             problem_noise(
                 key, noise, sample, problem, n_variables, inverse_weights, offsets,
@@ -212,6 +213,6 @@ def joint_moments(
                     values, group, longest, first_row, n_variables, offsets,
                     weights[group::n_references], gradient,
                 )  # fmt: skip
-            value_sum += values[0] + difference_sum / (n_references * longest)
-            add_sample(gradient, 0.0, sample - first_sample + 1, mean[out], squares[out])
-        value[i] = value_sum
+            sample_value = values[0] + difference_sum / (n_references * longest)
+            add_to_tree(gradient, sample_value, sample - first_sample, n_own, room)
+        value[i] = take_result(n_own, room, mean[out], squares[out])

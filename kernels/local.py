@@ -9,7 +9,7 @@ import numpy as np
 
 from ._jit import inlined, parallel
 from .draws import CATEGORIES_PER_TASK
-from .moments import add_sample
+from .moments import add_to_tree, take_result, tree_room
 from .noise import LANES, fill_references, noise_row
 from .race import race_scratch, run_race
 
@@ -88,7 +88,7 @@ def pair_row(action, base, other, value, distinct, complements, gradient):
 def local_moments(
     kind, scale, n_samples, n_variables, true_actions, certain, probabilities, complements, tails, offsets,
     bounds, variable, category, entry_values,
-    first, n_blocks, block_samples, starts, mean, squares, value,
+    begin_sample, first, n_blocks, block_samples, starts, mean, squares, value,
 ):  # fmt: skip
     """Moments of the gradient of blocks of samples; a block is one problem (see moments.merge_blocks).
 
@@ -99,9 +99,10 @@ def local_moments(
         first_row = problem * n_variables
         out = slice(starts[i], starts[i + 1])
         gradient = np.empty(starts[i + 1] - starts[i])
-        value_sum = 0.0
-        first_sample = block * block_samples
-        for sample in range(first_sample, min(n_samples, first_sample + block_samples)):
+        first_sample = begin_sample + block * block_samples
+        n_own = min(n_samples - first_sample, block_samples)
+        room = tree_room(n_own, gradient.shape[0])
+        for sample in range(first_sample, first_sample + n_own):
             item = problem * n_samples + sample
             base = entry_values[bounds[item]]
             entry = bounds[item] + 1
@@ -130,6 +131,5 @@ def local_moments(
                     )  # fmt: skip
             for c in range(gradient.shape[0]):
                 gradient[c] *= scale
-            add_sample(gradient, 0.0, sample - first_sample + 1, mean[out], squares[out])
-            value_sum += base + change * (scale / n_variables)
-        value[i] = value_sum
+            add_to_tree(gradient, base + change * (scale / n_variables), sample - first_sample, n_own, room)
+        value[i] = take_result(n_own, room, mean[out], squares[out])

@@ -1,4 +1,9 @@
-"""Means and squared deviations over samples, in blocks whose order of addition is fixed."""
+"""Means and squared deviations over samples, added in an order that their numbers alone decide.
+
+Samples 2 i and 2 i + 1 are merged, then pairs, then pairs of pairs. Where the number of samples is no power of
+two, what is left at the end is merged from the smallest to the largest. So are blocks of 2**k samples, each of
+which is merged within itself first: the sum is the same for blocks of any such size.
+"""
 
 import numpy as np
 
@@ -25,7 +30,7 @@ def add_sample(sample, shift, count, mean, squares):
 
 @inlined
 def merge_block(block_count, block_mean, block_squares, count, mean, squares):
-    """Add a block to the moments of the `count` samples before it (Chan, Golub and LeVeque)."""
+    """Add a block to the moments of `count` other samples (Chan, Golub and LeVeque)."""
     share = block_count / (count + block_count)
     for c in range(mean.shape[0]):
         deviation = block_mean[c] - mean[c]
@@ -33,22 +38,124 @@ def merge_block(block_count, block_mean, block_squares, count, mean, squares):
         squares[c] += block_squares[c] + deviation * deviation * (count * share)
 
 
+@inlined
+def n_levels(n):
+    """How many levels of parts wait for others while n parts are added."""
+    levels = 0
+    while (n - 1) >> levels:
+        levels += 1
+    return levels
+
+
+@inlined
+def levels_to_merge(number, n):
+    """Bits of the levels that the part of this number is merged with: all that wait, if it is the last of n."""
+    return number if number == n - 1 else number & ~(number + 1)
+
+
+@inlined
+def level_of(levels):
+    """Where the result waits then, unless it is of the last part."""
+    level = 0
+    while (levels >> level) & 1:
+        level += 1
+    return level
+
+
+@inlined
+def tree_room(n, size):
+    """Room for n samples: means, squared deviations and sums of values of what waits, and last of the result."""
+    rows = n_levels(n) + 1
+    return np.empty((rows, size)), np.empty((rows, size)), np.empty(rows)
+
+
+@called
+def add_to_tree(sample, value, number, n, room):
+    """Add a sample, and its value, the number-th of n from 0 on."""
+    means, squares, sums = room
+    size = sample.shape[0]
+    levels = levels_to_merge(number, n)
+    row = level_of(levels) if number < n - 1 else means.shape[0] - 1
+    if levels & 1:
+        for c in range(size):
+            deviation = means[0, c] - sample[c]
+            means[row, c] = sample[c] + deviation * 0.5
+            squares[row, c] = deviation * deviation * 0.5
+        value += sums[0]
+    else:
+        for c in range(size):
+            means[row, c] = sample[c]
+        if row > 0:
+            for c in range(size):
+                squares[row, c] = 0.0
+    count, level = 1 + (levels & 1), 1
+    while levels >> level:
+        if (levels >> level) & 1:
+            share = (1 << level) / np.float64((1 << level) + count)
+            weight = count * share
+            for c in range(size):
+                deviation = means[level, c] - means[row, c]
+                means[row, c] += deviation * share
+                squares[row, c] += squares[level, c] + deviation * deviation * weight
+            value += sums[level]
+            count += 1 << level
+        level += 1
+    sums[row] = value
+
+
+@inlined
+def take_result(n, room, mean, squares):
+    """The moments of all n samples, and the sum of their values; squares may be empty where there is but one."""
+    means, room_squares, sums = room
+    row = means.shape[0] - 1
+    mean[:] = means[row]
+    if n == 1:
+        squares[:] = 0.0
+    else:
+        squares[:] = room_squares[row]
+    return sums[row]
+
+
 @serial
 def merge_blocks(
-    first, n_blocks, block_samples, starts, block_mean, block_squares, n_samples, offsets, mean, squares
+    first, n_blocks, block_samples, n_samples, starts, block_mean, block_squares, block_value, room,
+    offsets, mean, squares, value,
 ):  # fmt: skip
-    """Add blocks in order; the i-th, at starts[i], is number first + i, and number % n_blocks of its group."""
+    """Merge blocks as add_to_tree does samples; the i-th, at starts[i], is number first + i.
+
+    It is number % n_blocks of group number // n_blocks, which has n_samples samples and begins at offsets[group]
+    of the results. The room keeps what waits for the blocks to come.
+    """
+    means, waiting_squares, sums = room
     for i in range(starts.shape[0] - 1):
         group, number = (first + i) // n_blocks, (first + i) % n_blocks
-        count = number * block_samples
-        merge_block(
-            np.float64(min(block_samples, n_samples - count)),
-            block_mean[starts[i] : starts[i + 1]],
-            block_squares[starts[i] : starts[i + 1]],
-            np.float64(count),
-            mean[offsets[group] : offsets[group + 1]],
-            squares[offsets[group] : offsets[group + 1]],
-        )
+        levels = levels_to_merge(number, n_blocks)
+        size = starts[i + 1] - starts[i]
+        if number < n_blocks - 1:
+            count = block_samples
+            own_mean = means[level_of(levels), :size]
+            own_squares = waiting_squares[level_of(levels), :size]
+        else:
+            count = n_samples - number * block_samples
+            own_mean = mean[offsets[group] : offsets[group + 1]]
+            own_squares = squares[offsets[group] : offsets[group + 1]]
+        own_mean[:] = block_mean[starts[i] : starts[i + 1]]
+        own_squares[:] = block_squares[starts[i] : starts[i + 1]]
+        own_value = block_value[i]
+        level = 0
+        while levels >> level:
+            if (levels >> level) & 1:
+                merge_block(
+                    np.float64(block_samples << level), means[level, :size], waiting_squares[level, :size],
+                    np.float64(count), own_mean, own_squares,
+                )  # fmt: skip
+                own_value += sums[level]
+                count += block_samples << level
+            level += 1
+        if number < n_blocks - 1:
+            sums[level_of(levels)] = own_value
+        else:
+            value[group] = own_value
 
 
 @serial

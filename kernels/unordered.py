@@ -10,7 +10,7 @@ import numpy as np
 
 from ._jit import called, inlined, parallel
 from .draws import CATEGORIES_PER_TASK
-from .moments import add_sample
+from .moments import add_to_tree, take_result, tree_room
 from .noise import LANES, noise_row
 
 # What is left of the probability below which a set counts as all categories.
@@ -116,7 +116,7 @@ def set_row(category, values, probabilities, nodes, log_weights, gradient, room)
 @parallel
 def set_moments(
     n_samples, size, nodes, log_weights, probabilities, offsets, bounds, category, entry_values,
-    first, n_blocks, block_samples, starts, mean, squares, value,
+    begin_sample, first, n_blocks, block_samples, starts, mean, squares, value,
 ):  # fmt: skip
     """Moments of the gradient of blocks of samples; a block is one row (see moments.merge_blocks).
 
@@ -126,13 +126,14 @@ def set_moments(
         row, block = (first + i) // n_blocks, (first + i) % n_blocks
         out = slice(starts[i], starts[i + 1])
         gradient = np.empty(starts[i + 1] - starts[i])
-        room = np.empty((size, size)), np.empty((size, nodes.shape[0]))
-        value_sum = 0.0
-        first_sample = block * block_samples
-        for sample in range(first_sample, min(n_samples, first_sample + block_samples)):
+        set_room = np.empty((size, size)), np.empty((size, nodes.shape[0]))
+        first_sample = begin_sample + block * block_samples
+        n_own = min(n_samples - first_sample, block_samples)
+        room = tree_room(n_own, gradient.shape[0])
+        for sample in range(first_sample, first_sample + n_own):
             item = row * n_samples + sample
             own = slice(bounds[item] + 1, bounds[item + 1])
             p = probabilities[offsets[row] : offsets[row + 1]]
-            value_sum += set_row(category[own], entry_values[own], p, nodes, log_weights, gradient, room)
-            add_sample(gradient, 0.0, sample - first_sample + 1, mean[out], squares[out])
-        value[i] = value_sum
+            mean_value = set_row(category[own], entry_values[own], p, nodes, log_weights, gradient, set_room)
+            add_to_tree(gradient, mean_value, sample - first_sample, n_own, room)
+        value[i] = take_result(n_own, room, mean[out], squares[out])

@@ -354,6 +354,11 @@ def never(*arguments):
         (([1.0], [never]), TypeError, "objective must be a function of actions and problems; got [1.0]"),
         ((never, never), TypeError, "layers must be a sequence of functions, from the first layer on; got <func"),
         ((never, None), TypeError, "layers must be a sequence of functions, from the first layer on; got None"),
+        (
+            (numba.njit(never), [never]),
+            TypeError,
+            "objective must be a Python function, which is given a list of",
+        ),
         ((never, []), ValueError, "layers must have at least one function; got none"),
         ((never, [never, 3]), TypeError, "layers[1] must be a function of actions and problems; got 3"),
     ],

@@ -93,11 +93,33 @@ def test_limits():
 
 
 def test_maxtime(monkeypatch):
-    clock = iter(np.arange(1000.0))
+    clock = iter(np.arange(-1.0, 1000.0))
     monkeypatch.setattr("arsm_fast.optimize.time.monotonic", lambda: next(clock))
     result = minimize(bowl, SIZES, maxtime=4.5, rng=0)
     assert (result.nit, result.status, result.success) == (4, 4, False)
     assert result.message == "The time was up."
+
+
+def test_maxtime_leaves_time_for_what_is_expected(monkeypatch):
+    now = 0.0
+
+    def f(actions):
+        nonlocal now
+        now += 0.1 * len(actions)
+        return bowl(actions) + 0.01 * (actions != 0).sum(axis=1)
+
+    monkeypatch.setattr("arsm_fast.optimize.time.monotonic", lambda: now)
+    result = minimize(f, SIZES, optimizer="natural", maxtime=50.0, rng=0)
+    assert result.message == "The time was up."
+    assert 45.0 < now < 52.0  # a step is of 2 seconds
+    assert result.expected.value >= result.fun
+    assert result.expected.standard_error > 0
+    # So it goes on, and what is expected of the distribution is so at the end.
+    optimizer = Optimizer(SIZES, optimizer="natural", rng=0)
+    for _ in range(2):
+        part = minimize(f, optimizer, maxtime=50.0)
+    assert part.nfev > 1.5 * result.nfev
+    assert part.expected not in (None, result.expected)
 
 
 def test_callback_stops_the_run():
@@ -308,6 +330,36 @@ def test_terms_are_used_where_there_are_any():
         minimize(Separable(), Optimizer(SIZES, scopes=Separable.scopes), on_error="skip")
 
 
+def test_nothing_that_terms_tell_is_lost_wherever_the_run_stops():
+    """The best vector may be one whose terms were told with several others."""
+
+    class Pairs(Separable):
+        scopes = tuple((k, (k + 1) % 8) for k in range(8))
+
+        def terms(self, actions):
+            return np.sin(1.0 + 2.0 * actions + 3.0 * np.roll(actions, -1, axis=1))
+
+    evaluated = []
+
+    def callback(result):
+        found = Pairs().terms(result.x[None]).sum()
+        assert result.fun == found
+        chain = optimizer._search._terms.sum()
+        assert np.isnan(chain) or result.fun <= chain
+        evaluated.append(result.fun == best(optimizer))
+        if result.nit == stop:
+            raise StopIteration
+
+    def best(optimizer):
+        return optimizer._record.best()[1]
+
+    for stop in (13, 30, 100):
+        optimizer = Optimizer(SIZES, scopes=Pairs.scopes, maxfev=100, rng=stop)
+        minimize(Pairs(), optimizer, callback=callback)
+    assert not all(evaluated)
+    assert minimize(Pairs(), optimizer).fun == best(optimizer)  # at the end it is evaluated
+
+
 class FailsAtTwo(Separable):
     """It has no terms where the first category is 2."""
 
@@ -363,6 +415,18 @@ def test_delta_is_not_used(settings):
     f = ByVariable()
     minimize(f, SIZES, maxfev=60, rng=0, **settings)
     assert f.calls == 0
+
+
+@pytest.mark.parametrize(("objective", "method"), [(Separable(), "terms"), (ByVariable(), "delta")])
+def test_workers_are_refused_where_they_would_have_nothing_to_do(objective, method):
+    mode = {"terms": {"scopes": Separable.scopes}, "delta": {"by_variable": True}}[method]
+    for categories in (SIZES, Optimizer(SIZES, **mode)):
+        for workers in (2, map):
+            with pytest.raises(ValueError, match=f"workers must be 1 where {method} of the objective is used"):
+                minimize(objective, categories, workers=workers)
+    with ThreadPoolExecutor(2) as pool:
+        result = minimize(ByVariable(), SIZES, n_proposals=4, workers=pool, maxfev=60, rng=0)
+    assert str(result) == str(minimize(bowl, SIZES, n_proposals=4, maxfev=60, rng=0))
 
 
 def test_a_wrong_delta_is_refused():

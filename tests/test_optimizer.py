@@ -130,6 +130,102 @@ def test_expected_is_that_of_the_final_distribution(update):
     assert abs(result.expected.value - p) < 5 * result.expected.standard_error + 0.05
 
 
+def test_the_last_step_of_maxiter_is_what_is_expected():
+    optimizer = Optimizer([5] * 12, n_proposals=10, maxiter=30, rng=0)
+    result = run(optimizer)
+    assert result.nit == 30
+    assert result.nfev == 29 * 10 + 14  # 5% of those before
+    assert result.expected.value >= result.fun
+
+
+def test_what_is_expected_before_a_run_ends():
+    def f(actions):
+        return actions.sum(axis=1)
+
+    optimizer = Optimizer([5] * 12, optimizer="natural", rng=1)
+    optimizer.finish()
+    assert not len(optimizer.ask())  # there is nothing yet of which two are 5%
+    for _ in range(20):
+        actions = optimizer.ask()
+        optimizer.tell(actions, f(actions))
+    assert optimizer.result.expected is None
+    actions = optimizer.ask()
+    optimizer.tell(actions[:3], f(actions[:3]))
+    before = optimizer.result.logits
+    optimizer.finish()
+    optimizer.tell(actions[3:], f(actions[3:]))  # the step that was waited for comes first
+    assert optimizer.result.expected is None
+    assert (optimizer.result.logits != before).any()
+    p = optimizer.result.probabilities
+    state = optimizer.state_dict()
+    draws = optimizer.ask()
+    assert len(draws) == optimizer.n_draws == 20
+    optimizer.tell(draws, f(draws))
+    expected = optimizer.result.expected
+    assert abs(expected.value - (p @ np.arange(5)).sum()) < 5 * expected.standard_error
+    np.testing.assert_array_equal(optimizer.result.probabilities, p)
+    resumed = Optimizer([5] * 12, optimizer="natural", rng=2)
+    resumed.load_state_dict(state)
+    np.testing.assert_array_equal(resumed.ask(), draws)
+    resumed.tell(draws, f(draws))
+    assert resumed.result.expected == expected
+    actions = optimizer.ask()  # and it goes on
+    optimizer.tell(actions, f(actions))
+    assert optimizer.result.expected is None
+    assert (optimizer.result.probabilities != p).any()
+
+
+def test_what_is_expected_where_it_costs_nothing():
+    few = Optimizer([2, 3], maximize=True, rng=0)
+    result = run(few)
+    assert result.message == "All 6 vectors were evaluated."
+    assert result.expected.value <= result.fun
+    target = run(Optimizer([5] * 12, target=20.0, rng=0), lambda actions: actions.sum(axis=1))
+    assert target.status == 0
+    assert target.expected is None
+    noisy = run(Optimizer([2, 2], noisy=True, maxiter=3, n_proposals=1, rng=0), Noisy())
+    assert noisy.expected is None
+
+
+class Rugged:
+    """It has many minima of single changes."""
+
+    weights = np.random.default_rng(0).normal(size=(8, 4))
+
+    def __call__(self, actions):
+        pairs = np.cos(3.0 * actions[:, :-1] * actions[:, 1:] + actions[:, 1:])
+        return self.weights[np.arange(8), actions].sum(axis=1) + pairs.sum(axis=1)
+
+    def delta(self, actions, variable):
+        changed = np.repeat(actions, 4, axis=0)
+        changed[:, variable] = np.tile(np.arange(4), len(actions))
+        return self(changed).reshape(-1, 4)
+
+
+@pytest.mark.parametrize("by_variable", [False, True])
+def test_the_distribution_is_that_of_the_search_that_found_the_best(by_variable):
+    f = Rugged()
+    others, others_now = 0, 0
+    for seed in range(8):
+        settings = {"by_variable": by_variable, "n_proposals": 2, "maxfev": 200}
+        optimizer = Optimizer([4] * 8, rng=seed, **settings)
+        while not optimizer.stop():
+            resumed = Optimizer([4] * 8, **settings)
+            resumed.load_state_dict(optimizer.state_dict())
+            actions = optimizer.ask()
+            np.testing.assert_array_equal(resumed.ask(), actions)
+            k = optimizer.variable
+            optimizer.tell(actions, f(actions) if k is None else f.delta(actions, k))
+            resumed.tell(actions, f(actions) if k is None else f.delta(actions, k))
+            optimizer = resumed
+        result = optimizer.result
+        others += (result.logits.argmax(axis=1) != result.x).sum() > 1
+        # It began anew, and has not found as much since.
+        others_now += (optimizer._search.logits.reshape(8, 4).argmax(axis=1) != result.x).sum() > 1
+    assert others <= 2
+    assert others_now > 3
+
+
 def test_maximize_is_minimize_of_the_negative():
     low = run(Optimizer(SIZES, maxfev=200, rng=4))
     high = run(Optimizer(SIZES, maxfev=200, rng=4, maximize=True), lambda actions: -pairs(actions))
@@ -765,6 +861,13 @@ def test_telling_twice_and_before_asking_is_refused():
             ValueError,
             "n_proposals must be None where an estimator is given",
         ),
+        (
+            [4] * 20,
+            {"optimizer": "adam", "estimator": "exact"},
+            ValueError,
+            f"estimator Exact enumerates all vectors, here {4**20} of 20 variables, more than its limit",
+        ),
+        ([3], {"optimizer": "adam", "estimator": "arm"}, ValueError, "estimator ARM is for variables of two"),
     ],
 )
 def test_bad_settings(n_categories, settings, kind, message):

@@ -237,6 +237,13 @@ def test_bad_actions_and_bad_answers():
     for actions in (np.zeros(3, int), np.zeros((2, 3)), [[0, 1], [2.5, 1]]):
         with pytest.raises(ValueError, match=re.escape("actions must be an array of integers of shape (M, K)")):
             evaluate(actions)
+    for large in (2**31, -(2**31) - 1):
+        with pytest.raises(
+            ValueError, match=f"actions must be numbers of int32, up to 2147483647 in size; got {large}"
+        ):
+            evaluate(np.array([[0, 1], [large, 1]]))
+    with pytest.raises(ValueError, match=f"got {2**63}"):
+        evaluate(np.array([[0, 2**63]], np.uint64))
     for on_error in ("raise", "skip"):
         with pytest.raises(ValueError, match=re.escape("values must have shape (20,), one number for each row")):
             Workers(objectives.too_many, 1, on_error)(ACTIONS)
