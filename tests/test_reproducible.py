@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from arsm_fast.kernels import one_variable
 from helpers import RandomTerms, WithDelta
+from llvmlite.binding import get_host_cpu_features
 from numba.core.caching import FunctionCache
 from numba.extending import is_jitted
 
@@ -109,6 +110,24 @@ def test_a_process_that_compiles_and_one_that_loads_agree(tmp_path):
         for _ in range(2)
     )
     assert compiled == loaded
+
+
+@pytest.mark.skipif(
+    not get_host_cpu_features().get("avx512f"), reason="needs a processor with two widths of vectors"
+)
+def test_vectors_of_another_width_give_the_same_noise():
+    script = (
+        "import numpy as np; from arsm_fast import dirichlet_noise;"
+        "print([dirichlet_noise(np.zeros(shape), 3, rng=1).tobytes().hex() for shape in ((777,), (20, 11))])"
+    )
+    narrow = {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx,+avx2,+fma,+bmi,+bmi2,+popcnt"}
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", script], env=os.environ | env, capture_output=True, text=True, check=True
+        ).stdout
+        for env in ({}, narrow)
+    ]
+    assert runs[0] == runs[1]
 
 
 def test_kinds_of_rng():
