@@ -3,41 +3,40 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .baselines import NVIL, Baseline, RunningMean
-from .estimators import (
-    AR,
-    ARM,
-    ARS,
-    ARSM,
-    CARMS,
-    Auto,
-    ControlVariate,
-    DisARM,
-    Exact,
-    LeaveOneOut,
-    LocalExpectation,
-    LocalPair,
-    RaoBlackwellTop,
-    Reinforce,
-    ScopedLeaveOneOut,
-    UnorderedSet,
-)
-from .gradients import gradient
-from .proposals import GradientEstimate, Proposal, propose
-from .relaxed_estimators import REBAR, RELAX, GumbelSoftmax, MuProp
-from .sampling import dirichlet_noise, pseudo_action_matrix, sample
-from .surrogates import Additive, BestOf, Hamming, Surrogate
-from .warmup import warmup
-
 if TYPE_CHECKING:
+    from ._warmup import warmup
+    from .baselines import NVIL, Baseline, RunningMean
     from .combining import combine
     from .control_network import ControlNetwork
     from .episode import BatchEpisode, Episode
+    from .estimators import (
+        AR,
+        ARM,
+        ARS,
+        ARSM,
+        CARMS,
+        Auto,
+        ControlVariate,
+        DisARM,
+        Exact,
+        LeaveOneOut,
+        LocalExpectation,
+        LocalPair,
+        RaoBlackwellTop,
+        Reinforce,
+        ScopedLeaveOneOut,
+        UnorderedSet,
+    )
     from .expected import ExpectedObjective
+    from .gradients import gradient
     from .hierarchical import HierarchicalEstimate, hierarchical_gradient
     from .lax import lax_gradient
     from .optimize import maximize, minimize
     from .optimizer import Expected, Optimizer
+    from .proposals import GradientEstimate, Proposal, propose
+    from .relaxed_estimators import REBAR, RELAX, GumbelSoftmax, MuProp
+    from .sampling import dirichlet_noise, pseudo_action_matrix, sample
+    from .surrogates import Additive, BestOf, Hamming, Surrogate
     from .updates import Adam, Annealing, GradientDescent, Momentum, NaturalGradient
     from .workers import Workers
 
@@ -99,16 +98,27 @@ __all__ = [
     "warmup",
 ]
 
-# What gradients do not need is imported when it is asked for, so that importing the package stays quick.
+# Each is imported when it is asked for, so that importing the package takes next to no time.
 _MODULES = {
+    "_warmup": ("warmup",),
+    "baselines": ("NVIL", "Baseline", "RunningMean"),
     "combining": ("combine",),
     "control_network": ("ControlNetwork",),
     "episode": ("BatchEpisode", "Episode"),
+    "estimators": (
+        *("AR", "ARM", "ARS", "ARSM", "CARMS", "Auto", "ControlVariate", "DisARM", "Exact", "LeaveOneOut"),
+        *("LocalExpectation", "LocalPair", "RaoBlackwellTop", "Reinforce", "ScopedLeaveOneOut", "UnorderedSet"),
+    ),
     "expected": ("ExpectedObjective",),
+    "gradients": ("gradient",),
     "hierarchical": ("HierarchicalEstimate", "hierarchical_gradient"),
     "lax": ("lax_gradient",),
     "optimize": ("maximize", "minimize"),
     "optimizer": ("Expected", "Optimizer"),
+    "proposals": ("GradientEstimate", "Proposal", "propose"),
+    "relaxed_estimators": ("REBAR", "RELAX", "GumbelSoftmax", "MuProp"),
+    "sampling": ("dirichlet_noise", "pseudo_action_matrix", "sample"),
+    "surrogates": ("Additive", "BestOf", "Hamming", "Surrogate"),
     "updates": ("Adam", "Annealing", "GradientDescent", "Momentum", "NaturalGradient"),
     "workers": ("Workers",),
 }

@@ -149,7 +149,7 @@ def _tried_estimate(
     """The estimate of a new Auto after its trial."""
     generator, n_evaluations = as_generator(rng), 0
     while True:
-        settled = auto.choice is not None
+        settled = isinstance(auto.choice, Exact) or (auto.choice is not None and auto.report != [])
         count = n_samples if settled else 1
         estimate = gradient(
             objective, logits, estimator=auto, n_samples=count, rng=generator, max_batch=max_batch

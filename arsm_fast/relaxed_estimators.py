@@ -86,8 +86,10 @@ class REBAR(WithRelaxed):
     eta : float
         Scale of the control variate. The paper learns it and the temperature, which here stay as they are.
 
-    References ---------- Tucker, Mnih, Maddison, Lawson and Sohl-Dickstein, NeurIPS 2017, for two categories;
-    Grathwohl, Choi, Wu, Roeder and Duvenaud, ICLR 2018, for any number.
+    References
+    ----------
+    Tucker, Mnih, Maddison, Lawson and Sohl-Dickstein, NeurIPS 2017, for two categories; Grathwohl, Choi, Wu,
+    Roeder and Duvenaud, ICLR 2018, for any number.
     """
 
     temperature: float = 0.5

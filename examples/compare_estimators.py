@@ -3,13 +3,15 @@
 For each problem and estimator: the total variance of the gradient from one sample, the distinct evaluations that
 a sample takes, and their product relative to that of LeaveOneOut(10), with standard errors. Points are logits
 drawn from N(0, scale**2); those of the paper's toy lie on the way of exact gradient ascent. Control variates and
-baselines have learnt from 1,000 evaluations at logits nearby; Auto is what it settles on after a trial there.
-Estimators that are told more than f, its terms, its values for changes of one variable or a relaxation, are
-marked +; what these cost is not counted. About ten minutes; --quick takes few samples.
+baselines have learnt from 1,000 evaluations at logits nearby; Auto is what it settles on after a trial there, and
+--trials 30 says how good the choices of 30 trials are. Estimators that are told more than f (its terms, its
+values for changes of one variable, a relaxation) are marked +; what these cost is not counted. About ten minutes,
+an hour with 30 trials; --quick takes few samples.
 """
 
 import argparse
 import copy
+from collections import Counter
 
 import numpy as np
 import problems
@@ -61,7 +63,12 @@ def estimators(f, logits):
         "LeaveOneOut(10)": LeaveOneOut(10),
     }
     if one_variable:
-        found["LeaveOneOut(30)"] = LeaveOneOut(30)
+        found |= {
+            "LeaveOneOut(30)": LeaveOneOut(30),
+            "LeaveOneOut(300)": LeaveOneOut(300),
+            "UnorderedSet(20)": arsm_fast.UnorderedSet(20),
+            "UnorderedSet(30)": arsm_fast.UnorderedSet(30),
+        }
     else:
         found |= {
             "ARSM(plus=True)": ARSM(plus=True),
@@ -96,12 +103,14 @@ def estimators(f, logits):
     return found
 
 
-def choose(f, logits, auto):
-    """What Auto settles on."""
-    rng = np.random.default_rng(0)
-    while auto.choice is None:
-        arsm_fast.gradient(f, logits + 0.3 * rng.normal(size=logits.shape), estimator=auto, rng=rng)
-    return auto.choice
+def choose(f, logits, seed):
+    """What Auto settles on, and the evaluations of its trial."""
+    rng = np.random.default_rng(seed)
+    auto, n = arsm_fast.Auto(), 0
+    while auto.choice is None or not (auto.report or isinstance(auto.choice, arsm_fast.Exact)):
+        past = logits + 0.3 * rng.normal(size=logits.shape)
+        n += arsm_fast.gradient(f, past, estimator=auto, rng=rng).n_evaluations
+    return auto.choice, n
 
 
 def learn(f, logits, estimator):
@@ -126,7 +135,31 @@ def measure(f, logits, estimator, n_parts, n_samples, n_singles):
     return tuple((x.mean(), x.std(ddof=1) / np.sqrt(x.size)) for x in (variances, counts))
 
 
-def compare(name, scale, n_parts, n_samples, n_singles):
+def judge(label, f, logits, n_trials, best, *numbers):
+    """Print how far the choices of many trials are from the best of the table."""
+    products, counts, kinds = [], [], Counter()
+    known = []
+    for seed in range(n_trials):
+        choice, count = choose(f, logits, seed)
+        same = [product for other, product in known if other == choice]  # a control variate is its own
+        if not same:
+            (variance, _), (evaluations, _) = measure(f, logits, choice, *numbers)
+            same = [variance * evaluations]
+            known.append((choice, same[0]))
+        products.append(same[0])
+        counts.append(count)
+        kinds[type(choice).__name__] += 1
+    best = min(best, *products)
+    ratios = np.array([product / best if product > best else 1.0 for product in products])
+    names = ", ".join(f"{kind} {count}" for kind, count in kinds.most_common())
+    print(
+        f"{label}: {names}; times the best product {ratios.mean():.3f}, at worst {ratios.max():.3f}, above 1.2 "
+        f"{(ratios > 1.2).sum()} times; evaluations of a trial {np.mean(counts):,.0f}, at most {max(counts):,}",
+        flush=True,
+    )
+
+
+def compare(name, scale, n_trials, n_parts, n_samples, n_singles):
     """Print the table of one problem."""
     f, logits = PROBLEMS[name](scale)
     if not name.startswith("toy"):
@@ -134,11 +167,12 @@ def compare(name, scale, n_parts, n_samples, n_singles):
     print(
         f"\n{name}\n| estimator | variance | evaluations | their product, LeaveOneOut(10): 1 |\n|---|---|---|---|"
     )
-    rows = {}
+    rows, autos = {}, {}
     for label, estimator in estimators(f, logits).items():
         asked = f if label.endswith("+") or not hasattr(f, "n_categories") else f.__call__
         if isinstance(estimator, arsm_fast.Auto):
-            estimator = choose(asked, logits, estimator)
+            autos[label] = asked
+            estimator, _ = choose(asked, logits, 0)
             label = f"{label}: {type(estimator).__name__}"
         elif isinstance(estimator, ControlVariate | arsm_fast.RELAX) or "RunningMean" in label:
             learn(asked, logits, estimator)
@@ -151,17 +185,23 @@ def compare(name, scale, n_parts, n_samples, n_singles):
         )
         cells = f"{variance:.3g} ± {error:.1g} | {count:.1f} | {ratio:.3g} ± {ratio_error:.1g}"
         print(f"| {label} | {cells} |", flush=True)
+    if n_trials:
+        for label, asked in autos.items():
+            fair = [row for other, row in rows.items() if label.endswith("+") or "+" not in other.split(":")[0]]
+            best = min(variance * count for (variance, _), (count, _) in fair)
+            judge(label, asked, logits, n_trials, best, max(3, n_parts // 4), n_samples, n_singles)
 
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--problems", nargs="+", default=list(PROBLEMS), choices=list(PROBLEMS), metavar="NAME")
     parser.add_argument("--scale", type=float, default=1.0, help="standard deviation of the logits (1)")
+    parser.add_argument("--trials", type=int, default=0, help="judge the choices of so many trials of Auto (0)")
     parser.add_argument("--quick", action="store_true", help="few samples")
     options = parser.parse_args(arguments)
     numbers = (3, 10, 3) if options.quick else (20, 200, 60)
     for name in options.problems:
-        compare(name, options.scale, *numbers)
+        compare(name, options.scale, options.trials, *numbers)
 
 
 if __name__ == "__main__":

@@ -187,12 +187,12 @@ def test_one_variable_tables_and_batches():
 
 
 def test_the_name_alone_tries_first():
-    logits = wide(shape=(1, 300))
+    logits = wide(shape=(6, 6))
     one, same = (gradient(rough, logits, estimator="auto", n_samples=5, rng=3) for _ in range(2))
     np.testing.assert_array_equal(one.gradient, same.gradient)
     exact = gradient(rough, logits, estimator="exact").gradient
     assert 0.25 < ((one.gradient - exact) ** 2).sum() / (one.standard_error**2).sum() < 4
-    assert one.n_evaluations > 4000
+    assert one.n_evaluations > 2600
     with pytest.raises(ValueError, match=re.escape("must remember what it tried: pass one object Auto()")):
         propose(logits, estimator="auto")
 

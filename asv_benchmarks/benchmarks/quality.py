@@ -1,5 +1,7 @@
 """What variance does an estimator leave, for how many evaluations?"""
 
+import copy
+
 import numba
 import numpy as np
 
@@ -20,6 +22,9 @@ ESTIMATORS = {
     "disarm": arsm_fast.DisARM(),
     "carms": arsm_fast.CARMS(10),
     "unordered": arsm_fast.UnorderedSet(10),
+    "control variate": arsm_fast.ControlVariate(arsm_fast.LeaveOneOut(10), arsm_fast.Additive()),
+    "relax": arsm_fast.RELAX(arsm_fast.ControlNetwork()),
+    "auto": arsm_fast.Auto(),
 }
 
 
@@ -72,7 +77,7 @@ PROBLEMS = {"toy": toy, "nk": nk_landscape, "potts": sparse_potts}
 
 
 class Quality:
-    """From 100 samples; the evaluations are those of single samples."""
+    """From 100 samples; the evaluations are those of single samples. What learns has seen 1,000 evaluations."""
 
     params = (list(PROBLEMS), list(ESTIMATORS))
     param_names = ("problem", "estimator")
@@ -81,17 +86,31 @@ class Quality:
     def setup_cache(self):
         numba.set_num_threads(1)
         return {
-            (problem, name): self.measure(*make(), estimator)
+            (problem, name): self.measure(*make(), copy.deepcopy(estimator))
             for problem, make in PROBLEMS.items()
             for name, estimator in ESTIMATORS.items()
         }
 
     def measure(self, f, logits, estimator, n_samples=100):
         """Total variance of the gradient of one sample, and its evaluations."""
-        singles = [arsm_fast.gradient(f, logits, estimator=estimator, rng=seed) for seed in range(n_samples)]
-        gradients = np.array([single.gradient for single in singles])
-        evaluations = np.mean([single.n_evaluations for single in singles])
-        return gradients.var(axis=0, ddof=1).sum(), evaluations
+        past = np.random.default_rng(1)
+        if isinstance(estimator, arsm_fast.Auto):
+            while estimator.choice is None:
+                arsm_fast.gradient(f, logits, estimator=estimator, rng=past)
+            estimator = estimator.choice
+        elif isinstance(estimator, arsm_fast.ControlVariate | arsm_fast.RELAX):
+            n = 0
+            while n < 1_000:
+                n += arsm_fast.gradient(f, logits, estimator=estimator, n_samples=5, rng=past).n_evaluations
+        errors = arsm_fast.gradient(f, logits, estimator=estimator, n_samples=n_samples, rng=0).standard_error
+        singles = [arsm_fast.gradient(f, logits, estimator=estimator, rng=seed) for seed in range(1, 21)]
+        return n_samples * (errors**2).sum(), np.mean([single.n_evaluations for single in singles])
+
+    def track_variance(self, measured, problem, name):
+        return measured[problem, name][0]
+
+    def track_evaluations(self, measured, problem, name):
+        return measured[problem, name][1]
 
     def track_variance_times_evaluations(self, measured, problem, name):
         return measured[problem, name][0] * measured[problem, name][1]
