@@ -205,7 +205,7 @@ def test_equal_steps():
     run = Run("arsm", curve, None, 0.0, 0.0, 0.0)
     assert run.return_at(100) == 3.0
     assert run.return_at(5) == 1.0
-    assert run.summary() == "1 (10, 0 s), 2 (85, 0 s), 4 (95, 0 s), 8 (120, 0 s)"
+    assert run.summary() == "1 (10, 0 s), 3 (95, 0 s), 8 (120, 0 s)"
 
 
 def test_without_gymnasium(monkeypatch):
