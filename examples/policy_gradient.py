@@ -24,8 +24,9 @@ Returns are discounted by 0.99, as in the paper, but the gradients of the steps 
 ones. For Acrobot a return ends after 100 steps, which makes rollouts shorter and less noisy, and the gradient
 slightly biased; some entropy keeps its policy from settling on one action before it has ever reached the goal.
 For LunarLander a return has few rewards, and then the value that a network of 64 and 64 units has learned, for
-A2C too; that is biased as far as the value is wrong. With two actions, as in CartPole, ARS and ARSM are the same.
-A2C learns all tasks from several times fewer steps: a rollout costs many steps and gives one difference.
+A2C too; that is biased as far as the value is wrong. Its episodes of training end after 400 steps. With two
+actions, as in CartPole, ARS and ARSM are the same. A2C learns all tasks from several times fewer steps: a rollout
+costs many steps and gives one difference.
 
 Yin, Yue and Zhou, "ARSM: Augment-REINFORCE-Swap-Merge Estimator for Gradient Backpropagation Through Categorical
 Variables", ICML 2019 (version 2), section 4.4.
