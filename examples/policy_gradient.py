@@ -593,5 +593,10 @@ def main(argv: list[str] | None = None) -> list[Run]:
 
 
 if __name__ == "__main__":
-    numba.set_num_threads(1)  # batches are small: a second thread would wait more than work
-    main()
+    # Batches are small: a second thread would wait more than work.
+    numba.set_num_threads(1)
+    gymnasium()  # which is missing where the other one is
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        main()
