@@ -148,7 +148,9 @@ class _Decisions:
     ) -> FloatArray:
         """Turn returns into the gradient of the expected return with respect to the logits of each decision.
 
-        May be called again with other returns.
+        May be called again with other returns. The gradient is linear in them: with learned action values as a
+        control variate it is that of what the returns differ from these, for the rollouts of a budget, plus that
+        of the learned values themselves, for all pseudo actions.
 
         Parameters
         ----------

@@ -215,26 +215,37 @@ def play(
 
 
 class Critic:
-    """The value of states: a network that is fitted to returns."""
+    """The value of states, or with actions that of each action there: a network that is fitted to returns."""
 
-    def __init__(self, environment: Environment, settings: CriticSettings, rng: np.random.Generator) -> None:
+    def __init__(
+        self, environment: Environment, settings: CriticSettings, rng: np.random.Generator, n_actions: int = 1
+    ) -> None:
         self._settings = settings
         self._rng = rng
-        self._network = Network([environment.n_observations, *settings.hidden, 1], rng=rng, slope=0.0)
+        self._network = Network([environment.n_observations, *settings.hidden, n_actions], rng=rng, slope=0.0)
         self._adam = Adam(self._network.parameters, settings.rate)
 
     def __call__(self, observations: FloatArray) -> FloatArray:
-        return self._network(observations)[:, 0]
+        """Shape (n, n_actions)."""
+        return self._network(observations)
 
-    def learn(self, observations: FloatArray, returns: FloatArray) -> None:
+    def learn(self, observations: FloatArray, actions: ActionArray | int, returns: FloatArray) -> None:
         n = len(observations)
+        actions = np.broadcast_to(actions, n)
         n_batches = -(-n // self._settings.batch)
         for _ in range(self._settings.passes):
             order = self._rng.permutation(n) if n_batches > 1 else np.arange(n)
             for rows in np.array_split(order, n_batches):
                 values, tape = self._network.forward(observations[rows])
-                excess = returns[rows, None] - values
+                excess = np.zeros_like(values)
+                taken = np.arange(rows.size), actions[rows]
+                excess[taken] = returns[rows] - values[taken]
                 self._adam.descend(self._network.backward(tape, -excess / rows.size)[1])
+
+
+def expected(values: FloatArray, logits: FloatArray) -> FloatArray:
+    """Of the values of actions, (n, n_actions), under the policy."""
+    return (np.exp(log_softmax(logits)) * values).sum(axis=1)
 
 
 def roll_out(
@@ -269,7 +280,8 @@ def roll_out(
         logits = policy(environment.observe(states))
         actions = race(noise[steps, numbers], logits)
     if critic is not None and running.size:
-        returns[running] += factor / SCALE * critic(environment.observe(states))
+        observations = environment.observe(states)
+        returns[running] += factor / SCALE * expected(critic(observations), policy(observations))
     return returns, n_steps
 
 
@@ -284,7 +296,9 @@ class SwapLearner:
         self._estimator = estimator
         self._rng = rng
         self.policy = policy_network(environment, rng)
-        self._critic = None if settings.critic is None else Critic(environment, settings.critic, rng)
+        self._critic = None
+        if settings.critic is not None:
+            self._critic = Critic(environment, settings.critic, rng, environment.n_actions)
         self._adam = Adam(self.policy.parameters, settings.rate)
 
     def iterate(self) -> tuple[int, float]:
@@ -316,12 +330,23 @@ class SwapLearner:
             )
             n_steps += n_part
         observations = self._environment.observe(path.states)
-        values = 0.0 if self._critic is None else self._critic(observations)
-        returns = path.returns_to_go(settings.gamma, settings.horizon, values)
-        gradient = episodes.gradient(returns, rollouts)
-        if self._critic is not None:
-            self._critic.learn(observations, returns)
         logits, tape = self.policy.forward(observations)
+        if self._critic is None:
+            gradient = episodes.gradient(path.returns_to_go(settings.gamma, settings.horizon), rollouts)
+        else:
+            # The gradient is linear in values: those learned before, of all pseudo actions, and for the rollouts
+            # what they differ from these.
+            values = self._critic(observations)
+            true = values[np.arange(path.actions.size), path.actions]
+            returns = path.returns_to_go(settings.gamma, settings.horizon, expected(values, logits))
+            gradient = episodes.gradient(returns - true, rollouts - values[decisions, actions])
+            all_decisions, all_actions = episodes.pseudo_actions()
+            gradient += episodes.gradient(true, values[all_decisions, all_actions])
+            self._critic.learn(
+                np.concatenate([observations, observations[decisions]]),
+                np.concatenate([path.actions, actions]),
+                np.concatenate([returns, rollouts]),
+            )
         gradient += settings.entropy * entropy_gradient(logits)
         self._adam.descend(self.policy.backward(tape, -gradient / settings.episodes)[1])
         n_steps += path.rewards.size + self._environment.repeated - repeated
@@ -351,14 +376,14 @@ class ActorCritic:
             settings.limit,
         )
         observations = self._environment.observe(path.states)
-        values = self._critic(observations)
+        values = self._critic(observations)[:, 0]
         returns = path.returns_to_go(settings.gamma, settings.horizon, values)
         logits, tape = self.policy.forward(observations)
         score = -np.exp(log_softmax(logits))
         score[np.arange(values.size), path.actions] += 1.0
         gradient = score * (returns - values)[:, None] + settings.entropy * entropy_gradient(logits)
         self._adam.descend(self.policy.backward(tape, -gradient / settings.episodes)[1])
-        self._critic.learn(observations, returns)
+        self._critic.learn(observations, 0, returns)
         return path.rewards.size, path.rewards.sum() / settings.episodes
 
 

@@ -123,17 +123,27 @@ def returns_to_go(numbers, steps, rewards, gamma):
 
 
 def batch_gradient(
-    process, estimator, n, seed, max_rollouts=None, gamma=DISCOUNT, factor=DISCOUNT, drop=False, share=None
+    process,
+    estimator,
+    n,
+    seed,
+    max_rollouts=None,
+    gamma=DISCOUNT,
+    factor=DISCOUNT,
+    drop=False,
+    share=None,
+    learned=None,
 ):
     """The mean gradient of the table of logits over n episodes.
 
-    Where share is given, rollouts have the noise of their episode, share steps earlier.
+    Where share is given, rollouts have the noise of their episode, share steps earlier. Where action values are
+    given as learned, (states, joint actions), they are the control variate.
     """
     rng = np.random.default_rng(seed)
     n_variables = process.logits.shape[1]
     variables = None if n_variables == 1 else n_variables
     episodes = BatchEpisode(N_ACTIONS, n_variables=variables, estimator=estimator, rng=rng)
-    numbers, states, _, rewards = run(process, episodes, n, rng)
+    numbers, states, true, rewards = run(process, episodes, n, rng)
     steps = episodes.steps
     returns = returns_to_go(numbers, steps, rewards, gamma)
     decisions, actions = episodes.pseudo_actions(None if drop else max_rollouts)
@@ -153,7 +163,14 @@ def batch_gradient(
         first = np.searchsorted(numbers[decisions][order], numbers[decisions][order])
         late = order[np.arange(order.size) - first >= max_rollouts]
         rollouts[late] = returns[decisions[late]]
+    if learned is not None:
+        returns = returns - learned[states, true]
+        rollouts = rollouts - learned[states[decisions], joint]
     estimate = episodes.gradient(returns, rollouts, discount=factor)
+    if learned is not None:
+        decisions, actions = episodes.pseudo_actions()
+        others = learned[states[decisions], process.joint(actions)]
+        estimate += episodes.gradient(learned[states, true], others, discount=factor)
     table = np.zeros_like(process.logits)
     np.add.at(table, states, estimate.reshape(-1, *process.logits.shape[1:]))
     return table / n
@@ -204,6 +221,16 @@ def test_discounted_returns_without_discounted_steps():
 def test_unbiased_with_the_noise_of_the_episode(n_variables, max_rollouts):
     process = SmallProcess(n_variables)
     scores = z_scores(process.exact(DISCOUNT), process, "arsm", max_rollouts=max_rollouts, share=0)
+    assert abs(scores).max() < 5
+    assert 0.5 < np.sqrt(np.mean(scores**2)) < 1.6
+
+
+@pytest.mark.parametrize("max_rollouts", [None, 100])
+def test_unbiased_with_learned_values(max_rollouts):
+    """Whatever they are, as the gradient is linear in values."""
+    process = SmallProcess()
+    learned = np.random.default_rng(0).normal(size=(N_STATES, N_ACTIONS))
+    scores = z_scores(process.exact(DISCOUNT), process, "arsm", max_rollouts=max_rollouts, learned=learned)
     assert abs(scores).max() < 5
     assert 0.5 < np.sqrt(np.mean(scores**2)) < 1.6
 

@@ -16,6 +16,7 @@ from policy_gradient import (
     Settings,
     draw,
     entropy_gradient,
+    expected,
     look,
     main,
     play,
@@ -117,22 +118,29 @@ def test_rollouts_share_the_noise_of_their_episode():
     returns, _ = roll_out(environment, policy, path, decisions, path.actions, noise, settings)
     np.testing.assert_allclose(returns, path.returns_to_go(settings.gamma, 12))
     # Also where a learned value stands for the rest.
-    critic = Critic(environment, CriticSettings(), rng)
+    critic = Critic(environment, CriticSettings(), rng, 2)
     returns, _ = roll_out(environment, policy, path, decisions, path.actions, noise, settings, critic)
-    expected = path.returns_to_go(settings.gamma, 12, critic(path.states))
-    assert (expected != path.returns_to_go(settings.gamma, 12)).any()
-    np.testing.assert_allclose(returns, expected)
+    rest = expected(critic(path.states), policy(path.states))
+    with_rest = path.returns_to_go(settings.gamma, 12, rest)
+    assert (with_rest != path.returns_to_go(settings.gamma, 12)).any()
+    np.testing.assert_allclose(returns, with_rest)
 
 
 def test_critic_learns_the_mean_of_returns():
     rng = np.random.default_rng(7)
     for settings in (CriticSettings(rate=0.02), CriticSettings((16,), rate=0.02, passes=3, batch=64)):
-        critic = Critic(CartPole(), settings, rng)
+        critic = Critic(CartPole(), settings, rng, 2)
         for _ in range(300):
-            observations = rng.normal(size=(150, 4))
-            critic.learn(observations, observations[:, 0] + rng.normal(size=150))
+            observations, actions = rng.normal(size=(150, 4)), rng.integers(0, 2, 150)
+            critic.learn(observations, actions, observations[:, 0] * actions + rng.normal(size=150))
         observations = rng.normal(size=(500, 4))
-        assert np.mean((critic(observations) - observations[:, 0]) ** 2) < 0.1
+        truth = np.stack([np.zeros(500), observations[:, 0]], axis=1)
+        assert np.mean((critic(observations) - truth) ** 2) < 0.1
+
+
+def test_expected_value():
+    values, p = np.array([[1.0, 5.0]]), np.array([[0.25, 0.75]])
+    np.testing.assert_allclose(expected(values, np.log(p) + 3), [4.0])
 
 
 def test_rollouts_are_episodes_that_begin_elsewhere():
@@ -175,8 +183,8 @@ def test_entropy_gradient_is_that_of_differences():
         return -(p * np.log(p)).sum()
 
     for row, gradient in zip(logits, entropy_gradient(logits), strict=True):
-        expected = [(entropy(row + e) - entropy(row - e)) / 2e-6 for e in 1e-6 * np.eye(3)]
-        np.testing.assert_allclose(gradient, expected, atol=1e-8)
+        differences = [(entropy(row + e) - entropy(row - e)) / 2e-6 for e in 1e-6 * np.eye(3)]
+        np.testing.assert_allclose(gradient, differences, atol=1e-8)
 
 
 @pytest.mark.parametrize("name", ["CartPole-v1", "Acrobot-v1"])
