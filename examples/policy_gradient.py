@@ -24,7 +24,8 @@ Returns are discounted by 0.99, as in the paper, but the gradients of the steps 
 ones. For Acrobot a return ends after 100 steps, which makes rollouts shorter and less noisy, and the gradient
 slightly biased; some entropy keeps its policy from settling on one action before it has ever reached the goal.
 For LunarLander a return has few rewards, and then the value that a network of 64 and 64 units has learned, for
-A2C too; that is biased as far as the value is wrong. Its episodes of training end after 400 steps. With two
+A2C too; that is biased as far as the value is wrong. The same values, as a control variate, stand for the
+rollouts that the budget leaves out; that is not biased. Its episodes of training end after 400 steps. With two
 actions, as in CartPole, ARS and ARSM are the same. A2C learns all tasks from several times fewer steps: a rollout
 costs many steps and gives one difference.
 
@@ -124,10 +125,10 @@ ENVIRONMENTS: dict[str, tuple[type[Environment], Settings, Settings]] = {
     "LunarLander-v3": (
         LunarLander,
         Settings(
-            6_000_000,
+            15_000_000,
             225,
             episodes=4,
-            rollouts=64,
+            rollouts=32,
             rate=0.01,
             entropy=0.001,
             horizon=10,
@@ -137,7 +138,7 @@ ENVIRONMENTS: dict[str, tuple[type[Environment], Settings, Settings]] = {
             look_every=200_000,
         ),
         Settings(
-            6_000_000,
+            15_000_000,
             225,
             episodes=4,
             rollouts=0,
