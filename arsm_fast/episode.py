@@ -55,6 +55,26 @@ class _Decisions:
         """The step of each decision, that is the number of the call of `act`: shape (T,)."""
         return np.repeat(np.arange(len(self._actions)), [len(actions) for actions in self._actions])
 
+    @property
+    def noise(self) -> FloatArray:
+        """The noise that each decision was drawn with: shape (T, C), or (T, K, C) with n_variables.
+
+        The true action is ``argmin(noise * exp(-logits))``. A rollout may draw its later actions with the noise
+        of the same steps of its episode (common random numbers), and with fresh noise after the end of that:
+        what the pseudo action does not change then cancels in its difference, and the gradient stays unbiased,
+        as the noise of a step is independent of that of the steps before. Read-only.
+
+        Raises
+        ------
+        RuntimeError
+            If no decision has been taken.
+        """
+        if not self._noise:
+            raise RuntimeError("noise came before act: the episode has no decisions yet")
+        noise = np.concatenate(self._noise, axis=1).reshape(-1, *self._shape)
+        noise.flags.writeable = False
+        return noise
+
     def _take(self, logits: Any) -> NDArray[np.int32]:
         """The actions, (n, K), of n decisions; logits are of a shape that was checked."""
         if self._method is not None:
@@ -117,8 +137,7 @@ class _Decisions:
         offsets = np.arange(n * n_variables + 1) * self._n_actions
         shape = (n, n_variables, self._n_actions)
         logits = Logits(weights, offsets, n, n_variables, shape)
-        noise = np.concatenate(self._noise, axis=1).reshape(1, *shape)
-        method = make_method(logits, self._estimator, 1, noise, self._rng)
+        method = make_method(logits, self._estimator, 1, self.noise.reshape(1, *shape), self._rng)
         vectors, self._decision = method.propose()
         self._vectors = vectors[:]
         self._is_true = (self._vectors == true[self._decision]).all(axis=1)
@@ -129,7 +148,9 @@ class _Decisions:
     ) -> FloatArray:
         """Turn returns into the gradient of the expected return with respect to the logits of each decision.
 
-        May be called again with other returns.
+        May be called again with other returns. The gradient is linear in them: with learned action values as a
+        control variate it is that of what the returns differ from these, for the rollouts of a budget, plus that
+        of the learned values themselves, for all pseudo actions.
 
         Parameters
         ----------

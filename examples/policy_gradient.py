@@ -2,31 +2,36 @@
 
 A network of two hidden layers of 10 ReLU units gives the logits of the actions in each state. ARSM and ARS swap
 the noise that the actions of an episode were drawn with, and try each pseudo action by one rollout from the state
-of its step; those of all episodes of an iteration are simulated together. A2C, that is REINFORCE whose baseline
-is a value learned by a second network, has as many steps of the environment, and spends them on more episodes.
+of its step; those of all episodes of an iteration are simulated together. Rollouts have the noise of the later
+steps of their episode, so that only what the pseudo action changes is in their difference. A2C, that is REINFORCE
+whose baseline is a value learned by a second network, has as many steps of the environment, and spends them on
+more episodes.
 
     python policy_gradient.py                          # CartPole-v1, five seeds of each method
     python policy_gradient.py --env Acrobot-v1 --plot acrobot.png
+    python policy_gradient.py --env LunarLander-v3 --seeds 1        # needs the extra box2d
     python policy_gradient.py --methods arsm --seeds 1
 
-Training is in a simulator of our own, in which the state is a row of an array and can be copied. Every so many
-steps the policy of that moment plays 100 episodes; a method stops when it has done clearly better than the
-environment asks, or has used up its steps. The policy that did best then plays 100 test episodes in gymnasium's
-own environment: the test return. Steps are all steps of the environment in training, in episodes and in rollouts;
-the first return in the table is that of the episodes of training, after as many steps for all methods.
+Training is in simulators whose states can be copied: compiled ones of CartPole and Acrobot, in which a state is a
+row of an array, and gymnasium's own LunarLander, see lunar_lander.py. Every so many steps the policy of that
+moment plays 100 episodes; a method stops when it has done clearly better than the environment asks, or has used
+up its steps. The policy that did best then plays 100 test episodes in gymnasium's own environment: the test
+return. Steps are all steps of the environment in training, in episodes, in rollouts and to copy states; the first
+return in the table is that of the episodes of training, after as many steps for all methods.
 
 Returns are discounted by 0.99, as in the paper, but the gradients of the steps are not (see `discount` of
 `arsm_fast.Episode.gradient`): what counts in the end are sums of all rewards, and late steps are as good as early
 ones. For Acrobot a return ends after 100 steps, which makes rollouts shorter and less noisy, and the gradient
 slightly biased; some entropy keeps its policy from settling on one action before it has ever reached the goal.
-With two actions, as in CartPole, ARS and ARSM are the same. A2C learns both tasks from several times fewer steps:
-a rollout costs many steps and gives one difference.
+For LunarLander a return has few rewards, and then the value that a network of 64 and 64 units has learned, for
+A2C too; that is biased as far as the value is wrong. The same values, as a control variate, stand for the
+rollouts that the budget leaves out; that is not biased. Its episodes of training end after 400 steps. With two
+actions, as in CartPole, ARS and ARSM are the same. A2C learns all tasks from several times fewer steps: a rollout
+costs many steps and gives one difference.
 
 Yin, Yue and Zhou, "ARSM: Augment-REINFORCE-Swap-Merge Estimator for Gradient Backpropagation Through Categorical
 Variables", ICML 2019 (version 2), section 4.4.
 """
-
-from __future__ import annotations
 
 import argparse
 import sys
@@ -39,6 +44,7 @@ import numba
 import numpy as np
 from classic_control import Acrobot, CartPole, Environment
 from drawing import new_figure
+from lunar_lander import LunarLander
 from networks import Adam, Network, log_softmax
 from numpy.typing import NDArray
 
@@ -55,6 +61,16 @@ METHODS = {"arsm": "ARSM", "ars": "ARS", "a2c": "A2C"}
 
 
 @dataclass(frozen=True)
+class CriticSettings:
+    """How the value of states is learned."""
+
+    hidden: tuple[int, ...] = (10, 10)
+    rate: float = 0.01
+    passes: int = 1  # over the decisions of an iteration
+    batch: int = 1_000_000  # decisions of one step of Adam
+
+
+@dataclass(frozen=True)
 class Settings:
     """How an environment is trained on."""
 
@@ -65,24 +81,75 @@ class Settings:
     rate: float
     entropy: float  # what a unit of it is worth at each step, in units of returns
     horizon: int  # of returns, in steps
+    critic: CriticSettings | None = None  # whose value stands for what comes after the horizon, if there is one
+    limit: int = 1000  # of episodes in training, in steps
+    at_once: int = 10_000  # rollouts
     look_every: int = 25_000  # steps
     gamma: float = 0.99
     tests: int = 100  # episodes of a look and of the test
 
+
+LANDER_CRITIC = CriticSettings(hidden=(64, 64), rate=0.003, passes=4, batch=512)
 
 # The environment, the settings of ARSM and ARS, and those of A2C.
 ENVIRONMENTS: dict[str, tuple[type[Environment], Settings, Settings]] = {
     "CartPole-v1": (
         CartPole,
         Settings(steps=3_000_000, enough=495, episodes=4, rollouts=16, rate=0.03, entropy=0.0, horizon=500),
-        Settings(steps=3_000_000, enough=495, episodes=4, rollouts=0, rate=0.03, entropy=0.002, horizon=500),
+        Settings(
+            steps=3_000_000,
+            enough=495,
+            episodes=4,
+            rollouts=0,
+            rate=0.03,
+            entropy=0.002,
+            horizon=500,
+            critic=CriticSettings(rate=0.03),
+        ),
     ),
     "Acrobot-v1": (
         Acrobot,
         Settings(
             8_000_000, -93, episodes=16, rollouts=8, rate=0.01, entropy=0.003, horizon=100, look_every=100_000
         ),
-        Settings(8_000_000, -93, episodes=8, rollouts=0, rate=0.01, entropy=0.002, horizon=500),
+        Settings(
+            8_000_000,
+            -93,
+            episodes=8,
+            rollouts=0,
+            rate=0.01,
+            entropy=0.002,
+            horizon=500,
+            critic=CriticSettings(),
+        ),
+    ),
+    "LunarLander-v3": (
+        LunarLander,
+        Settings(
+            15_000_000,
+            225,
+            episodes=4,
+            rollouts=32,
+            rate=0.01,
+            entropy=0.001,
+            horizon=10,
+            critic=LANDER_CRITIC,
+            limit=400,
+            at_once=32,
+            look_every=200_000,
+        ),
+        Settings(
+            15_000_000,
+            225,
+            episodes=4,
+            rollouts=0,
+            rate=0.01,
+            entropy=0.001,
+            horizon=20,
+            critic=LANDER_CRITIC,
+            limit=400,
+            look_every=200_000,
+        ),
     ),
 }
 
@@ -97,17 +164,23 @@ class Path:
     numbers: IntArray  # of the episodes
     steps: IntArray
 
-    def returns_to_go(self, gamma: float, horizon: int) -> FloatArray:
-        """Discounted sums of so many rewards at most from each decision on."""
+    def noise_by_step(self, noise: FloatArray, limit: int, rng: np.random.Generator) -> FloatArray:
+        """The noise of the decisions, (limit, episodes, n_actions), fresh after the end of an episode."""
+        table = rng.standard_exponential((limit, self.numbers.max() + 1, noise.shape[1]))
+        table[self.steps, self.numbers] = noise
+        return table
+
+    def returns_to_go(self, gamma: float, horizon: int, rest: FloatArray | float = 0.0) -> FloatArray:
+        """Discounted sums of so many rewards at most from each decision on, and of the rest after these."""
         returns = SCALE * self.rewards
         bounds = np.searchsorted(self.steps, np.arange(self.steps[-1] + 2))
         following = np.zeros(self.numbers.max() + 1)
         for start, stop in zip(bounds[-2::-1], bounds[:0:-1], strict=True):
             returns[start:stop] += gamma * following[self.numbers[start:stop]]
             following[self.numbers[start:stop]] = returns[start:stop]
-        # Without what comes after the horizon.
+        # With the rest in place of what comes after the horizon.
         late = np.zeros((self.steps[-1] + 1 + horizon, following.size))
-        late[self.steps, self.numbers] = gamma**horizon * returns
+        late[self.steps, self.numbers] = gamma**horizon * (returns - rest)
         return returns - late[self.steps + horizon, self.numbers]
 
 
@@ -118,13 +191,22 @@ def draw(logits: FloatArray, rng: np.random.Generator) -> ActionArray:
     return (rng.random((len(p), 1)) * cumulated[:, -1:] > cumulated).sum(axis=1).astype(np.int32)
 
 
+def race(noise: FloatArray, logits: FloatArray) -> ActionArray:
+    """The action for each row of logits that this noise draws: as `arsm_fast.sample` has it."""
+    return (noise * np.exp(logits.max(axis=1, keepdims=True) - logits)).argmin(axis=1).astype(np.int32)
+
+
 def play(
-    environment: Environment, act: Callable[[FloatArray], ActionArray], n: int, rng: np.random.Generator
+    environment: Environment,
+    act: Callable[[FloatArray], ActionArray],
+    n: int,
+    rng: np.random.Generator,
+    limit: int | None = None,
 ) -> Path:
-    """Play n episodes."""
+    """Play n episodes, of so many steps at most."""
     states, numbers = environment.reset(n, rng), np.arange(n)
     parts = []
-    for step in range(environment.limit):
+    for step in range(environment.limit if limit is None else min(limit, environment.limit)):
         actions = act(environment.observe(states))
         following, rewards, ended = environment.step(states, actions)
         parts.append((states, actions, rewards, numbers, np.full(numbers.size, step)))
@@ -134,18 +216,57 @@ def play(
     return Path(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
+class Critic:
+    """The value of states, or with actions that of each action there: a network that is fitted to returns."""
+
+    def __init__(
+        self, environment: Environment, settings: CriticSettings, rng: np.random.Generator, n_actions: int = 1
+    ) -> None:
+        self._settings = settings
+        self._rng = rng
+        self._network = Network([environment.n_observations, *settings.hidden, n_actions], rng=rng, slope=0.0)
+        self._adam = Adam(self._network.parameters, settings.rate)
+
+    def __call__(self, observations: FloatArray) -> FloatArray:
+        """Shape (n, n_actions)."""
+        return self._network(observations)
+
+    def learn(self, observations: FloatArray, actions: ActionArray | int, returns: FloatArray) -> None:
+        n = len(observations)
+        actions = np.broadcast_to(actions, n)
+        n_batches = -(-n // self._settings.batch)
+        for _ in range(self._settings.passes):
+            order = self._rng.permutation(n) if n_batches > 1 else np.arange(n)
+            for rows in np.array_split(order, n_batches):
+                values, tape = self._network.forward(observations[rows])
+                excess = np.zeros_like(values)
+                taken = np.arange(rows.size), actions[rows]
+                excess[taken] = returns[rows] - values[taken]
+                self._adam.descend(self._network.backward(tape, -excess / rows.size)[1])
+
+
+def expected(values: FloatArray, logits: FloatArray) -> FloatArray:
+    """Of the values of actions, (n, n_actions), under the policy."""
+    return (np.exp(log_softmax(logits)) * values).sum(axis=1)
+
+
 def roll_out(
     environment: Environment,
     policy: Network,
-    states: FloatArray,
+    path: Path,
+    decisions: IntArray,
     actions: ActionArray,
-    steps: IntArray,
+    noise: FloatArray,
     settings: Settings,
-    rng: np.random.Generator,
+    critic: Critic | None = None,
 ) -> tuple[FloatArray, int]:
-    """The returns from copies of these states, after these actions, and how many steps that took."""
+    """The returns from copies of the states of decisions, after these actions, and how many steps that took.
+
+    Later actions are drawn with the noise, (limit, episodes, n_actions), of their steps and episodes.
+    """
+    states, steps, numbers = path.states[decisions], path.steps[decisions], path.numbers[decisions]
     returns, n_steps, factor = np.zeros(len(states)), 0, SCALE
-    running, steps = np.arange(len(states)), steps.copy()
+    running = np.arange(len(states))
     for _ in range(settings.horizon):
         if running.size == 0:
             break
@@ -154,9 +275,15 @@ def roll_out(
         n_steps += running.size
         factor *= settings.gamma
         steps += 1
-        going = ~ended & (steps < environment.limit)
-        states, steps, running = states[going], steps[going], running[going]
-        actions = draw(policy(environment.observe(states)), rng)
+        going = ~ended & (steps < min(settings.limit, environment.limit))
+        states, steps, numbers, running = states[going], steps[going], numbers[going], running[going]
+        if running.size == 0:
+            break
+        logits = policy(environment.observe(states))
+        actions = race(noise[steps, numbers], logits)
+    if critic is not None and running.size:
+        observations = environment.observe(states)
+        returns[running] += factor / SCALE * expected(critic(observations), policy(observations))
     return returns, n_steps
 
 
@@ -171,34 +298,61 @@ class SwapLearner:
         self._estimator = estimator
         self._rng = rng
         self.policy = policy_network(environment, rng)
+        self._critic = None
+        if settings.critic is not None:
+            self._critic = Critic(environment, settings.critic, rng, environment.n_actions)
         self._adam = Adam(self.policy.parameters, settings.rate)
 
     def iterate(self) -> tuple[int, float]:
         """Play, try the pseudo actions, and take one step; the steps of the environment, and the mean return."""
         settings, rng = self._settings, self._rng
+        repeated = self._environment.repeated
         episodes = arsm_fast.BatchEpisode(self._environment.n_actions, estimator=self._estimator, rng=rng)
         path = play(
             self._environment,
             lambda observations: episodes.act(self.policy(observations)),
             settings.episodes,
             rng,
+            settings.limit,
         )
         decisions, actions = episodes.pseudo_actions(max_rollouts=settings.rollouts * settings.episodes)
-        rollouts, n_steps = roll_out(
-            self._environment,
-            self.policy,
-            path.states[decisions],
-            actions,
-            path.steps[decisions],
-            settings,
-            rng,
-        )
-        returns = path.returns_to_go(settings.gamma, settings.horizon)
-        gradient = episodes.gradient(returns, rollouts)
-        logits, tape = self.policy.forward(self._environment.observe(path.states))
+        noise = path.noise_by_step(episodes.noise, self._environment.limit, rng)
+        rollouts, n_steps = np.empty(decisions.size), 0
+        for start in range(0, decisions.size, settings.at_once):
+            part = slice(start, start + settings.at_once)
+            rollouts[part], n_part = roll_out(
+                self._environment,
+                self.policy,
+                path,
+                decisions[part],
+                actions[part],
+                noise,
+                settings,
+                self._critic,
+            )
+            n_steps += n_part
+        observations = self._environment.observe(path.states)
+        logits, tape = self.policy.forward(observations)
+        if self._critic is None:
+            gradient = episodes.gradient(path.returns_to_go(settings.gamma, settings.horizon), rollouts)
+        else:
+            # The gradient is linear in values: those learned before, of all pseudo actions, and for the rollouts
+            # what they differ from these.
+            values = self._critic(observations)
+            true = values[np.arange(path.actions.size), path.actions]
+            returns = path.returns_to_go(settings.gamma, settings.horizon, expected(values, logits))
+            gradient = episodes.gradient(returns - true, rollouts - values[decisions, actions])
+            all_decisions, all_actions = episodes.pseudo_actions()
+            gradient += episodes.gradient(true, values[all_decisions, all_actions])
+            self._critic.learn(
+                np.concatenate([observations, observations[decisions]]),
+                np.concatenate([path.actions, actions]),
+                np.concatenate([returns, rollouts]),
+            )
         gradient += settings.entropy * entropy_gradient(logits)
         self._adam.descend(self.policy.backward(tape, -gradient / settings.episodes)[1])
-        return path.rewards.size + n_steps, path.rewards.sum() / settings.episodes
+        n_steps += path.rewards.size + self._environment.repeated - repeated
+        return n_steps, path.rewards.sum() / settings.episodes
 
 
 class ActorCritic:
@@ -209,9 +363,9 @@ class ActorCritic:
         self._settings = settings
         self._rng = rng
         self.policy = policy_network(environment, rng)
-        self._value = Network([environment.n_observations, *HIDDEN, 1], rng=rng, slope=0.0)
+        assert settings.critic is not None
+        self._critic = Critic(environment, settings.critic, rng)
         self._adam = Adam(self.policy.parameters, settings.rate)
-        self._value_adam = Adam(self._value.parameters, settings.rate)
 
     def iterate(self) -> tuple[int, float]:
         """Play and take one step; the steps of the environment, and the mean return."""
@@ -221,17 +375,17 @@ class ActorCritic:
             lambda observations: draw(self.policy(observations), self._rng),
             settings.episodes,
             self._rng,
+            settings.limit,
         )
         observations = self._environment.observe(path.states)
-        returns = path.returns_to_go(settings.gamma, settings.horizon)
+        values = self._critic(observations)[:, 0]
+        returns = path.returns_to_go(settings.gamma, settings.horizon, values)
         logits, tape = self.policy.forward(observations)
-        values, value_tape = self._value.forward(observations)
-        excess = returns - values[:, 0]
         score = -np.exp(log_softmax(logits))
-        score[np.arange(excess.size), path.actions] += 1.0
-        gradient = score * excess[:, None] + settings.entropy * entropy_gradient(logits)
+        score[np.arange(values.size), path.actions] += 1.0
+        gradient = score * (returns - values)[:, None] + settings.entropy * entropy_gradient(logits)
         self._adam.descend(self.policy.backward(tape, -gradient / settings.episodes)[1])
-        self._value_adam.descend(self._value.backward(value_tape, -excess[:, None] / excess.size)[1])
+        self._critic.learn(observations, 0, returns)
         return path.rewards.size, path.rewards.sum() / settings.episodes
 
 
@@ -254,6 +408,7 @@ class Run:
     curve: list[tuple[int, float, float]]
     solved_after: int | None
     seconds: float
+    processor_seconds: float
     test: float
 
     def return_at(self, steps: int) -> float:
@@ -261,6 +416,15 @@ class Run:
         used, _, returns = np.array(self.curve).T
         recent = returns[(used > 0.8 * steps) & (used <= steps)]
         return float(recent.mean() if recent.size else returns[0])
+
+    def summary(self) -> str:
+        """The curve in ten parts of equally many steps."""
+        used, seconds, returns = np.array(self.curve).T
+        points = []
+        for part in np.array_split(np.arange(used.size), np.searchsorted(used, used[-1] * np.arange(1, 10) / 10)):
+            if part.size:
+                points.append(f"{returns[part].mean():.0f} ({used[part[-1]]:,.0f}, {seconds[part[-1]]:.0f} s)")
+        return ", ".join(points)
 
 
 def train(method: str, environment: Environment, settings: Settings, seed: int) -> Run:
@@ -275,7 +439,7 @@ def train(method: str, environment: Environment, settings: Settings, seed: int) 
     curve = []
     used, next_look, best, solved_after = 0, 0, -np.inf, None
     parameters: list[FloatArray] = []
-    start = time.perf_counter()
+    start, processor_start = time.perf_counter(), time.process_time()
     while used < settings.steps and solved_after is None:
         n_steps, mean_return = learner.iterate()
         used += n_steps
@@ -288,11 +452,11 @@ def train(method: str, environment: Environment, settings: Settings, seed: int) 
                 best, parameters = score, [parameter.copy() for parameter in learner.policy.parameters]
             if score >= settings.enough:
                 solved_after = used
-    seconds = time.perf_counter() - start
+    seconds, processor_seconds = time.perf_counter() - start, time.process_time() - processor_start
     learner.policy.parameters[:] = parameters
     result = test(environment, learner.policy, settings.tests, tests)
     progress("")
-    return Run(method, curve, solved_after, seconds, result)
+    return Run(method, curve, solved_after, seconds, processor_seconds, result)
 
 
 def look(environment: Environment, policy: Network, n: int, rng: np.random.Generator) -> float:
@@ -337,7 +501,16 @@ def print_table(runs: list[Run], environment: Environment) -> None:
     asked = f"{environment.solved:g} or more"
     # All had so many steps.
     equal = min(run.curve[-1][0] for run in runs)
-    titles = ["method", f"return at {equal:,} steps", "test return", "of the seeds", asked, "steps", "seconds"]
+    titles = [
+        "method",
+        f"return at {equal:,} steps",
+        "test return",
+        "of the seeds",
+        asked,
+        "steps",
+        "seconds",
+        "of processor",
+    ]
     rows = [titles]
     for method in dict.fromkeys(run.method for run in runs):
         own = [run for run in runs if run.method == method]
@@ -351,6 +524,7 @@ def print_table(runs: list[Run], environment: Environment) -> None:
                 f"{sum(result >= environment.solved for result in tests)} of {len(own)}",
                 f"{np.median([run.curve[-1][0] for run in own]):,.0f}",
                 f"{np.median([run.seconds for run in own]):.1f}",
+                f"{np.median([run.processor_seconds for run in own]):.1f}",
             ]
         )
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
@@ -376,7 +550,9 @@ def plot(runs: list[Run], environment: Environment, path: str) -> None:
 
 def main(argv: list[str] | None = None) -> list[Run]:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--env", default="CartPole-v1", help="CartPole-v1 (default) or Acrobot-v1")
+    parser.add_argument(
+        "--env", default="CartPole-v1", help="CartPole-v1 (default), Acrobot-v1 or LunarLander-v3"
+    )
     parser.add_argument(
         "--methods", nargs="+", choices=list(METHODS), default=list(METHODS), help="default: all of them"
     )
@@ -391,8 +567,8 @@ def main(argv: list[str] | None = None) -> list[Run]:
     args = parser.parse_args(argv)
     if args.env not in ENVIRONMENTS:
         parser.error(
-            f"--env must be one of {', '.join(ENVIRONMENTS)}, whose simulator is here; {args.env!r} is an "
-            "environment without a copyable state, from which no rollouts can start"
+            f"--env must be one of {', '.join(ENVIRONMENTS)}, whose states can be copied here; {args.env!r} is "
+            "an environment without a copyable state, from which no rollouts can start"
         )
     for name in ("seeds", "steps", "episodes", "rollouts", "rate"):
         value = getattr(args, name)
@@ -400,6 +576,7 @@ def main(argv: list[str] | None = None) -> list[Run]:
             parser.error(f"--{name} must be positive; got {value}")
     if args.gamma is not None and not 0 < args.gamma <= 1:
         parser.error(f"--gamma must be above 0 and at most 1; got {args.gamma}")
+    gymnasium()
     make, *choices = ENVIRONMENTS[args.env]
     environment = make()
     given = {
@@ -411,7 +588,6 @@ def main(argv: list[str] | None = None) -> list[Run]:
         args.seeds = 1
         choices = [replace(choice, steps=5000, look_every=2500, episodes=2, tests=5) for choice in choices]
     swap_settings, critic_settings = (replace(choice, **given) for choice in choices)
-    gymnasium()
     print(
         f"{environment.name}: at most {swap_settings.steps:,} steps; ARSM and ARS with {swap_settings.episodes} "
         f"episodes an iteration and at most {swap_settings.rollouts} rollouts an episode, A2C with "
@@ -424,9 +600,10 @@ def main(argv: list[str] | None = None) -> list[Run]:
             runs.append(run)
             print(
                 f"{METHODS[method]}, seed {seed}: test {run.test:.1f} after {run.curve[-1][0]:,} steps and "
-                f"{run.seconds:.1f} s",
+                f"{run.seconds:.1f} s, {run.processor_seconds:.1f} s of a processor",
                 flush=True,
             )
+            print(f"    mean returns in training (after steps, seconds): {run.summary()}", flush=True)
     print()
     print_table(runs, environment)
     if args.plot:
@@ -436,5 +613,10 @@ def main(argv: list[str] | None = None) -> list[Run]:
 
 
 if __name__ == "__main__":
-    numba.set_num_threads(1)  # batches are small: a second thread would wait more than work
-    main()
+    # Batches are small: a second thread would wait more than work.
+    numba.set_num_threads(1)
+    gymnasium()  # which is missing where the other one is
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        main()

@@ -38,8 +38,11 @@ class SmallProcess:
         cumulated = self.transition[states, joint].cumsum(axis=1)
         return np.minimum((rng.random((len(states), 1)) > cumulated).sum(axis=1), N_STATES - 1)
 
-    def rollouts(self, states, steps, joint, gamma, rng):
-        """Returns from these states and actions on, with the policy from there."""
+    def rollouts(self, states, steps, joint, gamma, rng, noise=None):
+        """Returns from these states and actions on, with the policy from there.
+
+        Its actions are drawn with ``noise(steps)`` where that is given.
+        """
         returns, factor = np.zeros(len(states)), np.ones(len(states))
         running = np.ones(len(states), bool)
         steps = steps.copy()
@@ -52,8 +55,11 @@ class SmallProcess:
             factor *= gamma
             steps += 1
             running &= steps < HORIZON
-            draws = rng.random((*states.shape, p.shape[1], 1))
-            actions = np.minimum((draws > p[states].cumsum(axis=-1)).sum(axis=-1), N_ACTIONS - 1)
+            if noise is not None:
+                actions = (noise(np.minimum(steps, HORIZON - 1)) / p[states]).argmin(axis=-1)
+            else:
+                draws = rng.random((*states.shape, p.shape[1], 1))
+                actions = np.minimum((draws > p[states].cumsum(axis=-1)).sum(axis=-1), N_ACTIONS - 1)
             joint = self.joint(actions)
         return returns
 
@@ -116,23 +122,55 @@ def returns_to_go(numbers, steps, rewards, gamma):
     return returns
 
 
-def batch_gradient(process, estimator, n, seed, max_rollouts=None, gamma=DISCOUNT, factor=DISCOUNT, drop=False):
-    """The mean gradient of the table of logits over n episodes."""
+def batch_gradient(
+    process,
+    estimator,
+    n,
+    seed,
+    max_rollouts=None,
+    gamma=DISCOUNT,
+    factor=DISCOUNT,
+    drop=False,
+    share=None,
+    learned=None,
+):
+    """The mean gradient of the table of logits over n episodes.
+
+    Where share is given, rollouts have the noise of their episode, share steps earlier. Where action values are
+    given as learned, (states, joint actions), they are the control variate.
+    """
     rng = np.random.default_rng(seed)
     n_variables = process.logits.shape[1]
     variables = None if n_variables == 1 else n_variables
     episodes = BatchEpisode(N_ACTIONS, n_variables=variables, estimator=estimator, rng=rng)
-    numbers, states, _, rewards = run(process, episodes, n, rng)
+    numbers, states, true, rewards = run(process, episodes, n, rng)
     steps = episodes.steps
     returns = returns_to_go(numbers, steps, rewards, gamma)
     decisions, actions = episodes.pseudo_actions(None if drop else max_rollouts)
-    rollouts = process.rollouts(states[decisions], steps[decisions], process.joint(actions), gamma, rng)
+    noise = None
+    if share is not None:
+        # Fresh where the episode had ended.
+        table = rng.standard_exponential((HORIZON, n, n_variables, N_ACTIONS))
+        table[steps, numbers] = episodes.noise.reshape(-1, n_variables, N_ACTIONS)
+
+        def noise(steps):
+            return table[steps - share, numbers[decisions]]
+
+    joint = process.joint(actions)
+    rollouts = process.rollouts(states[decisions], steps[decisions], joint, gamma, rng, noise)
     if drop:  # only the first rollouts of each episode, without weights
         order = np.lexsort((decisions, numbers[decisions]))
         first = np.searchsorted(numbers[decisions][order], numbers[decisions][order])
         late = order[np.arange(order.size) - first >= max_rollouts]
         rollouts[late] = returns[decisions[late]]
+    if learned is not None:
+        returns = returns - learned[states, true]
+        rollouts = rollouts - learned[states[decisions], joint]
     estimate = episodes.gradient(returns, rollouts, discount=factor)
+    if learned is not None:
+        decisions, actions = episodes.pseudo_actions()
+        others = learned[states[decisions], process.joint(actions)]
+        estimate += episodes.gradient(learned[states, true], others, discount=factor)
     table = np.zeros_like(process.logits)
     np.add.at(table, states, estimate.reshape(-1, *process.logits.shape[1:]))
     return table / n
@@ -179,6 +217,29 @@ def test_discounted_returns_without_discounted_steps():
         assert (abs(scores).max() < 5) == right
 
 
+@pytest.mark.parametrize(("n_variables", "max_rollouts"), [(1, None), (1, 100), (2, 100)])
+def test_unbiased_with_the_noise_of_the_episode(n_variables, max_rollouts):
+    process = SmallProcess(n_variables)
+    scores = z_scores(process.exact(DISCOUNT), process, "arsm", max_rollouts=max_rollouts, share=0)
+    assert abs(scores).max() < 5
+    assert 0.5 < np.sqrt(np.mean(scores**2)) < 1.6
+
+
+@pytest.mark.parametrize("max_rollouts", [None, 100])
+def test_unbiased_with_learned_values(max_rollouts):
+    """Whatever they are, as the gradient is linear in values."""
+    process = SmallProcess()
+    learned = np.random.default_rng(0).normal(size=(N_STATES, N_ACTIONS))
+    scores = z_scores(process.exact(DISCOUNT), process, "arsm", max_rollouts=max_rollouts, learned=learned)
+    assert abs(scores).max() < 5
+    assert 0.5 < np.sqrt(np.mean(scores**2)) < 1.6
+
+
+def test_the_noise_of_the_step_before_would_be_found():
+    process = SmallProcess()
+    assert abs(z_scores(process.exact(DISCOUNT), process, "arsm", share=1)).max() > 5
+
+
 def test_dropping_rollouts_without_weights_would_be_found():
     # As the published code does: the first rollouts of an episode up to the budget.
     process = SmallProcess()
@@ -204,7 +265,9 @@ def test_is_the_gradient_of_each_decision(estimator, n_variables):
 
     got = episodes.gradient(value(np.arange(11), true), value(decisions, actions))
     assert got.shape == logits.shape
-    noise = np.concatenate(episodes._noise, axis=1).reshape(1, 11, n_variables or 1, 4)
+    noise = episodes.noise.reshape(1, 11, n_variables or 1, 4)
+    assert episodes.noise.shape == logits.shape
+    assert not episodes.noise.flags.writeable
     for d in range(11):
         rows, phi = noise[0, d], logits[d].reshape(-1, 4)
         np.testing.assert_array_equal(true[d], np.squeeze(naive.true_action(rows, phi)))
@@ -369,6 +432,7 @@ N_ROLLOUTS = len(ended().pseudo_actions()[0])
             RuntimeError,
             "pseudo_actions came before act: the episode has no decisions yet",
         ),
+        (lambda: Episode(2).noise, RuntimeError, "noise came before act: the episode has no decisions yet"),
         (lambda: ended().pseudo_actions(0), ValueError, "max_rollouts must be at least 1; got 0"),
         (lambda: ended().pseudo_actions(1.5), TypeError, "max_rollouts must be an integer; got 1.5"),
         (

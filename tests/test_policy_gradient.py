@@ -8,7 +8,23 @@ import numpy as np
 import pytest
 from classic_control import Acrobot, CartPole
 from networks import Network
-from policy_gradient import Path, Run, Settings, draw, entropy_gradient, look, main, play, roll_out
+from policy_gradient import (
+    Critic,
+    CriticSettings,
+    Path,
+    Run,
+    Settings,
+    draw,
+    entropy_gradient,
+    expected,
+    look,
+    main,
+    play,
+    race,
+    roll_out,
+)
+
+from arsm_fast import BatchEpisode
 
 PNG = b"\x89PNG"
 
@@ -82,6 +98,49 @@ def test_returns_to_go():
     np.testing.assert_allclose(path.returns_to_go(0.5, 3), [4.5, 2.0, 5.5, 7.0, 5.0, 6.0])
     np.testing.assert_allclose(path.returns_to_go(0.5, 2), [3.0, 2.0, 5.5, 7.0, 5.0, 6.0])
     np.testing.assert_allclose(path.returns_to_go(0.5, 1), rewards / 100)
+    # With a value of 8 in every state.
+    rest = np.full(6, 8.0)
+    np.testing.assert_allclose(path.returns_to_go(0.5, 3, rest), [4.5, 2.0, 5.5, 7.0, 5.0, 6.0])
+    np.testing.assert_allclose(path.returns_to_go(0.5, 2, rest), [5.0, 2.0, 5.5, 7.0, 5.0, 6.0])
+    np.testing.assert_allclose(path.returns_to_go(0.5, 1, rest), [5.0, 2.0, 7.0, 8.0, 5.0, 6.0])
+
+
+def test_rollouts_share_the_noise_of_their_episode():
+    """A rollout that begins with the true action is the rest of the episode."""
+    environment, rng = CartPole(), np.random.default_rng(6)
+    policy = Network([4, 10, 2], rng=rng, slope=0.0)
+    settings = Settings(steps=1, enough=0, episodes=5, rollouts=1, rate=0.1, entropy=0.0, horizon=12)
+    episodes = BatchEpisode(2, rng=rng)
+    path = play(environment, lambda observations: episodes.act(policy(observations)), 5, rng)
+    noise = path.noise_by_step(episodes.noise, environment.limit, rng)
+    np.testing.assert_array_equal(race(episodes.noise, policy(path.states)), path.actions)
+    decisions = np.arange(path.steps.size)
+    returns, _ = roll_out(environment, policy, path, decisions, path.actions, noise, settings)
+    np.testing.assert_allclose(returns, path.returns_to_go(settings.gamma, 12))
+    # Also where a learned value stands for the rest.
+    critic = Critic(environment, CriticSettings(), rng, 2)
+    returns, _ = roll_out(environment, policy, path, decisions, path.actions, noise, settings, critic)
+    rest = expected(critic(path.states), policy(path.states))
+    with_rest = path.returns_to_go(settings.gamma, 12, rest)
+    assert (with_rest != path.returns_to_go(settings.gamma, 12)).any()
+    np.testing.assert_allclose(returns, with_rest)
+
+
+def test_critic_learns_the_mean_of_returns():
+    rng = np.random.default_rng(7)
+    for settings in (CriticSettings(rate=0.02), CriticSettings((16,), rate=0.02, passes=3, batch=64)):
+        critic = Critic(CartPole(), settings, rng, 2)
+        for _ in range(300):
+            observations, actions = rng.normal(size=(150, 4)), rng.integers(0, 2, 150)
+            critic.learn(observations, actions, observations[:, 0] * actions + rng.normal(size=150))
+        observations = rng.normal(size=(500, 4))
+        truth = np.stack([np.zeros(500), observations[:, 0]], axis=1)
+        assert np.mean((critic(observations) - truth) ** 2) < 0.1
+
+
+def test_expected_value():
+    values, p = np.array([[1.0, 5.0]]), np.array([[0.25, 0.75]])
+    np.testing.assert_allclose(expected(values, np.log(p) + 3), [4.0])
 
 
 def test_rollouts_are_episodes_that_begin_elsewhere():
@@ -90,7 +149,14 @@ def test_rollouts_are_episodes_that_begin_elsewhere():
     settings = Settings(steps=1, enough=0, episodes=1, rollouts=1, rate=0.1, entropy=0.0, horizon=500, gamma=1.0)
     states, actions = environment.reset(2000, rng), np.tile(np.array([0, 1], np.int32), 1000)
     kept = states.copy()
-    returns, n_steps = roll_out(environment, policy, states, actions, np.full(2000, 3), settings, rng)
+
+    def rollouts(step, settings):
+        steps = np.full(2000, step)
+        path = Path(states, actions, np.ones(2000), np.arange(2000), steps)
+        noise = rng.standard_exponential((500, 2000, 2))
+        return roll_out(environment, policy, path, np.arange(2000), actions, noise, settings)
+
+    returns, n_steps = rollouts(3, settings)
     assert n_steps == pytest.approx(100 * returns.sum())  # a reward of 1, scaled by 0.01, at every step
     np.testing.assert_array_equal(states, kept)
     # From a first state, with the first action drawn from the policy, this is the mean return of the policy.
@@ -99,11 +165,12 @@ def test_rollouts_are_episodes_that_begin_elsewhere():
     importance = 2 * p[np.arange(2000), actions]
     path = play(environment, lambda observations: draw(policy(observations), rng), 2000, rng)
     assert 100 * (importance * returns).mean() == pytest.approx(path.rewards.sum() / 2000, rel=0.1)
-    late, n_steps = roll_out(environment, policy, states, actions, np.full(2000, 498), settings, rng)
+    late, n_steps = rollouts(498, settings)
     np.testing.assert_allclose(late, 0.02)
     assert n_steps == 4000
+    np.testing.assert_allclose(rollouts(5, replace(settings, limit=8))[0], 0.03)
     settings = replace(settings, horizon=5)
-    returns, _ = roll_out(environment, policy, states, actions, np.zeros(2000, np.int64), settings, rng)
+    returns, _ = rollouts(0, settings)
     np.testing.assert_allclose(returns, 0.05)  # the pole takes longer to fall
 
 
@@ -116,8 +183,8 @@ def test_entropy_gradient_is_that_of_differences():
         return -(p * np.log(p)).sum()
 
     for row, gradient in zip(logits, entropy_gradient(logits), strict=True):
-        expected = [(entropy(row + e) - entropy(row - e)) / 2e-6 for e in 1e-6 * np.eye(3)]
-        np.testing.assert_allclose(gradient, expected, atol=1e-8)
+        differences = [(entropy(row + e) - entropy(row - e)) / 2e-6 for e in 1e-6 * np.eye(3)]
+        np.testing.assert_allclose(gradient, differences, atol=1e-8)
 
 
 @pytest.mark.parametrize("name", ["CartPole-v1", "Acrobot-v1"])
@@ -143,9 +210,10 @@ def test_arsm_learns(capsys):
 
 def test_equal_steps():
     curve = [(10, 0.0, 1.0), (85, 0.0, 2.0), (95, 0.0, 4.0), (120, 0.0, 8.0)]
-    run = Run("arsm", curve, None, 0.0, 0.0)
+    run = Run("arsm", curve, None, 0.0, 0.0, 0.0)
     assert run.return_at(100) == 3.0
     assert run.return_at(5) == 1.0
+    assert run.summary() == "1 (10, 0 s), 3 (95, 0 s), 8 (120, 0 s)"
 
 
 def test_without_gymnasium(monkeypatch):
@@ -160,10 +228,17 @@ def test_looks_play_whole_episodes():
     assert look(CartPole(), policy, 200, np.random.default_rng(5)) == pytest.approx(22, abs=5)
 
 
+def test_limit_of_an_episode():
+    rng = np.random.default_rng(8)
+    path = play(CartPole(), lambda observations: np.zeros(len(observations), np.int32), 3, rng, limit=4)
+    assert path.steps.max() == 3
+    assert path.steps.size == 12
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--env", "LunarLander-v3"], "'LunarLander-v3' is an environment without a copyable state"),
+        (["--env", "MountainCar-v0"], "'MountainCar-v0' is an environment without a copyable state"),
         (["--seeds", "0"], "--seeds must be positive; got 0"),
         (["--rate", "-1"], "--rate must be positive; got -1.0"),
         (["--gamma", "1.5"], "--gamma must be above 0 and at most 1; got 1.5"),
