@@ -8,7 +8,7 @@ import pytest
 from lunar_lander import BODIES_EVERY, SETTLED, WORLDS, LunarLander
 from policy_gradient import main
 
-pytest.importorskip("gymnasium.envs.box2d", reason="the extra box2d is not installed")
+pytest.importorskip("Box2D", reason="the extra box2d is not installed")
 
 
 def fly(environment, seed, n_steps=1000):
