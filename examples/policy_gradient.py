@@ -25,9 +25,8 @@ ones. For Acrobot a return ends after 100 steps, which makes rollouts shorter an
 slightly biased; some entropy keeps its policy from settling on one action before it has ever reached the goal.
 For LunarLander a return has few rewards, and then the value that a network of 64 and 64 units has learned, for
 A2C too; that is biased as far as the value is wrong. The same values, as a control variate, stand for the
-rollouts that the budget leaves out; that is not biased. Its episodes of training end after 400 steps. With two
-actions, as in CartPole, ARS and ARSM are the same. A2C learns all tasks from several times fewer steps: a rollout
-costs many steps and gives one difference.
+rollouts that the budget leaves out; that is not biased. With two actions, as in CartPole, ARS and ARSM are the
+same. A2C learns all tasks from several times fewer steps: a rollout costs many steps and gives one difference.
 
 Yin, Yue and Zhou, "ARSM: Augment-REINFORCE-Swap-Merge Estimator for Gradient Backpropagation Through Categorical
 Variables", ICML 2019 (version 2), section 4.4.
@@ -82,7 +81,6 @@ class Settings:
     entropy: float  # what a unit of it is worth at each step, in units of returns
     horizon: int  # of returns, in steps
     critic: CriticSettings | None = None  # whose value stands for what comes after the horizon, if there is one
-    limit: int = 1000  # of episodes in training, in steps
     at_once: int = 10_000  # rollouts
     look_every: int = 25_000  # steps
     gamma: float = 0.99
@@ -131,10 +129,9 @@ ENVIRONMENTS: dict[str, tuple[type[Environment], Settings, Settings]] = {
             episodes=4,
             rollouts=32,
             rate=0.01,
-            entropy=0.001,
+            entropy=0.003,
             horizon=10,
             critic=LANDER_CRITIC,
-            limit=400,
             at_once=32,
             look_every=200_000,
         ),
@@ -144,10 +141,9 @@ ENVIRONMENTS: dict[str, tuple[type[Environment], Settings, Settings]] = {
             episodes=4,
             rollouts=0,
             rate=0.01,
-            entropy=0.001,
+            entropy=0.003,
             horizon=20,
             critic=LANDER_CRITIC,
-            limit=400,
             look_every=200_000,
         ),
     ),
@@ -197,16 +193,12 @@ def race(noise: FloatArray, logits: FloatArray) -> ActionArray:
 
 
 def play(
-    environment: Environment,
-    act: Callable[[FloatArray], ActionArray],
-    n: int,
-    rng: np.random.Generator,
-    limit: int | None = None,
+    environment: Environment, act: Callable[[FloatArray], ActionArray], n: int, rng: np.random.Generator
 ) -> Path:
-    """Play n episodes, of so many steps at most."""
+    """Play n episodes."""
     states, numbers = environment.reset(n, rng), np.arange(n)
     parts = []
-    for step in range(environment.limit if limit is None else min(limit, environment.limit)):
+    for step in range(environment.limit):
         actions = act(environment.observe(states))
         following, rewards, ended = environment.step(states, actions)
         parts.append((states, actions, rewards, numbers, np.full(numbers.size, step)))
@@ -275,7 +267,7 @@ def roll_out(
         n_steps += running.size
         factor *= settings.gamma
         steps += 1
-        going = ~ended & (steps < min(settings.limit, environment.limit))
+        going = ~ended & (steps < environment.limit)
         states, steps, numbers, running = states[going], steps[going], numbers[going], running[going]
         if running.size == 0:
             break
@@ -313,7 +305,6 @@ class SwapLearner:
             lambda observations: episodes.act(self.policy(observations)),
             settings.episodes,
             rng,
-            settings.limit,
         )
         decisions, actions = episodes.pseudo_actions(max_rollouts=settings.rollouts * settings.episodes)
         noise = path.noise_by_step(episodes.noise, self._environment.limit, rng)
@@ -375,7 +366,6 @@ class ActorCritic:
             lambda observations: draw(self.policy(observations), self._rng),
             settings.episodes,
             self._rng,
-            settings.limit,
         )
         observations = self._environment.observe(path.states)
         values = self._critic(observations)[:, 0]

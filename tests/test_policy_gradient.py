@@ -168,7 +168,6 @@ def test_rollouts_are_episodes_that_begin_elsewhere():
     late, n_steps = rollouts(498, settings)
     np.testing.assert_allclose(late, 0.02)
     assert n_steps == 4000
-    np.testing.assert_allclose(rollouts(5, replace(settings, limit=8))[0], 0.03)
     settings = replace(settings, horizon=5)
     returns, _ = rollouts(0, settings)
     np.testing.assert_allclose(returns, 0.05)  # the pole takes longer to fall
@@ -226,13 +225,6 @@ def test_looks_play_whole_episodes():
     policy = Network([4, 2], rng=np.random.default_rng(4))
     policy.parameters[0][:] = 0.0
     assert look(CartPole(), policy, 200, np.random.default_rng(5)) == pytest.approx(22, abs=5)
-
-
-def test_limit_of_an_episode():
-    rng = np.random.default_rng(8)
-    path = play(CartPole(), lambda observations: np.zeros(len(observations), np.int32), 3, rng, limit=4)
-    assert path.steps.max() == 3
-    assert path.steps.size == 12
 
 
 @pytest.mark.parametrize(
