@@ -11,7 +11,7 @@ from ._moments import Blocks, Moments, accumulate
 from ._noise import LONGEST_SHORT_ROW, NOT_GIVEN, Noise
 from ._vectors import FormedVectors, VectorArray, Vectors
 from .kernels.distinct import hash_rows
-from .kernels.draws import draw_actions, draw_actions_of_rows, draw_actions_of_samples, draw_moments
+from .kernels.draws import REINFORCE, draw_actions, draw_actions_of_rows, draw_actions_of_samples, draw_moments
 from .kernels.lanes import WIDTH as TILE_WIDTH
 
 
@@ -22,13 +22,16 @@ def true_actions(logits: Logits, noise: Noise, n_draws: int) -> NDArray[np.int32
     weights, longest = logits.inverse_weights, int(logits.sizes.max())
     drawn = noise.given.size == 0
     done = 0
-    if drawn and n_draws >= TILE_WIDTH:
+    rows_fit = longest <= LONGEST_SHORT_ROW and logits.shape is not None
+    # Eight draws of a row at a time, or of eight rows one: whichever leaves fewer of the eight idle.
+    rows_pay = -n_rows % TILE_WIDTH * n_draws < -n_draws % TILE_WIDTH * n_rows
+    if drawn and rows_fit and rows_pay:
+        done = n_draws
+        draw_actions_of_rows(noise.key, weights, longest, actions)
+    elif drawn and n_draws >= TILE_WIDTH:
         # The last few draws of long rows are not worth eight.
         done = n_draws - n_draws % TILE_WIDTH if longest > LONGEST_SHORT_ROW else n_draws
         draw_actions_of_samples(noise.key, weights, logits.offsets, longest, actions[:done])
-    elif drawn and n_rows >= TILE_WIDTH and longest <= LONGEST_SHORT_ROW and logits.shape is not None:
-        done = n_draws
-        draw_actions_of_rows(noise.key, weights, longest, actions)
     if done < n_draws:
         draw_actions(noise.key, noise.given, done, weights, logits.offsets, longest, actions[done:])
     return actions
@@ -72,7 +75,7 @@ class Draws:
     def estimate(self, values: FloatArray) -> Moments:
         """The gradient from the values of the distinct vectors."""
         logits, noise = self._logits, self._noise
-        probabilities = logits.probabilities()
+        probabilities = logits.probabilities() if self._kind == REINFORCE else np.empty(0)
         draw_values = np.ascontiguousarray(values[self._number].reshape(logits.n_problems, -1).T)
 
         def run(begin: int, blocks: Blocks) -> None:

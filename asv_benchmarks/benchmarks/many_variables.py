@@ -5,7 +5,7 @@ import numpy as np
 
 import arsm_fast
 
-from .common import REGIMES, regime_logits, speedup_two_threads
+from .common import REGIMES, on_threads, regime_logits, speedup_two_threads
 
 ARSMS = {"joint": arsm_fast.ARSM(), "coordinate": arsm_fast.ARSM(swap="coordinate")}
 OTHERS = {
@@ -32,6 +32,9 @@ OTHERS = {
     "relax": lambda: arsm_fast.RELAX(arsm_fast.ControlNetwork()),
     "muprop": arsm_fast.MuProp,
 }
+
+# So many true actions does each draw of every variable.
+DRAWS = {"reinforce": 1, "loo": 10, "local": 1, "top": 1, "pair": 2, "disarm": 2, "carms": 10, "unordered": 10}
 
 
 class Grid:
@@ -101,6 +104,33 @@ class Estimators:
 
     def time_gradient(self, name):
         self.gradient()
+
+
+class Drawing:
+    """The time of one sample of an estimator, f excluded, over that of drawing its true actions alone."""
+
+    params = list(DRAWS)
+    param_names = ("estimator",)
+
+    def setup_cache(self):
+        logits = regime_logits("normal", (1_000, 10))
+        objective = Free(1_000)
+
+        def ratio(name, n_draws):
+            estimator = OTHERS[name]()
+            calls = (
+                lambda: arsm_fast.gradient(objective, logits, estimator=estimator, rng=1),
+                lambda: arsm_fast.sample(logits, n_draws, rng=1),
+            )
+            seconds = [on_threads(1, call, 30) for call in calls]
+            return seconds[0] / seconds[1]
+
+        return {name: ratio(name, n_draws) for name, n_draws in DRAWS.items()}
+
+    def track_ratio_to_drawing(self, measured, name):
+        return measured[name]
+
+    track_ratio_to_drawing.unit = "ratio"
 
 
 class Joint:
