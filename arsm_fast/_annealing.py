@@ -62,7 +62,7 @@ class AnnealingSearch:
     @property
     def _current(self) -> IntArray:
         """The entries of the vector itself."""
-        entries: IntArray = self._categories.starts + self._vector.astype(np.int64)
+        entries: IntArray = np.add(self._categories.starts, self._vector)
         return entries
 
     def propose(self, step: int, used: int, limit: int | None, generator: np.random.Generator) -> VectorArray:
@@ -179,7 +179,7 @@ class AnnealingSearch:
             self._scale = float(np.median(sizes))
         else:
             gain = 4.0 * sizes.size / (self._n_scaled + 4.0 * sizes.size)
-            self._scale *= float(np.exp(gain * ((sizes > self._scale).mean() - 0.5)))
+            self._scale *= float(np.exp(gain * (np.count_nonzero(sizes > self._scale) / sizes.size - 0.5)))
         self._n_scaled += sizes.size
 
     @property
@@ -203,12 +203,11 @@ class AnnealingSearch:
 
     def state(self) -> dict[str, Any]:
         """All that must be kept, as arrays, which only `update` changes."""
-        absent = np.full(self._categories.n_variables, -1, np.int32)
         return {
-            "vector": self._vector if self._vector.size else absent,
+            "vector": self._or_absent(self._vector),
             "tested": self._tested,
             "change": self._change,
-            "singles_vector": self._singles_vector if self._singles_vector.size else absent,
+            "singles_vector": self._or_absent(self._singles_vector),
             "numbers": np.array(
                 [
                     self._vector_value,
@@ -223,6 +222,9 @@ class AnnealingSearch:
                 np.float64,
             ),
         }
+
+    def _or_absent(self, vector: VectorArray) -> VectorArray:
+        return vector if vector.size else np.full(self._categories.n_variables, -1, np.int32)
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up what `state` gave."""

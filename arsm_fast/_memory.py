@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from ._distinct import HashArray, hash_multipliers
 from ._logits import FloatArray
 from ._vectors import VectorArray
 
-KEY_BYTES = 16
+KEY = np.dtype((np.void, 16))
 
 
 class Memory:
@@ -31,8 +32,15 @@ class Memory:
     def keys(self, actions: VectorArray) -> list[bytes]:
         """The keys of vectors, (M, K)."""
         hashes: HashArray = actions.astype(np.uint64) @ self._multipliers  # modulo 2**64
-        raw = hashes.tobytes()
-        return [raw[i : i + KEY_BYTES] for i in range(0, len(raw), KEY_BYTES)]
+        return _as_keys(hashes)
+
+    def first(self, keys: list[bytes], *, known: bool) -> dict[bytes, int]:
+        """Where each key appears first; of those in the memory only if asked for the known ones too."""
+        rows: dict[bytes, int] = {}
+        for i, key in enumerate(keys):
+            if known or key not in self._entries:
+                rows.setdefault(key, i)
+        return rows
 
     def add(self, key: bytes, value: float) -> None:
         """Note one evaluation."""
@@ -51,7 +59,7 @@ class Memory:
 
     def means(self, keys: Iterable[bytes]) -> FloatArray:
         """The mean of each vector's values."""
-        return np.array([self.mean(key) for key in keys])
+        return np.array([total / count for total, count in map(self._entries.__getitem__, keys)])
 
     def count(self, key: bytes) -> int:
         """How often a vector was evaluated."""
@@ -65,6 +73,11 @@ class Memory:
 
     def restore(self, hashes: HashArray, totals: FloatArray, counts: NDArray[np.int64]) -> None:
         """Take up what `arrays` gave."""
-        raw = np.ascontiguousarray(hashes).tobytes()
-        keys = (raw[i : i + KEY_BYTES] for i in range(0, len(raw), KEY_BYTES))
-        self._entries = dict(zip(keys, zip(totals.tolist(), counts.tolist(), strict=True), strict=True))
+        entries = zip(totals.tolist(), counts.tolist(), strict=True)
+        self._entries = dict(zip(_as_keys(hashes), entries, strict=True))
+
+
+def _as_keys(hashes: HashArray) -> list[bytes]:
+    """The bytes of each row, (n, 2)."""
+    keys: list[Any] = np.ascontiguousarray(hashes).view(KEY).ravel().tolist()
+    return keys

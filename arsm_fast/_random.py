@@ -1,6 +1,7 @@
 """From the user's rng to the key of the counter-based generator (SPEC 7)."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +11,21 @@ SeedLike = int | Sequence[int] | np.random.SeedSequence | np.random.Generator | 
 def philox_key(rng: SeedLike) -> np.uint64:
     """Draw the key of one call; a Generator advances by one draw."""
     return np.uint64(as_generator(rng).integers(2**64, dtype=np.uint64))
+
+
+class Streams:
+    """Independent streams of one key, by two numbers. A stream is to be used before another one is asked for."""
+
+    def __init__(self, key: int) -> None:
+        bits = np.random.Philox(key=key)
+        self._generator = np.random.Generator(bits)
+        self._start: Any = bits.state
+
+    def generator(self, *numbers: int) -> np.random.Generator:
+        """The generator at the beginning of a stream: a new one would ask the system for bits first."""
+        self._start["state"]["counter"][2:] = numbers
+        self._generator.bit_generator.state = self._start
+        return self._generator
 
 
 def as_generator(rng: SeedLike) -> np.random.Generator:

@@ -1,9 +1,11 @@
 """A step of an optimisation, whose values are being waited for."""
 
+from functools import cached_property
+
 import numpy as np
 
 from ._checks import shown
-from ._logits import IntArray
+from ._logits import FloatArray, IntArray
 from ._vectors import VectorArray
 
 
@@ -16,11 +18,25 @@ class Step:
         self.keys = keys
         self.asked = asked
         self.asked_keys = asked_keys
-        self.rows = {key: i for i, key in enumerate(asked_keys)}
         self.values = np.full(len(asked), np.nan)
         self.terms = np.empty((len(asked), 0))
+        # The rows whose values are still to be told, and their vectors.
+        self.waiting: IntArray = np.arange(len(asked))
+        self.awaited = asked
         self.final = final
         self.complete = True  # whether all that the step needs is asked for
+
+    @cached_property
+    def rows(self) -> dict[bytes, int]:
+        """The row of each key that is asked for."""
+        return {key: i for i, key in enumerate(self.asked_keys)}
+
+    def take(self, places: IntArray | slice, values: FloatArray, terms: FloatArray) -> None:
+        """Note what was told of the vectors in some rows."""
+        self.values[places] = values
+        self.terms[places] = terms
+        self.waiting = np.flatnonzero(np.isnan(self.values))
+        self.awaited = self.asked[self.waiting]
 
     def places(self, vectors: VectorArray, keys: list[bytes]) -> IntArray:
         """The rows that vectors were asked for in, which must be waited for."""

@@ -21,7 +21,7 @@ from ._checks import (
 from ._delta_annealing import DeltaAnnealingSearch
 from ._interrupts import uninterrupted
 from ._logits import FloatArray, LogitsLike
-from ._random import SeedLike, philox_key
+from ._random import SeedLike, Streams, philox_key
 from ._record import Expected, Record
 from ._settings import Settings
 from ._state import Fields, read_state, seal
@@ -41,6 +41,8 @@ FINAL_DRAWS, FINAL_SHARE = 20, 0.05
 SILENT_STEPS = 1000
 # Values of this size can be added and squared.
 LARGEST_VALUE = 1e100
+# What a stream of random numbers is for; each step has its own, so that only the step's number must be kept.
+STEP, EXPECTED = 0, 1
 
 
 class Optimizer:
@@ -147,6 +149,7 @@ class Optimizer:
         self._sign = -1.0 if maximize else 1.0
         self._n_terms = None if settings.scopes is None else len(settings.scopes)
         self._key = int(philox_key(rng))
+        self._streams = Streams(self._key)
         self._search = settings.search()
         self._delta = self._search if isinstance(self._search, DeltaAnnealingSearch) else None
         self._record = Record(self._categories, noisy=noisy)
@@ -159,8 +162,8 @@ class Optimizer:
     @property
     def nfev(self) -> int:
         """Values told so far."""
-        waiting = 0 if self._step is None else int(np.count_nonzero(~np.isnan(self._step.values)))
-        return self._record.nfev + waiting
+        step = self._step
+        return self._record.nfev + (0 if step is None else len(step.asked) - step.waiting.size)
 
     @property
     def maxfev(self) -> int | None:
@@ -229,7 +232,7 @@ class Optimizer:
             self._begin_step()
         if self._step is None:
             return np.empty((0, self._categories.n_variables), np.int32)
-        return self._step.asked[np.flatnonzero(np.isnan(self._step.values))[:most]]
+        return self._step.awaited[:most].copy()
 
     @uninterrupted()
     def tell(self, actions: ArrayLike, values: ArrayLike) -> None:
@@ -251,9 +254,9 @@ class Optimizer:
         """
         vectors = self._check_actions(actions)
         terms, checked = self._check_told(values, vectors)
-        told = terms if terms.size else checked[:, None]
-        sizes = np.abs(told).max(axis=1, where=np.isfinite(told), initial=0.0)
-        if (sizes > LARGEST_VALUE).any():
+        told = np.abs(terms if terms.size else checked[:, None])
+        if ((told > LARGEST_VALUE) & (told < np.inf)).any():
+            sizes = told.max(axis=1, where=told < np.inf, initial=0.0)
             i = int(sizes.argmax())
             raise ValueError(
                 f"values must not be larger than {LARGEST_VALUE:g} in size; values[{i}] has {sizes[i]}"
@@ -262,14 +265,16 @@ class Optimizer:
             return
         if self._step is None:
             raise not_waited_for(vectors, 0)
-        places = self._step.places(vectors, self._record.memory.keys(vectors))
+        if vectors is self._step.awaited:
+            places = self._step.waiting
+        else:
+            places = self._step.places(vectors, self._record.memory.keys(vectors))
         if self._delta is not None and self._step.variable is not None:
             largest = float(np.abs(terms[:, self._available(self._step.variable)]).max())
             own, before = terms[:, vectors[0, self._step.variable]], np.array([self._sign * self._delta.value])
             check_own(own, before, largest, [self._step.variable], vectors, "values")
-        self._step.values[places] = self._sign * checked
-        self._step.terms[places] = self._sign * terms
-        if not np.isnan(self._step.values).any():
+        self._step.take(places, self._sign * checked, self._sign * terms)
+        if not self._step.waiting.size:
             self._finish_step(self._step)
 
     def _check_told(self, values: ArrayLike, vectors: VectorArray) -> tuple[FloatArray, FloatArray]:
@@ -303,9 +308,11 @@ class Optimizer:
             raise ValueError(f"actions must have shape (M, {n_variables}); got shape {array.shape}")
         if array.dtype.kind not in "iu":
             raise TypeError(f"actions must be integers; got dtype {array.dtype}")
-        bad = ((array < 0) | (array >= self._categories.sizes)).any(axis=1)
+        if self._step is not None and np.array_equal(array, self._step.awaited):
+            return self._step.awaited  # what ask gave needs no other checks
+        bad = (array < 0) | (array >= self._categories.sizes)
         if bad.any():
-            i = int(bad.argmax())
+            i = int(bad.any(axis=1).argmax())
             raise ValueError(
                 "actions must be categories from 0 on, below n_categories; "
                 f"actions[{i}] = {shown(array[i])} is not"
@@ -348,8 +355,7 @@ class Optimizer:
 
     def _propose_step(self) -> Step:
         record = self._record
-        self._before = self._search.state()
-        generator = self._generator(0)
+        generator = self._streams.generator(STEP, record.n_steps)
         n_final = self._n_final()
         final = n_final >= 2 or record.ending
         if final:
@@ -357,18 +363,14 @@ class Optimizer:
             vectors = self._categories.draw(self._categories.softmax(self._logits()), n_final, generator)
         else:
             vectors = self._search.propose(record.n_steps, record.nfev, self._maxfev, generator)
-            best = self._best()
-            if self._search.ended is not None and best is not None:
+            if self._search.ended is not None and (best := self._best()) is not None:
                 record.keep(self._search.ended, best[0])
         keys = record.memory.keys(vectors)
         if not final and self._delta is not None and self._delta.variable is not None:
             step = Step(keys, vectors, keys, final=False)
             step.variable = self._delta.variable
             return step
-        rows: dict[bytes, int] = {}
-        for i, key in enumerate(keys):
-            if record.noisy or key not in record.memory:
-                rows.setdefault(key, i)
+        rows = record.memory.first(keys, known=record.noisy)
         asked, asked_keys = vectors[list(rows.values())], list(rows)
         if record.noisy and len(record.incumbents) and len(vectors):
             again = record.incumbents.lowest[None]
@@ -381,11 +383,6 @@ class Optimizer:
             step = Step(keys, asked[:most], asked_keys[:most], final=final)
             step.complete = all(key in step.rows or key in record.memory for key in keys)
         return step
-
-    def _generator(self, purpose: int) -> np.random.Generator:
-        """A stream of its own for each step: what must be kept of the generator is its number."""
-        counter = [0, 0, purpose, self._record.n_steps]
-        return np.random.Generator(np.random.Philox(key=self._key, counter=counter))
 
     def _finish_step(self, step: Step) -> None:
         record = self._record
@@ -411,7 +408,7 @@ class Optimizer:
         best = self._best()
         if len(step.asked) and best is not None:
             entropy = self._entropy(self._categories.softmax(self._search.logits))
-            record.note(self._sign * best[1], self._sign * float(step.values.mean()), entropy)
+            record.note(self._sign * best[1], self._sign * float(step.values.sum() / step.values.size), entropy)
 
     def _entropy(self, probabilities: FloatArray) -> float:
         positive = probabilities[probabilities > 0.0]
@@ -464,7 +461,7 @@ class Optimizer:
         """The best vector, also of a step that is not finished, or known without having been evaluated."""
         best = self._record.best()
         step = self._step
-        if step is not None and not np.isnan(step.values).all() and not (self._record.noisy and best):
+        if step is not None and step.waiting.size < len(step.asked) and not (self._record.noisy and best):
             i = int(np.nanargmin(step.values))
             if best is None or step.values[i] < best[1]:
                 best = step.asked[i], float(step.values[i])
@@ -536,7 +533,8 @@ class Optimizer:
         """From draws that cost nothing, as all were evaluated before."""
         if self._record.noisy or not self._record.nit:
             return None
-        keys = self._record.memory.keys(self._categories.draw(probabilities, FINAL_DRAWS, self._generator(1)))
+        generator = self._streams.generator(EXPECTED, self._record.n_steps)
+        keys = self._record.memory.keys(self._categories.draw(probabilities, FINAL_DRAWS, generator))
         return self._record.expect(keys) if all(key in self._record.memory for key in keys) else None
 
     def _status(self) -> tuple[int, str]:
@@ -634,6 +632,7 @@ class Optimizer:
         self._record = Record(self._categories, noisy=self._settings.noisy)
         self._record.restore(arrays)
         self._key = int(arrays["key"])
+        self._streams = Streams(self._key)
         self._step = None
         self._search.restore({name: arrays[f"search_{name}"] for name in self._search.ARRAYS})
         self._before = self._search.state()
@@ -652,9 +651,10 @@ class Optimizer:
     def _resume_step(self, asked: VectorArray, told: FloatArray, terms: FloatArray) -> None:
         """The step that was being waited for, proposed again."""
         step = self._propose_step()
-        if len(step.asked) < len(asked) or not np.array_equal(step.asked[: len(asked)], asked):
+        if not np.array_equal(step.asked, asked):
             raise ValueError("other vectors were asked for")
         if terms.shape[1] != self._width(step):
             raise ValueError("other numbers were to be told")
-        step.values, step.terms = told.copy(), terms.copy()
+        step.terms = np.empty(terms.shape)
+        step.take(slice(None), told, terms)
         self._step = step

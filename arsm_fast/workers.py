@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, as_completed, wait
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
 from types import TracebackType
 from typing import Any, Literal
 
@@ -147,8 +146,8 @@ class Workers:
         self._actions = _check_actions(actions)
         n = len(self._actions)
         self.values, self._returned = np.full(n, np.nan), np.zeros(n, np.bool_)
-        bounds = np.linspace(0, n, min(n, self._n_pieces) + 1).astype(int).tolist()
-        pieces = [slice(start, stop) for start, stop in pairwise(bounds)]
+        n_pieces = min(n, self._n_pieces)
+        pieces = [slice(i * n // n_pieces, (i + 1) * n // n_pieces) for i in range(n_pieces)]
         if self._map is not None:
             self._run_map(self._map, pieces)
         else:
@@ -352,8 +351,11 @@ def _check_actions(actions: ArrayLike) -> NDArray[np.int32]:
         raise ValueError(
             f"actions must be an array of integers of shape (M, K); got shape {array.shape} of {array.dtype}"
         )
-    limits = np.iinfo(np.int32)
-    outside = (array < limits.min) | (array > limits.max)
-    if outside.any():
-        raise ValueError(f"actions must be numbers of int32, up to {limits.max} in size; got {array[outside][0]}")
+    if array.dtype != np.int32:
+        limits = np.iinfo(np.int32)
+        outside = (array < limits.min) | (array > limits.max)
+        if outside.any():
+            raise ValueError(
+                f"actions must be numbers of int32, up to {limits.max} in size; got {array[outside][0]}"
+            )
     return np.ascontiguousarray(array, np.int32)
