@@ -5,7 +5,7 @@
     python plot_scaling.py --load results.json               # print and draw what was kept
 
 The floor is the time of the package's own Dirichlet noise alone; NumPy's noise is Generator.dirichlet. All is
-measured in one process, each figure the best of several calls.
+measured in one process, each figure the best of several calls; those of a row of a table are made in turn.
 """
 
 import argparse
@@ -15,7 +15,15 @@ from pathlib import Path
 
 import numba
 import numpy as np
-from benchmarks.common import REGIMES, ROWS, numpy_noise, on_threads, regime_logits, warm_allocator
+from benchmarks.common import (
+    REGIMES,
+    ROWS,
+    all_on_threads,
+    numpy_noise,
+    on_threads,
+    regime_logits,
+    warm_allocator,
+)
 from benchmarks.peers import naive_gradient
 
 from arsm_fast import ARSM, dirichlet_noise, gradient, propose
@@ -36,34 +44,27 @@ MOST_COORDINATE_VARIABLES = 1_000
 JOINT_SHAPES = ((3, 1_000), (10, 200), (4, 10_000), (1_000, 50))
 
 
-def measure_noise(shape, n_threads, repeats):
-    """Seconds of noise alone."""
-    return {
-        "floor": on_threads(n_threads, partial(dirichlet_noise, np.zeros(shape), rng=1), repeats),
-        "numpy": on_threads(n_threads, numpy_noise(shape), repeats),
-    }
+def noises(shape):
+    """What draws noise alone."""
+    return {"floor": partial(dirichlet_noise, np.zeros(shape), rng=1), "numpy": numpy_noise(shape)}
 
 
 def measure_rows(shape, n_threads, repeats):
     """Seconds of the gradient of many rows in each regime, and of noise alone."""
     table = np.cos(np.arange(shape[0] * shape[1])).reshape(shape)
     calls = {regime: partial(gradient, table, regime_logits(regime, shape), rng=1) for regime in REGIMES}
-    gradients = {regime: on_threads(n_threads, call, repeats) for regime, call in calls.items()}
-    return gradients | measure_noise(shape, n_threads, repeats)
+    return all_on_threads(n_threads, calls | noises(shape), repeats)
 
 
 def measure_samples(shape, n_threads, repeats):
     """Seconds of the gradient of many samples of one row in each regime."""
     n_samples, size = shape
     table = np.cos(np.arange(size))
-    return {
-        regime: on_threads(
-            n_threads,
-            partial(gradient, table, regime_logits(regime, (size,)), n_samples=n_samples, rng=1),
-            min(10, repeats),
-        )
+    calls = {
+        regime: partial(gradient, table, regime_logits(regime, (size,)), n_samples=n_samples, rng=1)
         for regime in REGIMES
     }
+    return all_on_threads(n_threads, calls, min(10, repeats))
 
 
 def measure_naive(size, repeats):
@@ -103,7 +104,9 @@ def measure(n_threads, *, quick):
     ]
     points += [{"of": "naive", "shape": (1, c), "s": measure_naive(c, repeats)} for c in NAIVE_SIZES[:first]]
     shapes = [(k, 10) for k in VARIABLES[:first]]
-    points += [{"of": "noise", "shape": shape, "s": measure_noise(shape, 1, repeats)} for shape in shapes]
+    points += [
+        {"of": "noise", "shape": shape, "s": all_on_threads(1, noises(shape), repeats)} for shape in shapes
+    ]
     for name, estimator in {"joint": ARSM(), "coordinate": ARSM("coordinate")}.items():
         points += [
             {"of": name, "shape": shape, "s": measure_variables(shape, estimator, repeats)}

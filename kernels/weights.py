@@ -5,7 +5,7 @@ import numpy as np
 
 from ._jit import inlined, parallel
 from .exponential import MANTISSA_WIDTH
-from .lanes import WIDTH, largest_lane, load, loading, mask_bits, store, store_from
+from .lanes import WIDTH, entry, largest_lane, loading, mask_bits, store_from
 from .vectors import as_bits, as_float, fma, select, spread_over
 
 CATEGORIES_PER_TASK = 16384
@@ -54,25 +54,26 @@ def exponential_of(x):
 
 
 @inlined
-def fill_gaps(row, out):
-    """Set out to the row's largest entry less each entry; nan where an entry, or the largest, is no number."""
-    n = row.shape[0]
-    if n < WIDTH:
-        top = row[0]
-        for c in range(1, n):
-            top = row[c] if row[c] > top else top
-        for c in range(n):
-            out[c] = top - row[c]
+def fill_gaps(logits, start, stop, out):
+    """Set out from start to stop to the largest logit there less each; nan where either is no number."""
+    # By position, as a slice costs more than a short row.
+    if stop - start < WIDTH:
+        top = entry(logits, start)
+        for i in range(start + 1, stop):
+            top = entry(logits, i) if entry(logits, i) > top else top
+        for i in range(start, stop):
+            out[np.uint64(i)] = top - entry(logits, i)
         return
-    # The last block overlaps the one before it.
-    tops = load_eight(row, n - WIDTH)
-    for block in range(n // WIDTH):
-        entries = load(row, block)
+    # The last eight overlap those before them.
+    last = stop - WIDTH
+    tops = load_eight(logits, last)
+    for i in range(start, last, WIDTH):
+        entries = load_eight(logits, i)
         tops = select(tops < entries, entries, tops)
     top = largest_lane(tops)
-    store_from(out, n - WIDTH, top - load_eight(row, n - WIDTH))
-    for block in range(n // WIDTH):
-        store(out, block, top - load(row, block))
+    for i in range(start, last, WIDTH):
+        store_from(out, i, top - load_eight(logits, i))
+    store_from(out, last, top - load_eight(logits, last))
 
 
 @inlined
@@ -103,6 +104,6 @@ def fill_inverse_weights(logits, offsets, out):
     for task in numba.prange((n_rows + rows_per_task - 1) // rows_per_task):
         first, last = task * rows_per_task, min(n_rows, (task + 1) * rows_per_task)
         for row in range(first, last):
-            fill_gaps(logits[offsets[row] : offsets[row + 1]], out[offsets[row] : offsets[row + 1]])
+            fill_gaps(logits, offsets[row], offsets[row + 1], out)
         n_bad += not exponentiate(out[offsets[first] : offsets[last]])
     return n_bad

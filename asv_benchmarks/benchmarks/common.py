@@ -47,25 +47,37 @@ def numpy_noise(shape: tuple[int, int]) -> Callable[[], object]:
     return lambda: rng.dirichlet(np.ones(shape[1]), size=shape[0])
 
 
-def best_time(function: Callable[[], object], repeats: int = 5) -> float:
-    """Seconds of the fastest of several calls; a first one, which may compile, does not count."""
-    function()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
+def best_times(functions: dict[str, Callable[[], object]], repeats: int = 5) -> dict[str, float]:
+    """Seconds of the fastest of several calls of each; first ones, which may compile, do not count.
+
+    They are called in turn, so that a machine that is slower for a while is so for all of them.
+    """
+    for function in functions.values():
         function()
-        times.append(time.perf_counter() - start)
-    return min(times)
+    best = dict.fromkeys(functions, float("inf"))
+    for _ in range(repeats):
+        for name, function in functions.items():
+            start = time.perf_counter()
+            function()
+            best[name] = min(best[name], time.perf_counter() - start)
+    return best
 
 
-def on_threads(n_threads: int, function: Callable[[], object], repeats: int = 5) -> float:
-    """best_time with so many of Numba's threads, or as many as there are."""
+def all_on_threads(
+    n_threads: int, functions: dict[str, Callable[[], object]], repeats: int = 5
+) -> dict[str, float]:
+    """best_times with so many of Numba's threads, or as many as there are."""
     before = numba.get_num_threads()
     try:
         numba.set_num_threads(min(n_threads, numba.config.NUMBA_NUM_THREADS))
-        return best_time(function, repeats)
+        return best_times(functions, repeats)
     finally:
         numba.set_num_threads(before)
+
+
+def on_threads(n_threads: int, function: Callable[[], object], repeats: int = 5) -> float:
+    """all_on_threads of one function."""
+    return all_on_threads(n_threads, {"": function}, repeats)[""]
 
 
 def speedup_two_threads(function: Callable[[], object]) -> float:
