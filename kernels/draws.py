@@ -113,22 +113,25 @@ def draw_moments(
                 for d in range(1, n_draws):
                     draw_mean += draws[d]
                 draw_mean /= n_draws
-            for k in range(n_variables):
-                row = first_row + k
-                start, stop = offsets[row], offsets[row + 1]
-                origin = start - offsets[first_row]
-                g = gradient[origin : origin + stop - start]
-                if estimator == REINFORCE:
-                    excess = draws[0] - baseline[problem]
-                    reinforce_sample(actions[sample, row], excess, probabilities[start:stop], g)
-                elif estimator == AR:
-                    total = noise_row(noise, key, sample, row, start, stop, row_noise)
-                    ar_sample(row_noise, total, draws[0], g)
-                else:
-                    g[:] = 0.0
-                    weight = weights[sample, row] if estimator == ANTITHETIC else 1.0
-                    for d in range(n_draws):
-                        excess = draws[d] - draw_mean
-                        g[actions[sample * n_draws + d, row]] += weight * (excess / (n_draws - 1))
+            if estimator in (REINFORCE, AR):
+                for k in range(n_variables):
+                    row = first_row + k
+                    start, stop = offsets[row], offsets[row + 1]
+                    origin = start - offsets[first_row]
+                    g = gradient[origin : origin + stop - start]
+                    if estimator == REINFORCE:
+                        excess = draws[0] - baseline[problem]
+                        reinforce_sample(actions[sample, row], excess, probabilities[start:stop], g)
+                    else:
+                        total = noise_row(noise, key, sample, row, start, stop, row_noise)
+                        ar_sample(row_noise, total, draws[0], g)
+            else:
+                gradient[:] = 0.0
+                for d in range(n_draws):
+                    excess = (draws[d] - draw_mean) / (n_draws - 1)
+                    vector = actions[sample * n_draws + d]
+                    for row in range(first_row, first_row + n_variables):
+                        weight = weights[sample, row] if estimator == ANTITHETIC else 1.0
+                        gradient[offsets[row] - offsets[first_row] + vector[row]] += weight * excess
             add_to_tree(gradient, draw_mean, sample - first_sample, n_own, room)
         value[i] = take_result(n_own, room, mean[out], squares[out])
