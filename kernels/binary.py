@@ -21,9 +21,13 @@ def binary_gradients(key, first, inverse_weights, values, gradient, value, seen_
     """The gradients of rows first, first + 1, ..., the means of f, and whether each value was needed."""
     noises = np.empty(value.shape[0] + MANY)
     other_noises = np.empty(value.shape[0] + MANY)
+    zero = np.uint64(0)
     rows = counters_of_many(np.uint64(first), np.uint64(1), np.uint64(WIDTH))
+    zeros, samples = counters_of_many(zero, zero, zero), counters_of_many(key[1], zero, zero)
+    streams = counters_of_many(NOISE_STREAM, zero, zero)
+    key_0, key_1 = key[0] & LOW_WORD, key[0] >> WORD_BITS
     for start in range(0, value.shape[0], MANY // 2):
-        numbers = exponentials(np.uint64(0), rows, key[1], NOISE_STREAM, key[0] & LOW_WORD, key[0] >> WORD_BITS)
+        numbers = exponentials(zeros, rows, samples, streams, key_0, key_1)
         store(noises, start // WIDTH, first_half(numbers))
         store(other_noises, start // WIDTH, second_half(numbers))
         rows = rows + np.uint64(MANY // 2)

@@ -63,9 +63,9 @@ def exponential(bits):
 
 
 @inlined
-def exponentials(counters, variables, samples, stream, key_0, key_1):
-    """The noise of the first categories of the counters' pairs, followed by that of the second ones."""
-    return exponential(joined(*philox(counters, variables, samples, stream, key_0, key_1)))
+def exponentials(counters, variables, samples, streams, key_0, key_1):
+    """The noise of the first categories of the counters' pairs, then that of the second ones; Words all."""
+    return exponential(joined(*philox(counters, variables, samples, streams, key_0, key_1)))
 
 
 @called
@@ -75,19 +75,28 @@ def fill_exponentials(key, stream, sample, variable, first, out):
     Here and in all kernels key is a pair: the generator's key, and the number of the sample that is counted as 0.
     """
     key_0, key_1 = key[0] & LOW_WORD, key[0] >> WORD_BITS
-    own = np.uint64(variable), np.uint64(sample) + key[1], stream, key_0, key_1
-    pair = np.uint64(first) >> np.uint64(1)
+    pair, zero = np.uint64(first) >> np.uint64(1), np.uint64(0)
+    own = (np.uint64(variable), zero, zero), (np.uint64(sample) + key[1], zero, zero), (stream, zero, zero)
     n = out.shape[0]
     n_many = n // MANY * MANY
     counters = counters_of_many(pair, np.uint64(1), np.uint64(WIDTH))
+    variables, samples, streams = counters_of_many(*own[0]), counters_of_many(*own[1]), counters_of_many(*own[2])
     for start in range(0, n_many, MANY):
-        store(out, start // WIDTH, categories_in_turn(exponentials(counters, *own)))
+        numbers = exponentials(counters, variables, samples, streams, key_0, key_1)
+        store(out, start // WIDTH, categories_in_turn(numbers))
         counters = counters + np.uint64(MANY // 2)
     few_counters = counters_of_few(pair + np.uint64(n_many // 2), np.uint64(1), np.uint64(WIDTH))
+    few_variables, few_samples, few_streams = (
+        counters_of_few(*own[0]),
+        counters_of_few(*own[1]),
+        counters_of_few(*own[2]),
+    )
     for start in range(n_many, n, FEW):
-        numbers = categories_in_turn(exponentials(few_counters, *own))
+        few = categories_in_turn(
+            exponentials(few_counters, few_variables, few_samples, few_streams, key_0, key_1)
+        )
         if start + FEW <= n:
-            store(out, start // WIDTH, numbers)
+            store(out, start // WIDTH, few)
         else:
-            store_up_to(out, start, numbers, n)
+            store_up_to(out, start, few, n)
         few_counters = few_counters + np.uint64(FEW // 2)

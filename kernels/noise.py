@@ -34,9 +34,9 @@ def reference_position(key, sample, problem):
     zero = np.uint64(0)
     bits, _ = philox(
         counters_of_few(zero, zero, zero),
-        np.uint64(problem),
-        np.uint64(sample) + key[1],
-        REFERENCE_STREAM,
+        counters_of_few(np.uint64(problem), zero, zero),
+        counters_of_few(np.uint64(sample) + key[1], zero, zero),
+        counters_of_few(REFERENCE_STREAM, zero, zero),
         key[0] & LOW_WORD,
         key[0] >> WORD_BITS,
     )

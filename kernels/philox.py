@@ -15,20 +15,19 @@ WEYL_0 = np.uint64(0x9E3779B9)
 WEYL_1 = np.uint64(0xBB67AE85)
 LOW_WORD = np.uint64(0xFFFFFFFF)
 WORD_BITS = np.uint64(32)
-LAST = np.uint64(9)
 
 
 @inlined
-def _round(x0, x1, x2, x3, key_0, key_1, number):
+def _round(x0, x1, x2, x3, key_0, key_1):
     product_0 = MULTIPLIER_0 * (x0 & LOW_WORD)
     product_1 = MULTIPLIER_1 * (x2 & LOW_WORD)
-    round_key_0 = (key_0 + np.uint64(number) * WEYL_0) & LOW_WORD
-    round_key_1 = (key_1 + np.uint64(number) * WEYL_1) & LOW_WORD
     return (
-        (product_1 >> WORD_BITS) ^ x1 ^ round_key_0,
+        (product_1 >> WORD_BITS) ^ x1 ^ (key_0 & LOW_WORD),
         product_1,
-        (product_0 >> WORD_BITS) ^ x3 ^ round_key_1,
+        (product_0 >> WORD_BITS) ^ x3 ^ (key_1 & LOW_WORD),
         product_0,
+        key_0 + WEYL_0,
+        key_1 + WEYL_1,
     )
 
 
@@ -36,19 +35,20 @@ def _round(x0, x1, x2, x3, key_0, key_1, number):
 def philox(x0, x1, x2, x3, key_0, key_1):
     """The output words of counters x0..x3: 0 and 1 as one of 64 bits, and 2 and 3; the first is the high one.
 
-    One of x0..x3 at least must be Words.
+    Counters and results are Words of one width.
     """
-    # Written out: LLVM does not unroll a loop before it has decided what to keep in registers.
-    x0, x1, x2, x3 = _round(x0, x1, x2, x3, key_0, key_1, 0)
-    x0, x1, x2, x3 = _round(x0, x1, x2, x3, key_0, key_1, 1)
-    x0, x1, x2, x3 = _round(x0, x1, x2, x3, key_0, key_1, 2)
-    x0, x1, x2, x3 = _round(x0, x1, x2, x3, key_0, key_1, 3)
-    x0, x1, x2, x3 = _round(x0, x1, x2, x3, key_0, key_1, 4)
-    x0, x1, x2, x3 = _round(x0, x1, x2, x3, key_0, key_1, 5)
-    x0, x1, x2, x3 = _round(x0, x1, x2, x3, key_0, key_1, 6)
-    x0, x1, x2, x3 = _round(x0, x1, x2, x3, key_0, key_1, 7)
-    x0, x1, x2, x3 = _round(x0, x1, x2, x3, key_0, key_1, 8)
+    # Written out, as LLVM does not unroll a loop before it has decided what to keep in registers; each round is
+    # given the same types, so that it is compiled once.
+    x0, x1, x2, x3, key_0, key_1 = _round(x0, x1, x2, x3, key_0, key_1)
+    x0, x1, x2, x3, key_0, key_1 = _round(x0, x1, x2, x3, key_0, key_1)
+    x0, x1, x2, x3, key_0, key_1 = _round(x0, x1, x2, x3, key_0, key_1)
+    x0, x1, x2, x3, key_0, key_1 = _round(x0, x1, x2, x3, key_0, key_1)
+    x0, x1, x2, x3, key_0, key_1 = _round(x0, x1, x2, x3, key_0, key_1)
+    x0, x1, x2, x3, key_0, key_1 = _round(x0, x1, x2, x3, key_0, key_1)
+    x0, x1, x2, x3, key_0, key_1 = _round(x0, x1, x2, x3, key_0, key_1)
+    x0, x1, x2, x3, key_0, key_1 = _round(x0, x1, x2, x3, key_0, key_1)
+    x0, x1, x2, x3, key_0, key_1 = _round(x0, x1, x2, x3, key_0, key_1)
     # The low word of a product is an output, and its high one is a part of the output before that.
-    first = MULTIPLIER_1 * (x2 & LOW_WORD) ^ raised(x1) ^ ((key_0 + LAST * WEYL_0) << WORD_BITS)
-    second = MULTIPLIER_0 * (x0 & LOW_WORD) ^ raised(x3) ^ ((key_1 + LAST * WEYL_1) << WORD_BITS)
+    first = MULTIPLIER_1 * (x2 & LOW_WORD) ^ raised(x1) ^ (key_0 << WORD_BITS)
+    second = MULTIPLIER_0 * (x0 & LOW_WORD) ^ raised(x3) ^ (key_1 << WORD_BITS)
     return first, second

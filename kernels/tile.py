@@ -50,18 +50,28 @@ def draw_tile(key, first_sample, sample_step, first_row, row_step, first, n, out
 def _draw_tile(key, first_sample, sample_step, first_row, row_step, first, n, out):
     rows = np.uint64(first_row), np.uint64(row_step), np.uint64(0)
     samples = np.uint64(first_sample), np.uint64(sample_step), np.uint64(0)
-    own = NOISE_STREAM, key & LOW_WORD, key >> WORD_BITS
+    stream = NOISE_STREAM, np.uint64(0), np.uint64(0)
+    key_0, key_1 = key & LOW_WORD, key >> WORD_BITS
     pair = np.uint64(first) >> np.uint64(1)
     n_many = n // MANY_CATEGORIES * MANY_CATEGORIES
-    many_rows, many_samples = counters_of_many(*rows), counters_of_many(*samples)
+    many_rows, many_samples, many_streams = (
+        counters_of_many(*rows),
+        counters_of_many(*samples),
+        counters_of_many(*stream),
+    )
     counters = counters_of_many(pair, np.uint64(0), np.uint64(1))
     for c in range(0, n_many, MANY_CATEGORIES):
-        store(out, c, lanes_in_turn(exponentials(counters, many_rows, many_samples, *own)))
+        numbers = exponentials(counters, many_rows, many_samples, many_streams, key_0, key_1)
+        store(out, c, lanes_in_turn(numbers))
         counters = counters + np.uint64(MANY_CATEGORIES // 2)
-    few_rows, few_samples = counters_of_few(*rows), counters_of_few(*samples)
+    few_rows, few_samples, few_streams = (
+        counters_of_few(*rows),
+        counters_of_few(*samples),
+        counters_of_few(*stream),
+    )
     for c in range(n_many, n, FEW_CATEGORIES):
         few_counters = counters_of_few(pair + np.uint64(c // 2), np.uint64(0), np.uint64(1))
-        store(out, c, exponentials(few_counters, few_rows, few_samples, *own))
+        store(out, c, exponentials(few_counters, few_rows, few_samples, few_streams, key_0, key_1))
 
 
 @inlined

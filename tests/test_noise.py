@@ -30,8 +30,9 @@ KNOWN_ANSWERS = [
 
 @numba.njit
 def _philox(x0, x1, x2, x3, key_0, key_1):
-    counters = counters_of_few(x0, FIRST, FIRST)
-    first, second = philox(counters, x1, x2, x3, key_0, key_1)
+    c0, c1 = counters_of_few(x0, FIRST, FIRST), counters_of_few(x1, FIRST, FIRST)
+    c2, c3 = counters_of_few(x2, FIRST, FIRST), counters_of_few(x3, FIRST, FIRST)
+    first, second = philox(c0, c1, c2, c3, key_0, key_1)
     return first_word(first), first_word(second)
 
 

@@ -123,7 +123,7 @@ def test_vectors_of_another_width_give_the_same_noise():
     narrow = {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx,+avx2,+fma,+bmi,+bmi2,+popcnt"}
     runs = [
         subprocess.run(
-            [sys.executable, "-c", script], env=os.environ | env, capture_output=True, text=True, check=True
+            [sys.executable, "-P", "-c", script], env=os.environ | env, capture_output=True, text=True, check=True
         ).stdout
         for env in ({}, narrow)
     ]
