@@ -58,7 +58,7 @@ def check_noise(noise: Any, logits: Logits, leading: tuple[int, ...]) -> FloatAr
                 f"shape of logits; got shape {array.shape}"
             )
         # A copy: a proposal reads it again later.
-        flat = np.array(array.reshape(-1, logits.inverse_weights.size), np.float64, order="C")
+        flat = np.array(array.reshape(-1, logits.n_categories), np.float64, order="C")
     else:
         sizes = logits.sizes
         if not isinstance(noise, list | tuple) or len(noise) != sizes.size:

@@ -61,7 +61,7 @@ class Enumeration:
     def estimate(self, values: FloatArray) -> Moments:
         """The sum of p(z) (f(z) - E[f]) over the vectors with z_k = c."""
         logits = self._logits
-        gradient = np.zeros(logits.inverse_weights.size)
+        gradient = np.zeros(logits.n_categories)
         expectation = np.zeros(logits.n_problems)
         probabilities = logits.probabilities()
         done = 0

@@ -97,7 +97,7 @@ class LocalSums(Local):
         has_tail = np.minimum.reduceat(tail, starts) < np.inf
         if has_tail.any():
             # With the noise of the true action, so that it is this draw where it lies in the tail.
-            drawn = true_actions(replace(logits, inverse_weights=tail), noise, noise.n_samples)
+            drawn = true_actions(replace(logits, weights=tail), noise, noise.n_samples)
             asked[samples, (starts + drawn)[:, has_tail]] = True
         if self._n_chosen < logits.n_variables:
             asked &= np.repeat(self._chosen(), logits.sizes, axis=1)

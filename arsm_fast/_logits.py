@@ -16,20 +16,52 @@ IntArray = NDArray[np.int64]
 LogitsLike = ArrayLike | Sequence[ArrayLike]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Logits:
-    """Checked logits of `n_problems` problems of `n_variables` variables each, as inverse weights.
+    """Logits of `n_problems` problems of `n_variables` variables each, as inverse weights.
 
     Those are `exp(max - logits)` by row: 1 for the likeliest category, infinite for an unavailable one. Row
     `problem * n_variables + k` is `inverse_weights[offsets[row]:offsets[row + 1]]`. `shape` is the user's, or
     None for a list of variables with different numbers of categories.
+
+    Until they are asked for, `weights` are the logits: kernels that meet each row once weigh it as it comes, and
+    say where there is one to `refuse`.
     """
 
-    inverse_weights: FloatArray
+    weights: FloatArray
     offsets: IntArray
     n_problems: int
     n_variables: int
     shape: tuple[int, ...] | None
+    weighed: bool = True
+
+    @property
+    def inverse_weights(self) -> FloatArray:
+        """exp(max - logits) by row."""
+        self.weigh()
+        return self.weights
+
+    def weigh(self) -> None:
+        """Set weights to inverse weights; logits are refused where those are no numbers."""
+        if self.weighed:
+            return
+        inverse_weights = np.empty(self.n_categories)
+        if fill_inverse_weights(self.weights, self.offsets, inverse_weights):
+            self.refuse()
+        self.weights, self.weighed = inverse_weights, True
+
+    def refuse(self) -> NoReturn:
+        """Raise an error that says which logits are no numbers, or leave a variable without a category."""
+        for bad, what in ((np.isnan(self.weights), "nan"), (self.weights == np.inf, "+inf")):
+            if bad.any():
+                where = self.describe(int(bad.argmax()), "logits")
+                raise ValueError(f"logits must not be {what}; got {bad.sum()} such, the first at {where}")
+        unavailable = np.logical_and.reduceat(self.weights == -np.inf, self.offsets[:-1])
+        where = self.describe(int(self.offsets[unavailable.argmax()]), "logits")
+        raise ValueError(
+            "each variable must have a category whose logit is finite; "
+            f"{unavailable.sum()} have only -inf, the first starts at {where}"
+        )
 
     @property
     def single(self) -> bool:
@@ -45,6 +77,11 @@ class Logits:
     def sizes(self) -> IntArray:
         """Categories of each row."""
         return self.offsets[1:] - self.offsets[:-1]
+
+    @property
+    def n_categories(self) -> int:
+        """Categories of all rows."""
+        return self.weights.size
 
     @property
     def problem_offsets(self) -> IntArray:
@@ -85,11 +122,16 @@ class Logits:
 
     def as_rows(self) -> Logits:
         """Every variable as a problem of its own."""
-        return Logits(self.inverse_weights, self.offsets, self.n_problems * self.n_variables, 1, self.shape)
+        n_rows = self.n_problems * self.n_variables
+        return Logits(self.weights, self.offsets, n_rows, 1, self.shape, self.weighed)
 
     def describe(self, position: int, name: str) -> str:
         """The index of a flat position in an array of the logits' shape."""
-        return _describe(position, self.offsets, self.shape, name)
+        if self.shape is None:
+            row = int(np.searchsorted(self.offsets, position, side="right")) - 1
+            return f"{name}[{row}][{position - self.offsets[row]}]"
+        index = ", ".join(str(i) for i in np.unravel_index(position, self.shape))
+        return f"{name}[{index}]"
 
     def shaped(self, flat: FloatArray) -> Any:
         """A flat array in the shape of the user's logits: an array, or a list of arrays."""
@@ -99,7 +141,14 @@ class Logits:
 
 
 def check_logits(logits: LogitsLike) -> Logits:
-    """Check logits and lay them out flat."""
+    """Check logits and weigh them."""
+    checked = lay_out(logits)
+    checked.weigh()
+    return checked
+
+
+def lay_out(logits: LogitsLike) -> Logits:
+    """Check everything but the numbers themselves, and lay those out flat."""
     if isinstance(logits, list | tuple) and logits:
         variables = [_as_float(variable, f"logits[{k}]") for k, variable in enumerate(logits)]
         shapes = {variable.shape for variable in variables}
@@ -117,8 +166,7 @@ def check_logits(logits: LogitsLike) -> Logits:
     n_variables = array.shape[-2] if array.ndim > 1 else 1
     n_problems = array.shape[0] if array.ndim == 3 else 1
     offsets = np.arange(n_problems * n_variables + 1) * array.shape[-1]
-    weights = _inverse_weights(array.ravel(), offsets, array.shape)
-    return Logits(weights, offsets, n_problems, n_variables, array.shape)
+    return Logits(for_kernel(array.ravel()), offsets, n_problems, n_variables, array.shape, weighed=False)
 
 
 def _from_list(variables: Sequence[NDArray[Any]]) -> Logits:
@@ -130,8 +178,7 @@ def _from_list(variables: Sequence[NDArray[Any]]) -> Logits:
         if variable.size == 0:
             raise ValueError(f"logits[{k}] must have at least one category; got an empty array")
     offsets = np.concatenate(([0], np.cumsum([variable.size for variable in variables])))
-    weights = _inverse_weights(np.concatenate(variables), offsets, None)
-    return Logits(weights, offsets, 1, len(variables), None)
+    return Logits(for_kernel(np.concatenate(variables)), offsets, 1, len(variables), None, weighed=False)
 
 
 def _as_float(values: Any, name: str) -> NDArray[Any]:
@@ -146,37 +193,8 @@ def _as_float(values: Any, name: str) -> NDArray[Any]:
     return array
 
 
-def _inverse_weights(logits: NDArray[Any], offsets: IntArray, shape: tuple[int, ...] | None) -> FloatArray:
-    """exp(max - logits) by row, of logits that are refused where that is not a number."""
-    flat = for_kernel(logits)
-    weights = np.empty(flat.size)
-    if fill_inverse_weights(flat, offsets, weights):
-        _refuse(flat, offsets, shape)
-    return weights
-
-
-def _refuse(flat: FloatArray, offsets: IntArray, shape: tuple[int, ...] | None) -> NoReturn:
-    for bad, what in ((np.isnan(flat), "nan"), (flat == np.inf, "+inf")):
-        if bad.any():
-            where = _describe(int(bad.argmax()), offsets, shape, "logits")
-            raise ValueError(f"logits must not be {what}; got {bad.sum()} such, the first at {where}")
-    unavailable = np.logical_and.reduceat(flat == -np.inf, offsets[:-1])
-    where = _describe(int(offsets[unavailable.argmax()]), offsets, shape, "logits")
-    raise ValueError(
-        "each variable must have a category whose logit is finite; "
-        f"{unavailable.sum()} have only -inf, the first starts at {where}"
-    )
-
-
 def for_kernel(array: NDArray[Any]) -> FloatArray:
     """One dtype, one layout, writeable: every other kind would be compiled for anew."""
+    if array.dtype == np.float64 and array.flags.carray:
+        return array  # as np.require would, but sooner
     return np.require(array, np.float64, ["C", "W"])
-
-
-def _describe(position: int, offsets: IntArray, shape: tuple[int, ...] | None, name: str) -> str:
-    """The index of a flat position in the user's array."""
-    if shape is None:
-        row = int(np.searchsorted(offsets, position, side="right")) - 1
-        return f"{name}[{row}][{position - offsets[row]}]"
-    index = ", ".join(str(i) for i in np.unravel_index(position, shape))
-    return f"{name}[{index}]"

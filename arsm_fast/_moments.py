@@ -146,7 +146,7 @@ def _sums(
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Mean, squared deviations and sums of values of so many samples from `begin` on."""
     n_groups = offsets.size - 1
-    sizes = np.diff(offsets)
+    sizes = offsets[1:] - offsets[:-1]
     largest = int(sizes.max())
     mean = np.empty(offsets[-1])
     squares = np.empty(offsets[-1] if deviations else 0)

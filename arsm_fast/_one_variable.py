@@ -39,7 +39,7 @@ class OneVariable:
 
     def propose(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """The distinct actions, (M, 1), and their rows."""
-        n_categories = self._logits.inverse_weights.size
+        n_categories = self._logits.n_categories
         seen = np.empty(n_categories, np.bool_)
         _, n_wanted = self._moments(np.zeros(n_categories), seen)
         positions = np.empty(n_wanted + 1, np.int64)
@@ -50,7 +50,7 @@ class OneVariable:
 
     def estimate(self, values: FloatArray) -> Moments:
         """The gradient from the values of the distinct actions."""
-        table = np.zeros(self._logits.inverse_weights.size)
+        table = np.zeros(self._logits.n_categories)
         table[self._wanted] = values
         moments = self.from_table(table)[0]
         if self._noise.first is None:
@@ -70,24 +70,33 @@ class OneVariable:
             seen = np.empty(table.size, np.bool_)
         tiled = self._samples_side_by_side()
         order = self._logits.order() if tiled else np.empty(0, np.int64)
-        noise_room = np.empty((numba.get_num_threads(), int(logits.sizes.max()) + LANES))
+        if noise.n_samples > 1:
+            logits.weigh()  # once for all samples
+        longest = int(logits.sizes.max())
+        noise_room = np.empty((numba.get_num_threads(), longest + LANES))
+        weight_room = np.empty((numba.get_num_threads(), 0 if logits.weighed else longest))
 
         def run(_: int, blocks: Blocks) -> None:
             block_seen = seen if blocks.n_blocks == 1 else np.empty(blocks.mean.size, np.bool_)
-            rows = (noise.n_samples, logits.inverse_weights, table, logits.offsets)
             if tiled:
+                rows = (noise.n_samples, logits.inverse_weights, table, logits.offsets)
                 many_sample_moments(noise.key, *rows, order, *blocks, block_seen)
-            else:
-                one_variable_moments(
-                    noise.fixed_reference,
-                    noise.n_references,
-                    noise.key,
-                    noise.given,
-                    *rows,
-                    noise_room,
-                    *blocks,
-                    block_seen,
-                )
+            elif one_variable_moments(
+                noise.fixed_reference,
+                noise.n_references,
+                noise.key,
+                noise.given,
+                noise.n_samples,
+                logits.weights,
+                logits.weighed,
+                table,
+                logits.offsets,
+                noise_room,
+                weight_room,
+                *blocks,
+                block_seen,
+            ):
+                logits.refuse()
             if blocks.n_blocks > 1:
                 merge_seen(blocks.first, blocks.n_blocks, blocks.starts, block_seen, logits.offsets, seen)
 
@@ -113,12 +122,14 @@ class OneVariable:
         mean = np.empty(table.size)
         squares = np.empty(table.size if noise.n_samples > 1 else 0)
         value = np.empty(logits.offsets.size - 1)
-        rows = (logits.inverse_weights, table)
+        rows = (logits.weights, logits.weighed, table)
         if n_categories == 2 and noise.n_samples == 1:
-            n_seen = binary_moments(noise.key, *rows, mean, value, seen)
+            n_seen, n_bad = binary_moments(noise.key, *rows, mean, value, seen)
         else:
             run = short_row_moments if n_categories <= LONGEST_ALL_PAIRS else medium_row_moments
-            n_seen = run(noise.key, noise.n_samples, n_categories, *rows, mean, squares, value, seen)
+            n_seen, n_bad = run(noise.key, noise.n_samples, n_categories, *rows, mean, squares, value, seen)
+        if n_bad:
+            logits.refuse()
         return Moments(mean, squares, value / noise.n_samples), int(n_seen)
 
     def _samples_side_by_side(self) -> bool:
@@ -146,7 +157,7 @@ class KnownValues:
 
     def combine(self, shares: Sequence[KnownValues], n_samples: int) -> Moments:
         """The moments of all samples."""
-        table = np.zeros(self.logits.inverse_weights.size)
+        table = np.zeros(self.logits.n_categories)
         for share in shares:
             table[share.positions] = share.values
         whole = replace(self.noise, n_samples=n_samples, first=None)

@@ -8,7 +8,7 @@ from typing import Any
 from ._checks import check_count, check_table
 from ._coordinate import CoordinateSwaps
 from ._local import Local
-from ._logits import FloatArray, Logits, LogitsLike, check_logits
+from ._logits import FloatArray, Logits, LogitsLike, check_logits, lay_out
 from ._one_variable import OneVariable
 from ._random import SeedLike, as_generator
 from ._relaxed import LinearTable, with_relaxed
@@ -116,7 +116,7 @@ def gradient(
     >>> bool((abs(estimate.gradient - exact.gradient) < 5 * estimate.standard_error).all())
     True
     """
-    checked = check_logits(logits)
+    checked = check_logits(logits) if callable(objective) else lay_out(logits)
     resolved = resolve_estimator(estimator)
     count = check_count(n_samples, "n_samples")
     check_batch_size(max_batch, checked.n_variables)

@@ -84,7 +84,7 @@ def dirichlet_noise(logits: LogitsLike, n_samples: int = 1, *, rng: SeedLike = N
     """
     checked = check_logits(logits)
     count = check_count(n_samples, "n_samples")
-    noise = np.empty((count, checked.inverse_weights.size))
+    noise = np.empty((count, checked.n_categories))
     key = Noise(philox_key(rng), count).key
     if checked.shape is None:
         fill_dirichlet(key, checked.offsets, noise)

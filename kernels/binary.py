@@ -10,15 +10,19 @@ from ._jit import called, parallel
 from .exponential import MANY, NOISE_STREAM, counters_of_many, exponentials
 from .lanes import WIDTH, store
 from .philox import LOW_WORD, WORD_BITS
-from .vectors import first_half, second_half
+from .vectors import first_half, second_half, select
+from .weights import exponential_of
 
 # Their noise stays in the first-level cache.
 ROWS_PER_TASK = 1024
 
 
 @called
-def binary_gradients(key, first, inverse_weights, values, gradient, value, seen_first, seen_second):
-    """The gradients of rows first, first + 1, ..., the means of f, and whether each value was needed."""
+def binary_gradients(key, first, weights, weighed, values, gradient, value, seen_first, seen_second):
+    """The gradients of rows first, first + 1, ..., the means of f, and whether each value was needed.
+
+    Weights and results are as in binary_moments.
+    """
     noises = np.empty(value.shape[0] + MANY)
     other_noises = np.empty(value.shape[0] + MANY)
     zero = np.uint64(0)
@@ -31,10 +35,18 @@ def binary_gradients(key, first, inverse_weights, values, gradient, value, seen_
         store(noises, start // WIDTH, first_half(numbers))
         store(other_noises, start // WIDTH, second_half(numbers))
         rows = rows + np.uint64(MANY // 2)
-    n_seen = 0
+    n_seen, n_bad = 0, 0
     for i in range(value.shape[0]):
         noise_0, noise_1 = noises[i], other_noises[i]
-        weight_0, weight_1 = inverse_weights[2 * i], inverse_weights[2 * i + 1]
+        weight_0, weight_1 = weights[2 * i], weights[2 * i + 1]
+        if not weighed:
+            gap = abs(weight_0 - weight_1)
+            n_bad += not (gap >= 0.0 and max(weight_0, weight_1) < np.inf)
+            other_weight = exponential_of(gap)
+            weight_0, weight_1 = (
+                select(weight_0 < weight_1, other_weight, 1.0),
+                select(weight_0 < weight_1, 1.0, other_weight),
+            )
         value_0, value_1 = values[2 * i], values[2 * i + 1]
         action = noise_1 * weight_1 < noise_0 * weight_0
         swapped = noise_0 * weight_1 < noise_1 * weight_0
@@ -48,29 +60,32 @@ def binary_gradients(key, first, inverse_weights, values, gradient, value, seen_
         seen_first[i] = not (action and swapped)
         seen_second[i] = action or swapped
         n_seen += 1 + (action != swapped)
-    return n_seen
+    return n_seen, n_bad
 
 
 @parallel
-def binary_moments(key, inverse_weights, values, gradient, value, seen):
+def binary_moments(key, weights, weighed, values, gradient, value, seen):
     """Gradients and values of one sample of each row; seen may be empty.
 
-    The result is how many values were needed.
+    The weights are inverse weights or, unless weighed, logits. Results: how many values were needed, and whether
+    logits are refused (0: none).
     """
     n_rows = value.shape[0]
-    n_seen = 0
+    n_seen, n_bad = 0, 0
     for task in numba.prange((n_rows + ROWS_PER_TASK - 1) // ROWS_PER_TASK):
         first, stop = task * ROWS_PER_TASK, min(n_rows, (task + 1) * ROWS_PER_TASK)
         both = slice(2 * first, 2 * stop)
         seen_first = np.empty(stop - first, np.bool_)
         seen_second = np.empty(stop - first, np.bool_)
-        n_seen += binary_gradients(
-            key, first, inverse_weights[both], values[both], gradient[both], value[first:stop],
+        own_seen, own_bad = binary_gradients(
+            key, first, weights[both], weighed, values[both], gradient[both], value[first:stop],
             seen_first, seen_second,
         )  # fmt: skip
+        n_seen += own_seen
+        n_bad += own_bad
         if seen.shape[0] > 0:
             own = seen[both]
             for i in range(stop - first):
                 own[2 * i] = seen_first[i]
                 own[2 * i + 1] = seen_second[i]
-    return n_seen
+    return n_seen, n_bad

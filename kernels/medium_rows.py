@@ -11,7 +11,7 @@ from .bits import bit_count, lowest_bit
 from .lanes import WIDTH, lane_array, load, mask_bits, spread, store, sum_of_lanes, transpose_block
 from .merge import EXCLUDED
 from .moments import add_sample
-from .tile import draw_tile, lanes_up_to, load_rows, race_tile, row_of_winner_tile, store_seen
+from .tile import draw_tile, lanes_up_to, load_rows, load_weights, race_tile, row_of_winner_tile, store_seen
 from .vectors import fma, select
 
 
@@ -106,7 +106,7 @@ def away_from_winner_of_row(
 
 @called
 def medium_rows_moments(
-    key, n_samples, first_tile, stop_tile, n, inverse_weights, values, mean, squares, value, seen
+    key, n_samples, first_tile, stop_tile, n, weights, weighed, values, mean, squares, value, seen
 ):  # fmt: skip
     """As tile.rows_moments."""
     n_padded = padded_length(n)
@@ -124,11 +124,11 @@ def medium_rows_moments(
         store(own_values, c, spread(0.0))
         store(lane_h, c, spread(0.0))
     n_rows = value.shape[0]
-    n_seen = 0
+    n_seen, n_bad = 0, 0
     for tile in range(first_tile, stop_tile):
         first_row = tile * WIDTH
         n_own = min(WIDTH, n_rows - first_row)
-        load_rows(inverse_weights, first_row, n_rows, n, own_weights)
+        n_bad += not load_weights(weights, weighed, first_row, n_rows, n, own_weights)
         load_rows(values, first_row, n_rows, n, own_values)
         spread_rows(own_weights, weight_rows)
         spread_rows(own_values, value_rows)
@@ -172,4 +172,4 @@ def medium_rows_moments(
             n_seen += bit_count(lanes_seen[c] & own_lanes)
         if seen.shape[0] > 0:
             store_seen(lanes_seen, first_row, n_own, n, seen)
-    return n_seen
+    return n_seen, n_bad

@@ -11,21 +11,24 @@ from .moments import add_sample
 from .noise import fill_references, noise_row
 from .race import race_scratch, run_race
 from .tile import rows_moments, tile_moments, tile_room
+from .weights import weigh_row
 
 CATEGORIES_PER_TASK = 16384
 
 
 @parallel
 def one_variable_moments(
-    fixed_reference, n_references, key, noise, n_samples, inverse_weights, values, offsets,
-    noise_room, first, n_blocks, block_samples, starts, mean, squares, value, seen,
+    fixed_reference, n_references, key, noise, n_samples, weights, weighed, values, offsets,
+    noise_room, weight_room, first, n_blocks, block_samples, starts, mean, squares, value, seen,
 ):  # fmt: skip
     """Moments of the gradient of blocks of samples; a block is one row (see moments.merge_blocks).
 
     Block i writes mean, squares and seen from starts[i] on, and the sum over its samples in value[i].
-    noise_room is for the noise of a row, and LANES more, of each thread.
+    noise_room is for the noise of a row, and LANES more, of each thread. The weights are inverse weights or,
+    unless weighed, logits, and weight_room is for the inverse weights of a row of each thread; then the result is
+    not 0 where logits are refused.
     """
-    n_items = value.shape[0]
+    n_items, n_bad = value.shape[0], 0
     longest = 1
     for i in range(n_items):
         longest = max(longest, starts[i + 1] - starts[i])
@@ -40,7 +43,10 @@ def one_variable_moments(
             row, block = (first + i) // n_blocks, (first + i) % n_blocks
             start, stop = offsets[row], offsets[row + 1]
             n = stop - start
-            weights = inverse_weights[start:stop]
+            inverse_weights = weights[start:stop]
+            if not weighed:
+                inverse_weights = weight_room[numba.get_thread_id(), :n]
+                n_bad += not weigh_row(weights[start:stop], inverse_weights)
             out = slice(starts[i], starts[i + 1])
             row_mean = mean[out]
             row_squares = squares[out]
@@ -52,15 +58,16 @@ def one_variable_moments(
             stop_sample = min(n_samples, first_sample + block_samples)
             for sample in range(first_sample, stop_sample):
                 total = noise_row(noise, key, sample, row, start, stop, row_noise)
-                race = run_race(row_noise[:n], weights, minima)
+                race = run_race(row_noise[:n], inverse_weights, minima)
                 fill_references(fixed_reference, key, sample, row, n, references)
                 sample_value, shift = swap_row(
-                    row_noise[:n], total, weights, values[start:stop], race, references,
+                    row_noise[:n], total, inverse_weights, values[start:stop], race, references,
                     h, row_seen, scratch,
                 )  # fmt: skip
                 add_sample(h, shift, sample - first_sample + 1, row_mean, row_squares)
                 value_sum += sample_value
             value[i] = value_sum
+    return n_bad
 
 
 @parallel
@@ -92,22 +99,25 @@ def many_sample_moments(
 
 @parallel
 def short_row_moments(
-    key, n_samples, n, inverse_weights, values, mean, squares, value, seen
+    key, n_samples, n, weights, weighed, values, mean, squares, value, seen
 ):  # fmt: skip
     """Moments of the gradient of rows of n categories each, eight rows side by side, and sums of values.
 
-    squares and seen may be empty: for one sample, and where the result is enough, the number of values needed.
+    The weights are inverse weights or, unless weighed, logits. squares and seen may be empty: for one sample, and
+    where the number of values needed is enough. That and whether logits are refused (0: none) are the results.
     """
     n_tiles = (value.shape[0] + WIDTH - 1) // WIDTH
     tiles_per_task = max(1, CATEGORIES_PER_TASK // (n * n_samples * WIDTH))
-    n_seen = 0
+    n_seen, n_bad = 0, 0
     for task in numba.prange((n_tiles + tiles_per_task - 1) // tiles_per_task):
         first = task * tiles_per_task
-        n_seen += rows_moments(
+        own_seen, own_bad = rows_moments(
             key, n_samples, first, min(n_tiles, first + tiles_per_task), n,
-            inverse_weights, values, mean, squares, value, seen,
+            weights, weighed, values, mean, squares, value, seen,
         )  # fmt: skip
-    return n_seen
+        n_seen += own_seen
+        n_bad += own_bad
+    return n_seen, n_bad
 
 
 @serial
@@ -124,16 +134,18 @@ def list_seen(seen, offsets, positions, actions, rows):
 
 @parallel
 def medium_row_moments(
-    key, n_samples, n, inverse_weights, values, mean, squares, value, seen
+    key, n_samples, n, weights, weighed, values, mean, squares, value, seen
 ):  # fmt: skip
     """As short_row_moments, for rows of which not all pairs are to be compared."""
     n_tiles = (value.shape[0] + WIDTH - 1) // WIDTH
     tiles_per_task = max(1, CATEGORIES_PER_TASK // (n * n_samples * WIDTH))
-    n_seen = 0
+    n_seen, n_bad = 0, 0
     for task in numba.prange((n_tiles + tiles_per_task - 1) // tiles_per_task):
         first = task * tiles_per_task
-        n_seen += medium_rows_moments(
+        own_seen, own_bad = medium_rows_moments(
             key, n_samples, first, min(n_tiles, first + tiles_per_task), n,
-            inverse_weights, values, mean, squares, value, seen,
+            weights, weighed, values, mean, squares, value, seen,
         )  # fmt: skip
-    return n_seen
+        n_seen += own_seen
+        n_bad += own_bad
+    return n_seen, n_bad

@@ -28,6 +28,7 @@ from .lanes import (
 from .moments import merge_block
 from .philox import LOW_WORD, WORD_BITS
 from .vectors import fma, halves_in_turn, select
+from .weights import weigh_tile
 
 LANES_PER_PAGE = 4096 // (8 * WIDTH)
 MANY_CATEGORIES, FEW_CATEGORIES = MANY // WIDTH, FEW // WIDTH
@@ -405,6 +406,13 @@ def load_rows(rows, first, n_rows, n, tile):
 
 
 @inlined
+def load_weights(rows, weighed, first, n_rows, n, tile):
+    """As load_rows of inverse weights, where the rows are logits unless weighed; False where one is no number."""
+    load_rows(rows, first, n_rows, n, tile)
+    return weighed or weigh_tile(tile[:n])
+
+
+@inlined
 def store_rows(tile, first, n_rows, n, rows):
     """Write the lanes of a tile to eight rows, or to those of them that there are."""
     if n >= WIDTH and first + WIDTH <= n_rows:
@@ -429,21 +437,22 @@ def store_seen(lanes_seen, first, n_own, n, seen):
 
 @called
 def rows_moments(
-    key, n_samples, first_tile, stop_tile, n, inverse_weights, values, mean, squares, value, seen
+    key, n_samples, first_tile, stop_tile, n, weights, weighed, values, mean, squares, value, seen
 ):  # fmt: skip
     """Moments of the gradient of rows of n categories each, eight rows a tile; arguments are of all rows.
 
-    squares are for more than one sample only, and seen may be empty. The result is how many values were needed.
+    The weights are inverse weights or, unless weighed, logits. squares are for more than one sample only, and
+    seen may be empty. Results: how many values were needed, and how many tiles have logits that are refused.
     """
     noise, h, lane_mean, lane_squares, heavy, light, lanes_seen = tile_room(n)
     own_weights = lane_array(n).reshape((n, WIDTH))
     own_values = lane_array(n).reshape((n, WIDTH))
     n_rows = value.shape[0]
-    n_seen = 0
+    n_seen, n_bad = 0, 0
     for tile in range(first_tile, stop_tile):
         first_row = tile * WIDTH
         n_own = min(WIDTH, n_rows - first_row)
-        load_rows(inverse_weights, first_row, n_rows, n, own_weights)
+        n_bad += not load_weights(weights, weighed, first_row, n_rows, n, own_weights)
         load_rows(values, first_row, n_rows, n, own_values)
         lanes_seen[:] = 0
         value_sum = spread(0.0)
@@ -466,4 +475,4 @@ def rows_moments(
             n_seen += bit_count(lanes_seen[c] & own_lanes)
         if seen.shape[0] > 0:
             store_seen(lanes_seen, first_row, n_own, n, seen)
-    return n_seen
+    return n_seen, n_bad

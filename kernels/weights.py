@@ -3,14 +3,14 @@
 import numba
 import numpy as np
 
-from ._jit import inlined, parallel
+from ._jit import called, inlined, parallel
 from .exponential import MANTISSA_WIDTH
-from .lanes import WIDTH, entry, largest_lane, loading, mask_bits, store_from
+from .lanes import WIDTH, entry, largest_lane, loading, mask_bits, spread, store, store_from
 from .vectors import as_bits, as_float, fma, select, spread_over
 
 CATEGORIES_PER_TASK = 16384
 MANY = 32
-ALL_OF_MANY = np.uint64(2**MANY - 1)
+ALL_OF_MANY, ALL_OF_EIGHT = np.uint64(2**MANY - 1), np.uint64(2**WIDTH - 1)
 LN2_HIGH, LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
 LOG2_E = 1.4426950408889634
 # Added to a number it leaves the nearest integer in the low bits.
@@ -76,7 +76,7 @@ def fill_gaps(logits, start, stop, out):
     store_from(out, last, top - load_eight(logits, last))
 
 
-@inlined
+@called
 def exponentiate(gaps):
     """exp of each entry in place; False where one is nan."""
     n_many = gaps.shape[0] // MANY * MANY
@@ -86,10 +86,34 @@ def exponentiate(gaps):
         numbers = numbers & (many >= 0.0)
         store_from(gaps, start, exponential_of(many))
     good = mask_bits(numbers) == ALL_OF_MANY
-    for i in range(n_many, gaps.shape[0]):
+    n_eights = gaps.shape[0] // WIDTH * WIDTH
+    for start in range(n_many, n_eights, WIDTH):
+        eight = load_eight(gaps, start)
+        good &= mask_bits(eight >= 0.0) == ALL_OF_EIGHT
+        store_from(gaps, start, exponential_of(eight))
+    for i in range(n_eights, gaps.shape[0]):
         good &= gaps[i] >= 0.0
         gaps[i] = exponential_of(gaps[i])
     return good
+
+
+@inlined
+def weigh_tile(tile):
+    """Turn the logits of eight rows, a lane each, into exp(max - logits); False where one is no number."""
+    top = spread(-np.inf)
+    for c in range(tile.shape[0]):
+        logits = entry(tile, c)
+        top = select(top < logits, logits, top)
+    for c in range(tile.shape[0]):
+        store(tile, c, top - entry(tile, c))
+    return exponentiate(tile.reshape(tile.size))
+
+
+@inlined
+def weigh_row(logits, out):
+    """Set out to exp(max - logits) of one row; False where one is no number."""
+    fill_gaps(logits, 0, logits.shape[0], out)
+    return exponentiate(out)
 
 
 @parallel

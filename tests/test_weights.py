@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from arsm_fast.kernels.weights import fill_inverse_weights
 
+from arsm_fast import gradient, propose
+
 
 def weights_of(logits, offsets=None):
     logits = np.asarray(logits, np.float64)
@@ -52,3 +54,39 @@ def test_a_row_without_weight_is_seen(length):
     rows = np.zeros((3, length))
     rows[2] = -np.inf
     assert weights_of(rows.ravel(), np.arange(4) * length)[1] > 0
+
+
+# One of each kernel that weighs rows as they come: of two, a few, some and many categories.
+SHAPES = [(9, 2), (9, 3), (17, 10), (9, 41), (3, 300), (5000,)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("n_samples", [1, 3])
+def test_rows_weighed_as_they_come_have_the_same_weights(shape, n_samples):
+    logits = np.random.default_rng(1).normal(size=shape) * 3
+    logits[..., 1] = -np.inf
+    table = np.cos(np.arange(logits.size)).reshape(shape)
+    estimate = gradient(table, logits, n_samples=n_samples, rng=2)
+    rows = logits.reshape(-1, 1, shape[-1])
+    proposal = propose(rows, n_samples=n_samples, rng=2)
+    weighed = proposal.estimate(table.reshape(-1, shape[-1])[proposal.problem, proposal.actions[:, 0]])
+    np.testing.assert_array_equal(estimate.gradient.ravel(), weighed.gradient.ravel())
+    np.testing.assert_array_equal(np.ravel(estimate.value), weighed.value)
+    assert estimate.n_evaluations == weighed.n_evaluations
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("n_samples", [1, 3])
+@pytest.mark.parametrize("at", [0, -1])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_rows_weighed_as_they_come_are_refused(shape, n_samples, at, bad):
+    logits = np.zeros(shape)
+    rows = logits.reshape(-1, shape[-1])
+    if bad == -np.inf:
+        rows[at] = bad
+        message = "each variable must have a category"
+    else:
+        rows[at, at] = bad
+        message = rf"logits must not be \{bad:+}" if bad == np.inf else "logits must not be nan"
+    with pytest.raises(ValueError, match=message):
+        gradient(np.zeros(shape), logits, n_samples=n_samples, rng=0)
