@@ -46,22 +46,26 @@ JOINT_SHAPES = ((3, 1_000), (10, 200), (4, 10_000), (1_000, 50))
 
 def noises(shape):
     """What draws noise alone."""
-    return {"floor": partial(dirichlet_noise, np.zeros(shape), rng=1), "numpy": numpy_noise(shape)}
+    return {
+        "floor": partial(dirichlet_noise, np.zeros(shape), rng=np.random.default_rng(1)),
+        "numpy": numpy_noise(shape),
+    }
 
 
 def measure_rows(shape, n_threads, repeats):
     """Seconds of the gradient of many rows in each regime, and of noise alone."""
     table = np.cos(np.arange(shape[0] * shape[1])).reshape(shape)
-    calls = {regime: partial(gradient, table, regime_logits(regime, shape), rng=1) for regime in REGIMES}
+    rng = np.random.default_rng(1)
+    calls = {regime: partial(gradient, table, regime_logits(regime, shape), rng=rng) for regime in REGIMES}
     return all_on_threads(n_threads, calls | noises(shape), repeats)
 
 
 def measure_samples(shape, n_threads, repeats):
     """Seconds of the gradient of many samples of one row in each regime."""
     n_samples, size = shape
-    table = np.cos(np.arange(size))
+    table, rng = np.cos(np.arange(size)), np.random.default_rng(1)
     calls = {
-        regime: partial(gradient, table, regime_logits(regime, (size,)), n_samples=n_samples, rng=1)
+        regime: partial(gradient, table, regime_logits(regime, (size,)), n_samples=n_samples, rng=rng)
         for regime in REGIMES
     }
     return all_on_threads(n_threads, calls, min(10, repeats))

@@ -6,15 +6,22 @@ import numpy as np
 
 import arsm_fast
 
-from .common import REGIMES, ROWS, numpy_noise, on_threads, regime_logits, speedup_two_threads
+from .common import REGIMES, ROWS, all_on_threads, numpy_noise, regime_logits, speedup_two_threads
 
 
 def ratio_to_numpy_dirichlet(shape, regime, n_samples=1):
     """The time of a gradient from a table of values, each row with logits of its own, over that of the noise."""
     logits = regime_logits(regime, shape)
     table = np.cos(np.arange(logits.size)).reshape(shape)
-    ours = on_threads(1, lambda: arsm_fast.gradient(table, logits, n_samples=n_samples, rng=1))
-    return ours / on_threads(1, numpy_noise((shape[0] * n_samples, shape[1])))
+    rng = np.random.default_rng(1)
+    times = all_on_threads(
+        1,
+        {
+            "gradient": lambda: arsm_fast.gradient(table, logits, n_samples=n_samples, rng=rng),
+            "noise": numpy_noise((shape[0] * n_samples, shape[1])),
+        },
+    )
+    return times["gradient"] / times["noise"]
 
 
 class Rows:
