@@ -15,6 +15,7 @@ from .moments import add_to_tree, take_result, tree_room
 from .noise import LANES, noise_row
 from .pairs import changed_pairs, members_of, pair_of
 from .race import race_scratch, run_race
+from .rows import copy_row
 from .vectors import fma
 
 # Knuth's multiplicative hash: 2**64 over the golden ratio.
@@ -206,7 +207,7 @@ def form_joint_vectors(entries, true_actions, bounds, starts, changes, out):
     for i in numba.prange(entries.shape[0]):
         entry = entries[i]
         vector = out[i]
-        vector[:] = true_actions[np.searchsorted(bounds, entry, side="right") - 1]
+        copy_row(true_actions[np.searchsorted(bounds, entry, side="right") - 1], vector)
         own_changes = changes[starts[entry] : starts[entry + 1]]
         for change in range(own_changes.shape[0]):
             vector[own_changes[change, 0]] = own_changes[change, 1]
@@ -327,9 +328,9 @@ def joint_pair_moments(
         for at in range(variables.shape[0]):
             n = sizes[at]
             to = starts[i] + offsets[first_row + variables[at]] - offsets[first_row]
-            mean[to : to + n] = part_mean[start : start + n]
+            copy_row(part_mean[start : start + n], mean[to : to + n])
             if squares.size:
-                squares[to : to + n] = part_squares[start : start + n]
+                copy_row(part_squares[start : start + n], squares[to : to + n])
             start += n
         if part == 0:
             value[i] = value_sum

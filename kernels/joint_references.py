@@ -14,6 +14,7 @@ from ._jit import called, inlined, parallel
 from .moments import add_to_tree, take_result, tree_room
 from .noise import LANES, noise_row, reference, reference_position
 from .race import race_scratch, run_race, swap_winner
+from .rows import copy_row
 
 
 @called
@@ -28,7 +29,7 @@ def problem_noise(
         n = stop - start
         totals[k] = noise_row(noise, key, sample, first_row + k, start, stop, row_noise)
         origin = start - offsets[first_row]
-        problem_row[origin : origin + n] = row_noise[:n]
+        copy_row(row_noise[:n], problem_row[origin : origin + n])
         places[k, 0], places[k, 1], race_values[k, 0], race_values[k, 1] = run_race(
             row_noise[:n], inverse_weights[start:stop], minima
         )

@@ -8,6 +8,7 @@ which is merged within itself first: the sum is the same for blocks of any such 
 import numpy as np
 
 from ._jit import called, inlined, serial
+from .rows import copy_row
 
 
 @called
@@ -108,11 +109,11 @@ def take_result(n, room, mean, squares):
     """The moments of all n samples, and the sum of their values; squares may be empty where there is but one."""
     means, room_squares, sums = room
     row = means.shape[0] - 1
-    mean[:] = means[row]
+    copy_row(means[row], mean)
     if n == 1:
         squares[:] = 0.0
     else:
-        squares[:] = room_squares[row]
+        copy_row(room_squares[row], squares)
     return sums[row]
 
 
@@ -139,8 +140,8 @@ def merge_blocks(
             count = n_samples - number * block_samples
             own_mean = mean[offsets[group] : offsets[group + 1]]
             own_squares = squares[offsets[group] : offsets[group + 1]]
-        own_mean[:] = block_mean[starts[i] : starts[i + 1]]
-        own_squares[:] = block_squares[starts[i] : starts[i + 1]]
+        copy_row(block_mean[starts[i] : starts[i + 1]], own_mean)
+        copy_row(block_squares[starts[i] : starts[i + 1]], own_squares)
         own_value = block_value[i]
         level = 0
         while levels >> level:

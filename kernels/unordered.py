@@ -12,6 +12,7 @@ from ._jit import called, inlined, parallel
 from .draws import CATEGORIES_PER_TASK
 from .moments import add_to_tree, take_result, tree_room
 from .noise import LANES, noise_row
+from .rows import copy_row
 
 # What is left of the probability below which a set counts as all categories.
 LEAST_OUTSIDE = 1e-100
@@ -77,7 +78,7 @@ def set_row(category, values, probabilities, nodes, log_weights, gradient, room)
     """
     n = category.shape[0]
     ratios, integrals, inverse_factors = np.empty(n), room[0][:n, :n], room[1]
-    gradient[:] = probabilities
+    copy_row(probabilities, gradient)
     for i in range(n):
         gradient[category[i]] = 0.0
     outside = gradient.sum()
