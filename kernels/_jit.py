@@ -18,6 +18,11 @@ SOURCE_DIGEST = hashlib.sha256(
     b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
 ).hexdigest()
 
+# What else Numba could make parallel, such as `row[:] = 0.0`, is a small part of a task, and slow to compile.
+PRANGE_ONLY = dict.fromkeys(
+    ("comprehension", "reduction", "inplace_binop", "setitem", "numpy", "stencil", "fusion"), False
+)
+
 _entry_lock = threading.RLock()
 _fork_damage = ""
 
@@ -67,7 +72,7 @@ def serial(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def parallel(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a kernel with prange loops and make it safe to enter from several Python threads."""
-    return _guarded(function, _compile(function, parallel=True))
+    return _guarded(function, _compile(function, parallel=PRANGE_ONLY))
 
 
 def serial_uncached(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -80,7 +85,7 @@ def serial_uncached(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def parallel_uncached(function: Callable[..., Any]) -> Callable[..., Any]:
     """As `parallel`, for kernels that take a compiled function."""
-    return _guarded(function, _compile(function, cache=False, parallel=True, error_model="python"))
+    return _guarded(function, _compile(function, cache=False, parallel=PRANGE_ONLY, error_model="python"))
 
 
 def _guarded(function: Callable[..., Any], dispatcher: Callable[..., Any]) -> Callable[..., Any]:

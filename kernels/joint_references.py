@@ -114,7 +114,7 @@ def build_joint_vectors(
             position = reference_position(key, sample, problem)
             entry = item * entries_per_item
             if wanted[at] == entry:
-                out[at] = places[:, 0]
+                copy_row(places[:, 0], out[at])
                 at += 1
             for group in range(n_references):
                 for c in range(longest):
