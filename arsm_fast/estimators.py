@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -515,7 +515,8 @@ class Auto:
         What was settled on, if anything.
     report : list of Trial
         What was measured, the best first: each has `estimator`, `calls`, `variance` (total, of one sample),
-        `evaluations` (of one sample), `score`, their product, and `error`, its relative standard error.
+        `evaluations` (of one sample), `score`, their product, and `error`, its relative standard error. Each
+        estimate has what was measured by then, `GradientEstimate.report`.
     """
 
     def __init__(
@@ -547,7 +548,7 @@ class Auto:
     def report(self) -> list[Trial]:
         """What was measured, the best first."""
         measured = [trial for trial in (self._trials.all if self._trials else []) if trial.calls]
-        return sorted(measured, key=lambda trial: trial.score)
+        return sorted((replace(trial) for trial in measured), key=lambda trial: trial.score)
 
     def next_trial(self, logits: Logits, objective: object, n_samples: int) -> tuple[Trial, int]:
         """The candidate of the next call, and how many samples of it."""

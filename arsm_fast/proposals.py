@@ -31,6 +31,7 @@ from ._one_variable import OneVariable
 from ._random import SeedLike, philox_key
 from ._relaxed import relaxed_method, with_relaxed
 from ._scoped import ScopedDraws
+from ._trials import Trial
 from ._unordered import UnorderedSets
 from ._vectors import Vectors
 from .baselines import Baseline
@@ -103,6 +104,8 @@ class GradientEstimate:
         those of them that f itself was asked.
     share : Share or None
         Which samples these are, where `propose` was given a `sample_range`: for `combine`.
+    report : list of Trial or None
+        For `Auto`: what it has measured by now, as `Auto.report`.
     """
 
     gradient: Any
@@ -110,6 +113,7 @@ class GradientEstimate:
     standard_error: Any
     n_evaluations: int
     share: Share | None = None
+    report: list[Trial] | None = None
 
 
 class Method(Protocol):
@@ -413,7 +417,7 @@ class TrialProposal(Proposal):
         if not self._told:
             self._told = True
             self._auto.record(self._trial, self._logits, estimate, self._n_samples)
-        return estimate
+        return replace(estimate, report=self._auto.report)
 
 
 def _why_no_shares(estimator: Estimator | Auto, logits: Logits) -> str:
