@@ -42,7 +42,7 @@ DRAWS = {
         ("reinforce", "running mean", "nvil", "ar", "ars", *ARSMS, "arsm plus", "arm", "local", "top"), 1
     ),
     **dict.fromkeys(("pair", "pair with replacement", "disarm"), 2),
-    **dict.fromkeys(("loo", "scoped", "control variate", "carms", "unordered"), 10),
+    **dict.fromkeys(("loo", "scoped", "carms", "unordered"), 10),
 }
 
 
@@ -132,7 +132,7 @@ class Drawing:
             "all": lambda: arsm_fast.gradient(objective, logits, estimator=estimator, rng=1),
             "drawing": lambda: arsm_fast.sample(logits, n_draws, rng=1),
         }
-        seconds = all_on_threads(1, calls, 30 if name in SLOW else 200)
+        seconds = all_on_threads(1, calls, 10 if name in SLOW else 100)
         return seconds["all"] / seconds["drawing"]
 
     def track_ratio_to_drawing(self, measured, name):
