@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from .proposals import GradientEstimate, Proposal, propose
     from .relaxed_estimators import REBAR, RELAX, GumbelSoftmax, MuProp
     from .sampling import dirichlet_noise, pseudo_action_matrix, sample
-    from .surrogates import Additive, BestOf, Hamming, Surrogate
+    from .surrogates import Additive, BestOf, Features, Hamming, Surrogate
     from .updates import Adam, Annealing, GradientDescent, Momentum, NaturalGradient
     from .workers import Workers
 
@@ -65,6 +65,7 @@ __all__ = [
     "Exact",
     "Expected",
     "ExpectedObjective",
+    "Features",
     "GradientDescent",
     "GradientEstimate",
     "GumbelSoftmax",
@@ -118,7 +119,7 @@ _MODULES = {
     "proposals": ("GradientEstimate", "Proposal", "propose"),
     "relaxed_estimators": ("REBAR", "RELAX", "GumbelSoftmax", "MuProp"),
     "sampling": ("dirichlet_noise", "pseudo_action_matrix", "sample"),
-    "surrogates": ("Additive", "BestOf", "Hamming", "Surrogate"),
+    "surrogates": ("Additive", "BestOf", "Features", "Hamming", "Surrogate"),
     "updates": ("Adam", "Annealing", "GradientDescent", "Momentum", "NaturalGradient"),
     "workers": ("Workers",),
 }

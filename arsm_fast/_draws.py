@@ -19,7 +19,7 @@ def true_actions(logits: Logits, noise: Noise, n_draws: int) -> NDArray[np.int32
     """One action for each draw and row: (draws, rows)."""
     n_rows = logits.offsets.size - 1
     actions = np.empty((n_draws, n_rows), np.int32)
-    weights, longest = logits.inverse_weights, int(logits.sizes.max())
+    weights, longest = logits.inverse_weights, _longest(logits)
     drawn = noise.given.size == 0
     done = 0
     rows_fit = longest <= LONGEST_SHORT_ROW and logits.shape is not None
@@ -35,6 +35,11 @@ def true_actions(logits: Logits, noise: Noise, n_draws: int) -> NDArray[np.int32
     if done < n_draws:
         draw_actions(noise.key, noise.given, done, weights, logits.offsets, longest, actions[done:])
     return actions
+
+
+def _longest(logits: Logits) -> int:
+    """The largest number of categories of a variable."""
+    return int(logits.sizes.max()) if logits.shape is None else logits.shape[-1]
 
 
 class Draws:
@@ -69,6 +74,8 @@ class Draws:
     def _form(self, start: int, stop: int) -> VectorArray:
         """The vectors from start to stop."""
         logits = self._logits
+        if logits.n_problems == 1:
+            return self._actions[self._first[start:stop]]
         problem, draw = np.divmod(self._first[start:stop], len(self._actions))
         return self._actions.reshape(-1, logits.n_problems, logits.n_variables)[draw, problem]
 
@@ -92,7 +99,7 @@ class Draws:
                 self._baseline,
                 probabilities,
                 logits.offsets,
-                int(logits.sizes.max()),
+                _longest(logits),
                 begin,
                 *blocks,
             )

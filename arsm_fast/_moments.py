@@ -146,11 +146,14 @@ def _sums(
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Mean, squared deviations and sums of values of so many samples from `begin` on."""
     n_groups = offsets.size - 1
-    sizes = offsets[1:] - offsets[:-1]
-    largest = int(sizes.max())
     mean = np.empty(offsets[-1])
     squares = np.empty(offsets[-1] if deviations else 0)
     value = np.empty(n_groups)
+    if n_samples <= LEAST_LONG_BLOCK:  # soonest for single samples
+        run(begin, Blocks(0, 1, n_samples, offsets, mean, squares, value))
+        return mean, squares, value
+    sizes = offsets[1:] - offsets[:-1]
+    largest = int(sizes.max())
     samples = _block_samples(n_samples, largest)
     n_blocks = -(-n_samples // samples)
     if n_blocks == 1:

@@ -130,7 +130,7 @@ def gradient(
         trial, count = resolved.next_trial(checked.as_rows(), objective, count)
         estimate = gradient(objective, logits, estimator=trial.estimator, n_samples=count, rng=rng)
         resolved.record(trial, checked, estimate, count)
-        return estimate
+        return replace(estimate, report=resolved.report)
     if isinstance(resolved, ScopedLeaveOneOut):
         resolved = with_scopes_of(objective, resolved)
     elif not callable(objective):

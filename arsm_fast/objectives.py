@@ -30,7 +30,8 @@ def evaluate_proposal(
     objective: Callable[..., Any], proposal: Proposal, logits: Logits, max_batch: int | None
 ) -> FloatArray:
     """The values of a proposal's vectors, up to the first batch in which some are not finite."""
-    if max_batch is None and is_jitted(objective):
+    many = len(proposal.problem) * logits.n_variables > COMPILED_BATCH_ACTIONS
+    if max_batch is None and many and is_jitted(objective):
         max_batch = max(1, COMPILED_BATCH_ACTIONS // logits.n_variables)
     return evaluate_batches(objective, proposal.batches(max_batch), len(proposal.problem), logits)
 
@@ -44,30 +45,33 @@ def evaluate_batches(
     """The values of vectors that come in batches with their problems, up to the first that are not finite."""
     values = np.zeros(n_vectors)
     start = 0
+    compiled = is_jitted(objective)
     for actions, problem in batches:
         part = values[start : start + len(actions)]
         arguments = (actions, problem) if logits.batched else (actions,)
-        if is_jitted(objective):
+        if compiled:
             evaluate_compiled(objective, arguments, part)
+            finite = bool(np.isfinite(part).all())
         else:
-            store_values(objective(*arguments), actions, part)
-        if not np.isfinite(part).all():
+            finite = store_values(objective(*arguments), actions, part)
+        if not finite:
             break
         start += len(actions)
         del actions, problem, arguments  # before the next are formed
     return values
 
 
-def store_values(answer: Any, actions: NDArray[np.int32], values: FloatArray) -> None:
-    """What a Python function answered for actions, in values; whether it is finite is left for later."""
+def store_values(answer: Any, actions: NDArray[np.int32], values: FloatArray) -> bool:
+    """What a Python function answered for actions, in values; the result is whether it is finite."""
     try:
         values[:] = check_values(answer, actions)
     except ValueError:
         with suppress(ValueError):  # ragged
             if np.shape(answer) == values.shape:  # not finite: for the check of all values, which can say where
                 values[:] = answer
-                return
+                return False
         raise
+    return True
 
 
 def evaluate_compiled(objective: Callable[..., Any], arguments: tuple[Any, ...], values: FloatArray) -> None:

@@ -31,6 +31,7 @@ from ._one_variable import OneVariable
 from ._random import SeedLike, philox_key
 from ._relaxed import relaxed_method, with_relaxed
 from ._scoped import ScopedDraws
+from ._trials import Trial
 from ._unordered import UnorderedSets
 from ._vectors import Vectors
 from .baselines import Baseline
@@ -59,6 +60,12 @@ from .relaxed_estimators import REBAR, RELAX, GumbelSoftmax, MuProp
 
 __all__ = ["GradientEstimate", "Proposal", "Share", "propose"]
 
+
+# To make such a union takes longer than to look in it.
+RELAXED = GumbelSoftmax | REBAR | RELAX | MuProp
+SWAPS = ARS | ARSM
+LOCAL = LocalExpectation | RaoBlackwellTop | LocalPair
+ANTITHETIC = DisARM | CARMS
 
 # The vectors of a batch have so many int32 actions, 64 MiB, unless the user says how many vectors.
 BATCH_ACTIONS = 2**24
@@ -97,6 +104,8 @@ class GradientEstimate:
         those of them that f itself was asked.
     share : Share or None
         Which samples these are, where `propose` was given a `sample_range`: for `combine`.
+    report : list of Trial or None
+        For `Auto`: what it has measured by now, as `Auto.report`.
     """
 
     gradient: Any
@@ -104,6 +113,7 @@ class GradientEstimate:
     standard_error: Any
     n_evaluations: int
     share: Share | None = None
+    report: list[Trial] | None = None
 
 
 class Method(Protocol):
@@ -203,7 +213,7 @@ class Proposal:
         ValueError
             If there is not one for each row, or if any is nan or infinite.
         """
-        rows = cast(NDArray[np.int32], _Rows(self))
+        rows = cast("NDArray[np.int32]", _Rows(self))
         if isinstance(self._method, ScopedDraws):
             checked = check_terms(values, rows, self._method.n_terms, "values")
         else:
@@ -407,7 +417,7 @@ class TrialProposal(Proposal):
         if not self._told:
             self._told = True
             self._auto.record(self._trial, self._logits, estimate, self._n_samples)
-        return estimate
+        return replace(estimate, report=self._auto.report)
 
 
 def _why_no_shares(estimator: Estimator | Auto, logits: Logits) -> str:
@@ -433,7 +443,7 @@ def make_method(
     if isinstance(estimator, ControlVariate):
         inner = make_method(logits, estimator.estimator, n_samples, noise, rng)
         return WithSurrogate(logits, inner, estimator.surrogate)
-    if isinstance(estimator, GumbelSoftmax | REBAR | RELAX | MuProp):
+    if isinstance(estimator, RELAXED):
         if noise is not None:
             raise ValueError(
                 f"noise must be None for the estimator {type(estimator).__name__}, which draws more than "
@@ -447,9 +457,9 @@ def make_method(
                 f"{logits.sizes[(logits.sizes != 2).argmax()]}; ARSM is its form for others"
             )
         estimator = ARSM()
-    if isinstance(estimator, ARS | ARSM):
+    if isinstance(estimator, SWAPS):
         return _swap_method(logits, estimator, n_samples, noise, rng, first)
-    if isinstance(estimator, LocalExpectation | RaoBlackwellTop | LocalPair):
+    if isinstance(estimator, LOCAL):
         return _local_method(logits, estimator, n_samples, noise, rng, first)
     if isinstance(estimator, UnorderedSet):
         if logits.n_variables > 1:
@@ -460,7 +470,7 @@ def make_method(
             return JointSets(logits, Noise(philox_key(rng), n_samples), estimator.n)
         given = NOT_GIVEN if noise is None else check_noise(noise, logits, (n_samples,))
         return UnorderedSets(logits, Noise(philox_key(rng), n_samples, given, first=first), estimator.n)
-    if isinstance(estimator, DisARM | CARMS):
+    if isinstance(estimator, ANTITHETIC):
         if noise is not None:
             raise ValueError(
                 f"noise must be None for the estimator {type(estimator).__name__}, whose draws are not each of "

@@ -5,12 +5,14 @@ a sample takes, and their product relative to that of LeaveOneOut(10), with stan
 drawn from N(0, scale**2); those of the paper's toy lie on the way of exact gradient ascent. Control variates and
 baselines have learnt from 1,000 evaluations at logits nearby; Auto is what it settles on after a trial there, and
 --trials 30 says how good the choices of 30 trials are. Estimators that are told more than f (its terms, its
-values for changes of one variable, a relaxation) are marked +; what these cost is not counted. About ten minutes,
-an hour with 30 trials; --quick takes few samples.
+values for changes of one variable, a relaxation) are marked +; what these cost is not counted. Last for each
+problem: what surrogates take themselves, beside the evaluations that they learn from. About ten minutes, an hour
+with 30 trials; --quick takes few samples.
 """
 
 import argparse
 import copy
+import time
 from collections import Counter
 
 import numpy as np
@@ -18,6 +20,8 @@ import problems
 
 import arsm_fast
 from arsm_fast import ARSM, ControlVariate, LeaveOneOut
+
+N_PAST = 1000  # evaluations that what learns has seen
 
 
 def toy(size, place):
@@ -113,11 +117,44 @@ def choose(f, logits, seed):
     return auto.choice, n
 
 
+def surrogate_costs(f, logits, surrogate, rng):
+    """Seconds an evaluation of f, and of all that a surrogate does for it, called as by LeaveOneOut(10)."""
+    of_f = own = 0.0
+    for _ in range(N_PAST // 10):
+        past = logits + 0.3 * rng.normal(size=logits.shape)
+        probabilities = np.exp(past) / np.exp(past).sum(axis=1, keepdims=True)
+        actions = arsm_fast.sample(past, 10, rng=rng)
+        times = [time.process_time()]
+        predictions = surrogate.predict(actions)
+        surrogate.expectation(list(probabilities))
+        times.append(time.process_time())
+        values = f(actions)
+        times.append(time.process_time())
+        surrogate.observe(actions, values, predictions, [logits.shape[1]] * len(logits))
+        times.append(time.process_time())
+        before, between, after = np.diff(times)
+        of_f, own = of_f + between, own + before + after
+    return of_f / N_PAST, own / N_PAST
+
+
+def print_surrogate_costs(f, logits):
+    """What surrogates take for their first evaluations, and for as many more."""
+    print(
+        f"\n| surrogate | f, us an evaluation | its own, the first {N_PAST:,} | the next |\n|---|---|---|---|",
+        flush=True,
+    )
+    for make in (arsm_fast.Additive, arsm_fast.Hamming):
+        surrogate, rng = make(), np.random.default_rng(0)
+        (first_f, first), (next_f, following) = (surrogate_costs(f, logits, surrogate, rng) for _ in range(2))
+        cells = [f"{1e6 * seconds:.3g}" for seconds in (min(first_f, next_f), first, following)]
+        print(f"| {make.__name__} | {' | '.join(cells)} |", flush=True)
+
+
 def learn(f, logits, estimator):
-    """Let a control variate or a baseline see 1,000 evaluations."""
+    """Let a control variate or a baseline see past evaluations."""
     rng = np.random.default_rng(0)
     n = 0
-    while n < 1000:
+    while n < N_PAST:
         past = logits + 0.3 * rng.normal(size=logits.shape)
         n += arsm_fast.gradient(f, past, estimator=estimator, rng=rng).n_evaluations
 
@@ -185,6 +222,8 @@ def compare(name, scale, n_trials, n_parts, n_samples, n_singles):
         )
         cells = f"{variance:.3g} ± {error:.1g} | {count:.1f} | {ratio:.3g} ± {ratio_error:.1g}"
         print(f"| {label} | {cells} |", flush=True)
+    if len(logits) > 1:
+        print_surrogate_costs(f, logits)
     if n_trials:
         for label, asked in autos.items():
             fair = [row for other, row in rows.items() if label.endswith("+") or "+" not in other.split(":")[0]]

@@ -5,7 +5,7 @@ import numpy as np
 
 from ._jit import inlined, parallel
 from .lanes import WIDTH, lane_array, lane_index, spread
-from .moments import add_to_tree, take_result, tree_room
+from .moments import add_to_tree, sample_room, take_result, tree_room
 from .noise import LANES, noise_row
 from .race import race_scratch, winner_of
 from .tile import draw_tile, load_rows, race_on
@@ -101,10 +101,10 @@ def draw_moments(
         problem, block = (first + i) // n_blocks, (first + i) % n_blocks
         first_row = problem * n_variables
         out = slice(starts[i], starts[i + 1])
-        gradient = np.empty(starts[i + 1] - starts[i])
         row_noise = np.empty(longest + LANES)
         first_sample = begin_sample + block * block_samples
         n_own = min(n_samples - first_sample, block_samples)
+        gradient = sample_room(n_own, mean[out])
         room = tree_room(n_own, gradient.shape[0])
         for sample in range(first_sample, first_sample + n_own):
             draws = values[sample * n_draws : (sample + 1) * n_draws, problem]

@@ -11,7 +11,7 @@ import numpy as np
 from ._jit import called, inlined, parallel
 from .lanes import WIDTH, lane_array, load, spread, store
 from .merge import row_scratch
-from .moments import add_to_tree, take_result, tree_room
+from .moments import add_to_tree, sample_room, take_result, tree_room
 from .noise import LANES, noise_row
 from .pairs import changed_pairs, members_of, pair_of
 from .race import race_scratch, run_race
@@ -277,7 +277,6 @@ def joint_pair_moments(
         h = lane_array(layers[sizes[0]])
         weights = lane_array(layers[sizes[0]])
         weights[:] = 0.0
-        gradient = np.empty(sizes.sum())
         row_noise = np.empty(longest + LANES)
         minima = race_scratch(longest)
         scratch = row_scratch(longest)
@@ -287,6 +286,8 @@ def joint_pair_moments(
         kept = np.ones(longest, np.bool_)
         first_sample = begin_sample + block * block_samples
         n_own = min(n_samples - first_sample, block_samples)
+        part_mean = np.empty(sizes.sum())
+        gradient = sample_room(n_own, part_mean)
         room = tree_room(n_own, gradient.shape[0])
         for sample in range(first_sample, first_sample + n_own):
             item = problem * n_samples + sample
@@ -322,7 +323,7 @@ def joint_pair_moments(
                 start += n
             sample_value = base + 2.0 * difference_sum / (float(longest) * longest)
             add_to_tree(gradient, sample_value, sample - first_sample, n_own, room)
-        part_mean, part_squares = np.empty(gradient.size), np.empty(gradient.size if squares.size else 0)
+        part_squares = np.empty(gradient.size if squares.size else 0)
         value_sum = take_result(n_own, room, part_mean, part_squares)
         start = 0
         for at in range(variables.shape[0]):

@@ -11,7 +11,7 @@ import numba
 import numpy as np
 
 from ._jit import called, inlined, parallel
-from .moments import add_to_tree, take_result, tree_room
+from .moments import add_to_tree, sample_room, take_result, tree_room
 from .noise import LANES, noise_row, reference, reference_position
 from .race import race_scratch, run_race, swap_winner
 from .rows import copy_row
@@ -176,7 +176,6 @@ def joint_moments(
         first = offsets[first_row]
         out = slice(starts[i], starts[i + 1])
         size = starts[i + 1] - starts[i]
-        gradient = np.empty(size)
         problem_row = np.empty(size)
         weights = np.empty(n_variables * n_references)
         totals = np.empty(n_variables)
@@ -186,6 +185,7 @@ def joint_moments(
         minima = race_scratch(longest)
         first_sample = begin_sample + block * block_samples
         n_own = min(n_samples - first_sample, block_samples)
+        gradient = sample_room(n_own, mean[out])
         room = tree_room(n_own, gradient.shape[0])
         for sample in range(first_sample, first_sample + n_own):
             values = entry_values[problem * n_samples + sample]

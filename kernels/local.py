@@ -9,7 +9,7 @@ import numpy as np
 
 from ._jit import inlined, parallel
 from .draws import CATEGORIES_PER_TASK
-from .moments import add_to_tree, take_result, tree_room
+from .moments import add_to_tree, sample_room, take_result, tree_room
 from .noise import LANES, fill_references, noise_row
 from .race import race_scratch, run_race
 
@@ -98,9 +98,9 @@ def local_moments(
         problem, block = (first + i) // n_blocks, (first + i) % n_blocks
         first_row = problem * n_variables
         out = slice(starts[i], starts[i + 1])
-        gradient = np.empty(starts[i + 1] - starts[i])
         first_sample = begin_sample + block * block_samples
         n_own = min(n_samples - first_sample, block_samples)
+        gradient = sample_room(n_own, mean[out])
         room = tree_room(n_own, gradient.shape[0])
         for sample in range(first_sample, first_sample + n_own):
             item = problem * n_samples + sample

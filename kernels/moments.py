@@ -64,17 +64,27 @@ def level_of(levels):
 
 
 @inlined
+def sample_room(n, mean):
+    """Where n samples are made, one after the other: one alone is the mean."""
+    return mean if n == 1 else np.empty_like(mean)
+
+
+@inlined
 def tree_room(n, size):
-    """Room for n samples: means, squared deviations and sums of values of what waits, and last of the result."""
+    """Room for n samples: means, squared deviations and sums of values of what waits, and last of the result.
+
+    For one sample, made in the mean, there is a value alone.
+    """
     rows = n_levels(n) + 1
-    return np.empty((rows, size)), np.empty((rows, size)), np.empty(rows)
+    columns = size if n > 1 else 0
+    return np.empty((rows, columns)), np.empty((rows, columns)), np.empty(rows)
 
 
 @called
 def add_to_tree(sample, value, number, n, room):
     """Add a sample, and its value, the number-th of n from 0 on."""
     means, squares, sums = room
-    size = sample.shape[0]
+    size = means.shape[1]
     levels = levels_to_merge(number, n)
     row = level_of(levels) if number < n - 1 else means.shape[0] - 1
     if levels & 1:
@@ -106,13 +116,16 @@ def add_to_tree(sample, value, number, n, room):
 
 @inlined
 def take_result(n, room, mean, squares):
-    """The moments of all n samples, and the sum of their values; squares may be empty where there is but one."""
+    """The moments of all n samples, and the sum of their values; squares may be empty where there is but one.
+
+    That one is in the mean already (sample_room).
+    """
     means, room_squares, sums = room
     row = means.shape[0] - 1
-    copy_row(means[row], mean)
     if n == 1:
         squares[:] = 0.0
     else:
+        copy_row(means[row], mean)
         copy_row(room_squares[row], squares)
     return sums[row]
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from ._jit import called, inlined, parallel
 from .draws import CATEGORIES_PER_TASK
-from .moments import add_to_tree, take_result, tree_room
+from .moments import add_to_tree, sample_room, take_result, tree_room
 from .noise import LANES, noise_row
 from .rows import copy_row
 
@@ -126,10 +126,10 @@ def set_moments(
     for i in numba.prange(value.shape[0]):
         row, block = (first + i) // n_blocks, (first + i) % n_blocks
         out = slice(starts[i], starts[i + 1])
-        gradient = np.empty(starts[i + 1] - starts[i])
         set_room = np.empty((size, size)), np.empty((size, nodes.shape[0]))
         first_sample = begin_sample + block * block_samples
         n_own = min(n_samples - first_sample, block_samples)
+        gradient = sample_room(n_own, mean[out])
         room = tree_room(n_own, gradient.shape[0])
         for sample in range(first_sample, first_sample + n_own):
             item = row * n_samples + sample

@@ -197,6 +197,18 @@ def test_the_name_alone_tries_first():
         propose(logits, estimator="auto")
 
 
+def test_each_estimate_reports_what_was_measured_by_then():
+    table = np.cos(np.arange(600.0)).reshape(2, 300)
+    for objective, logits in ((rough, wide()), (table, 0 * table)):
+        auto = Auto()
+        estimates = [gradient(objective, logits, estimator=auto, rng=seed) for seed in range(4)]
+        calls = [sum(trial.calls for trial in estimate.report) for estimate in estimates]
+        assert calls == [1, 2, 3, 4]
+        assert estimates[-1].report == auto.report
+    assert len(gradient(rough, wide(shape=(6, 6)), estimator="auto", rng=1).report) > 1
+    assert gradient(rough, wide(), estimator="loo", rng=1).report is None
+
+
 def test_ask_and_tell_once_or_again():
     auto, same = (Auto(trial=500) for _ in range(2))
     logits = wide()

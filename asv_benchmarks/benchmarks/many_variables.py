@@ -5,7 +5,7 @@ import numpy as np
 
 import arsm_fast
 
-from .common import REGIMES, on_threads, regime_logits, speedup_two_threads
+from .common import REGIMES, all_on_threads, regime_logits, speedup_two_threads
 
 ARSMS = {"joint": arsm_fast.ARSM(), "coordinate": arsm_fast.ARSM(swap="coordinate")}
 OTHERS = {
@@ -33,8 +33,17 @@ OTHERS = {
     "muprop": arsm_fast.MuProp,
 }
 
-# So many true actions does each draw of every variable.
-DRAWS = {"reinforce": 1, "loo": 10, "local": 1, "top": 1, "pair": 2, "disarm": 2, "carms": 10, "unordered": 10}
+# Where it is not 1,000 variables of 10 categories.
+SIZES = {"arm": (1_000, 2), "control variate": (100, 10)}
+SLOW = ("coordinate", "local", "carms", "unordered")
+# So many true actions does each draw of every variable, or so much noise.
+DRAWS = {
+    **dict.fromkeys(
+        ("reinforce", "running mean", "nvil", "ar", "ars", *ARSMS, "arsm plus", "arm", "local", "top"), 1
+    ),
+    **dict.fromkeys(("pair", "pair with replacement", "disarm"), 2),
+    **dict.fromkeys(("loo", "scoped", "carms", "unordered"), 10),
+}
 
 
 class Grid:
@@ -89,7 +98,7 @@ class Estimators:
 
     def setup(self, name):
         numba.set_num_threads(1)
-        size = {"arm": (1_000, 2), "control variate": (100, 10)}.get(name, (1_000, 10))
+        size = SIZES.get(name, (1_000, 10))
         self.logits = regime_logits("normal", size)
         self.objective, self.estimator = Free(size[0]), OTHERS[name]()
         self.rng = np.random.default_rng(1)
@@ -113,19 +122,18 @@ class Drawing:
     param_names = ("estimator",)
 
     def setup_cache(self):
-        logits = regime_logits("normal", (1_000, 10))
-        objective = Free(1_000)
+        return {name: self.measure(name, n_draws) for name, n_draws in DRAWS.items()}
 
-        def ratio(name, n_draws):
-            estimator = OTHERS[name]()
-            calls = (
-                lambda: arsm_fast.gradient(objective, logits, estimator=estimator, rng=1),
-                lambda: arsm_fast.sample(logits, n_draws, rng=1),
-            )
-            seconds = [on_threads(1, call, 30) for call in calls]
-            return seconds[0] / seconds[1]
-
-        return {name: ratio(name, n_draws) for name, n_draws in DRAWS.items()}
+    def measure(self, name, n_draws):
+        size = SIZES.get(name, (1_000, 10))
+        logits, objective = regime_logits("normal", size), Free(size[0])
+        estimator = ARSMS[name] if name in ARSMS else OTHERS[name]()
+        calls = {
+            "all": lambda: arsm_fast.gradient(objective, logits, estimator=estimator, rng=1),
+            "drawing": lambda: arsm_fast.sample(logits, n_draws, rng=1),
+        }
+        seconds = all_on_threads(1, calls, 10 if name in SLOW else 100)
+        return seconds["all"] / seconds["drawing"]
 
     def track_ratio_to_drawing(self, measured, name):
         return measured[name]

@@ -26,6 +26,17 @@ ESTIMATORS = {
     "relax": arsm_fast.RELAX(arsm_fast.ControlNetwork()),
     "auto": arsm_fast.Auto(),
 }
+# Those that need two categories or a relaxation, and what they are judged beside.
+OF_NETWORK = {
+    "loo": ESTIMATORS["loo"],
+    "arm": arsm_fast.ARM(),
+    "disarm": ESTIMATORS["disarm"],
+    "gumbel-softmax": arsm_fast.GumbelSoftmax(),
+    "straight-through": arsm_fast.GumbelSoftmax(straight_through=True),
+    "rebar": arsm_fast.REBAR(),
+    "relax": ESTIMATORS["relax"],
+    "muprop": arsm_fast.MuProp(),
+}
 
 
 class SumOfTerms:
@@ -73,22 +84,46 @@ def sparse_potts():
     return SumOfTerms([*np.arange(k)[:, None], *pairs], terms), rng.normal(size=(k, c))
 
 
-PROBLEMS = {"toy": toy, "nk": nk_landscape, "potts": sparse_potts}
+class BinaryNetwork:
+    """A hidden layer of 16 tanh units on 20 variables of two categories, also between these."""
+
+    def __init__(self):
+        rng = np.random.default_rng(0)
+        self.weights = rng.normal(size=(20, 16)) / np.sqrt(20)
+        self.out = rng.normal(size=16)
+
+    def __call__(self, actions):
+        return np.tanh(actions @ self.weights) @ self.out
+
+    def relaxed(self, points):
+        hidden = np.tanh(points[..., 1] @ self.weights)
+        gradients = np.zeros_like(points)
+        gradients[..., 1] = (self.out * (1 - hidden**2)) @ self.weights.T
+        return hidden @ self.out, gradients
+
+
+def binary_network():
+    """A network, from logits that are drawn."""
+    return BinaryNetwork(), np.random.default_rng(1).normal(size=(20, 2))
+
+
+PROBLEMS = {"toy": toy, "nk": nk_landscape, "potts": sparse_potts, "network": binary_network}
+SUITED = dict.fromkeys(("toy", "nk", "potts"), ESTIMATORS) | {"network": OF_NETWORK}
 
 
 class Quality:
     """From 100 samples; the evaluations are those of single samples. What learns has seen 1,000 evaluations."""
 
-    params = (list(PROBLEMS), list(ESTIMATORS))
+    params = (["toy", "nk", "potts"], list(ESTIMATORS))
     param_names = ("problem", "estimator")
     timeout = 600
 
     def setup_cache(self):
         numba.set_num_threads(1)
         return {
-            (problem, name): self.measure(*make(), copy.deepcopy(estimator))
-            for problem, make in PROBLEMS.items()
-            for name, estimator in ESTIMATORS.items()
+            (problem, name): self.measure(*PROBLEMS[problem](), copy.deepcopy(estimator))
+            for problem, suited in SUITED.items()
+            for name, estimator in suited.items()
         }
 
     def measure(self, f, logits, estimator, n_samples=100):
@@ -114,3 +149,9 @@ class Quality:
 
     def track_variance_times_evaluations(self, measured, problem, name):
         return measured[problem, name][0] * measured[problem, name][1]
+
+
+class QualityOfNetwork(Quality):
+    """As Quality; Gumbel-Softmax, which is biased, does not evaluate f."""
+
+    params = (["network"], list(OF_NETWORK))
