@@ -11,7 +11,15 @@ from ._moments import Blocks, Moments, accumulate
 from ._noise import LONGEST_SHORT_ROW, NOT_GIVEN, Noise
 from ._vectors import FormedVectors, VectorArray, Vectors
 from .kernels.distinct import hash_rows
-from .kernels.draws import REINFORCE, draw_actions, draw_actions_of_rows, draw_actions_of_samples, draw_moments
+from .kernels.draws import (
+    AR,
+    REINFORCE,
+    ar_moments,
+    draw_actions,
+    draw_actions_of_rows,
+    draw_actions_of_samples,
+    draw_moments,
+)
 from .kernels.lanes import WIDTH as TILE_WIDTH
 
 
@@ -86,11 +94,22 @@ class Draws:
         draw_values = np.ascontiguousarray(values[self._number].reshape(logits.n_problems, -1).T)
 
         def run(begin: int, blocks: Blocks) -> None:
+            if self._kind == AR:
+                ar_moments(
+                    noise.key,
+                    noise.given,
+                    noise.n_samples,
+                    logits.n_variables,
+                    draw_values,
+                    logits.offsets,
+                    _longest(logits),
+                    begin,
+                    *blocks,
+                )
+                return
             draw_moments(
                 self._kind,
                 self._n_draws,
-                noise.key,
-                noise.given,
                 noise.n_samples,
                 logits.n_variables,
                 self._actions,
@@ -99,7 +118,6 @@ class Draws:
                 self._baseline,
                 probabilities,
                 logits.offsets,
-                _longest(logits),
                 begin,
                 *blocks,
             )

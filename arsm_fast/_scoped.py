@@ -40,24 +40,20 @@ class ScopedDraws(Draws):
         logits, noise = self._logits, self._noise
         number = self._number.reshape(logits.n_problems, -1)
         draw_values = np.ascontiguousarray(sums[:, :-1][number.T].reshape(number.shape[1], -1))
-        probabilities = logits.probabilities()
 
         def run(begin: int, blocks: Blocks) -> None:
             # Every variable as a problem of its own.
             draw_moments(
                 LEAVE_ONE_OUT,
                 self._n_draws,
-                noise.key,
-                NOT_GIVEN,
                 noise.n_samples,
                 1,
                 self._actions,
                 NOT_GIVEN,
                 draw_values,
                 self._baseline,
-                probabilities,
+                np.empty(0),
                 logits.offsets,
-                int(logits.sizes.max()),
                 begin,
                 *blocks,
             )

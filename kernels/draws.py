@@ -79,29 +79,20 @@ def reinforce_sample(action, excess, probabilities, gradient):
     gradient[action] += excess
 
 
-@inlined
-def ar_sample(noise, total, value, gradient):
-    """f(z) (1 - C pi_c), eq. 5 of Yin, Yue and Zhou 2019."""
-    n = gradient.shape[0]
-    for c in range(n):
-        gradient[c] = value * (1.0 - n * (noise[c] / total))
-
-
 @parallel
 def draw_moments(
-    estimator, n_draws, key, noise, n_samples, n_variables, actions, weights, values, baseline,
-    probabilities, offsets, longest, begin_sample, first, n_blocks, block_samples, starts, mean, squares, value,
+    estimator, n_draws, n_samples, n_variables, actions, weights, values, baseline, probabilities, offsets,
+    begin_sample, first, n_blocks, block_samples, starts, mean, squares, value,
 ):  # fmt: skip
     """Moments of the gradient of blocks of samples; a block is one problem (see moments.merge_blocks).
 
     actions is (n_samples * n_draws, rows), values (n_samples * n_draws, problems) and weights, which only
-    ANTITHETIC takes, (n_samples, rows).
+    ANTITHETIC takes, (n_samples, rows). Not for AR.
     """
     for i in numba.prange(value.shape[0]):
         problem, block = (first + i) // n_blocks, (first + i) % n_blocks
         first_row = problem * n_variables
         out = slice(starts[i], starts[i + 1])
-        row_noise = np.empty(longest + LANES)
         first_sample = begin_sample + block * block_samples
         n_own = min(n_samples - first_sample, block_samples)
         gradient = sample_room(n_own, mean[out])
@@ -113,18 +104,12 @@ def draw_moments(
                 for d in range(1, n_draws):
                     draw_mean += draws[d]
                 draw_mean /= n_draws
-            if estimator in (REINFORCE, AR):
-                for k in range(n_variables):
-                    row = first_row + k
+            if estimator == REINFORCE:
+                excess = draws[0] - baseline[problem]
+                for row in range(first_row, first_row + n_variables):
                     start, stop = offsets[row], offsets[row + 1]
-                    origin = start - offsets[first_row]
-                    g = gradient[origin : origin + stop - start]
-                    if estimator == REINFORCE:
-                        excess = draws[0] - baseline[problem]
-                        reinforce_sample(actions[sample, row], excess, probabilities[start:stop], g)
-                    else:
-                        total = noise_row(noise, key, sample, row, start, stop, row_noise)
-                        ar_sample(row_noise, total, draws[0], g)
+                    own = gradient[start - offsets[first_row] : stop - offsets[first_row]]
+                    reinforce_sample(actions[sample, row], excess, probabilities[start:stop], own)
             else:
                 gradient[:] = 0.0
                 for d in range(n_draws):
@@ -134,4 +119,31 @@ def draw_moments(
                         weight = weights[sample, row] if estimator == ANTITHETIC else 1.0
                         gradient[offsets[row] - offsets[first_row] + vector[row]] += weight * excess
             add_to_tree(gradient, draw_mean, sample - first_sample, n_own, room)
+        value[i] = take_result(n_own, room, mean[out], squares[out])
+
+
+@parallel
+def ar_moments(
+    key, noise, n_samples, n_variables, values, offsets, longest,
+    begin_sample, first, n_blocks, block_samples, starts, mean, squares, value,
+):  # fmt: skip
+    """As draw_moments, of AR: f(z) (1 - C pi_c), eq. 5 of Yin, Yue and Zhou 2019. It needs the noise again."""
+    for i in numba.prange(value.shape[0]):
+        problem, block = (first + i) // n_blocks, (first + i) % n_blocks
+        first_row = problem * n_variables
+        out = slice(starts[i], starts[i + 1])
+        row_noise = np.empty(longest + LANES)
+        first_sample = begin_sample + block * block_samples
+        n_own = min(n_samples - first_sample, block_samples)
+        gradient = sample_room(n_own, mean[out])
+        room = tree_room(n_own, gradient.shape[0])
+        for sample in range(first_sample, first_sample + n_own):
+            sample_value = values[sample, problem]
+            for row in range(first_row, first_row + n_variables):
+                start, stop = offsets[row], offsets[row + 1]
+                n, origin = stop - start, start - offsets[first_row]
+                total = noise_row(noise, key, sample, row, start, stop, row_noise)
+                for c in range(n):
+                    gradient[origin + c] = sample_value * (1.0 - n * (row_noise[c] / total))
+            add_to_tree(gradient, sample_value, sample - first_sample, n_own, room)
         value[i] = take_result(n_own, room, mean[out], squares[out])
