@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ._checks import real_array
 from ._logits import FloatArray, IntArray, LogitsLike, check_logits
@@ -13,6 +13,9 @@ from ._vectors import VectorArray
 
 # Categories of all variables together: what is kept for each of them must fit into memory.
 MOST_CATEGORIES = 2**28
+# Of a logit below the largest of its variable: beyond, as for categories that are not available, the probability
+# is next to none.
+LEAST_EXCESS = -700.0
 
 
 class Categories:
@@ -43,9 +46,37 @@ class Categories:
             weights: FloatArray = np.exp(table - table.max(axis=1, keepdims=True))
             weights /= weights.sum(axis=1, keepdims=True)
             return weights.ravel()
-        flat: FloatArray = np.exp(logits - np.repeat(np.maximum.reduceat(logits, self.starts), self.sizes))
-        flat /= np.repeat(np.add.reduceat(flat, self.starts), self.sizes)
+        flat: FloatArray = np.exp(logits - self.spread(np.maximum.reduceat(logits, self.starts)))
+        flat /= self.spread(np.add.reduceat(flat, self.starts))
         return flat
+
+    def entropy(self, logits: FloatArray) -> float:
+        """Of the product distribution, from flat logits."""
+        if self.uniform:
+            table = logits.reshape(self.n_variables, -1)
+            excess = (table - table.max(axis=1, keepdims=True)).ravel()
+        else:
+            excess = logits - self.spread(np.maximum.reduceat(logits, self.starts))
+        np.maximum(excess, LEAST_EXCESS, out=excess)
+        weights = np.exp(excess)
+        sums = np.add.reduceat(weights, self.starts)
+        # That of one variable is log sum - (weights @ excess) / sum.
+        weights *= excess
+        return float(np.log(sums).sum() - (np.add.reduceat(weights, self.starts) / sums).sum())
+
+    def spread(self, values: NDArray[Any]) -> NDArray[Any]:
+        """The value of each variable for all of its categories, flat."""
+        return np.repeat(values, self.total // self.n_variables if self.uniform else self.sizes)
+
+    def argmax(self, flat: FloatArray) -> IntArray:
+        """Where the largest entry of each variable is, or the first such."""
+        if self.uniform:
+            positions: IntArray = flat.reshape(self.n_variables, -1).argmax(axis=1)
+            positions += self.starts
+            return positions
+        largest = np.maximum.reduceat(flat, self.starts)
+        places = np.flatnonzero(flat == self.spread(largest))
+        return places[np.searchsorted(places, self.starts)]
 
     def draw(self, probabilities: FloatArray, n: int, generator: np.random.Generator) -> VectorArray:
         """N vectors from the product distribution, (n, K)."""

@@ -37,9 +37,10 @@ class Memory:
     def first(self, keys: list[bytes], *, known: bool) -> dict[bytes, int]:
         """Where each key appears first; of those in the memory only if asked for the known ones too."""
         rows: dict[bytes, int] = {}
+        entries = self._entries
         for i, key in enumerate(keys):
-            if known or key not in self._entries:
-                rows.setdefault(key, i)
+            if key not in rows and (known or key not in entries):
+                rows[key] = i
         return rows
 
     def add(self, key: bytes, value: float) -> None:

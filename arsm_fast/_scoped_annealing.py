@@ -63,12 +63,9 @@ class ScopedAnnealingSearch(AnnealingSearch):
         vector = self._vector[None].copy()
         if np.isnan(self._terms).any():
             return vector
-        age = np.where(categories.available, generator.random(categories.total) - self._tested, -np.inf)
-        age[self._current] = -np.inf
+        entries, _ = self._oldest(generator)
         self._variables = self._apart(generator)
-        oldest = np.maximum.reduceat(age, categories.starts)
-        places = np.flatnonzero(age == np.repeat(oldest, categories.sizes))
-        self._entries = places[np.searchsorted(places, categories.starts[self._variables])]
+        self._entries = entries[self._variables]
         self._uniform = generator.random(self._variables.size)
         vector[0, self._variables] = self._entries - categories.starts[self._variables]
         return vector

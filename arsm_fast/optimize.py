@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._checks import check_real
+from ._interrupts import guarded
 from ._logits import LogitsLike
 from ._progress import Progress
 from ._random import SeedLike
@@ -274,6 +275,7 @@ def _engine(n_categories: Any, settings: dict[str, Any], *, highest: bool, limit
     return n_categories
 
 
+@guarded()
 def _loop(
     evaluate: Callable[[VectorArray], Any],
     delta: Any,
