@@ -82,7 +82,7 @@ class AnnealingSearch:
             self._variables = ages.argpartition(categories.n_variables - m - 1)[categories.n_variables - m :]
             self._variables.sort()
         self._entries = entries[self._variables]
-        self._uniform = generator.random(m + 1)
+        self._patience = generator.standard_exponential(m + 1)
         vectors = np.empty((m + self._asks_value, categories.n_variables), np.int32)
         vectors[:] = self._vector
         rows = np.arange(self._asks_value, len(vectors))
@@ -132,7 +132,7 @@ class AnnealingSearch:
         self._change[self._entries] = changes
         self._rescale(np.abs(changes))
         self._cool(1.0, used)
-        accepted = self._accepts(changes, self._uniform[1:])
+        accepted = self._accepts(changes, self._patience[1:])
         self._singles_value = np.nan
         if not accepted.any():
             return
@@ -165,15 +165,14 @@ class AnnealingSearch:
         self._vector = self._vector.copy()
         self._vector[moved] = entries - starts
 
-    def _accepts(self, changes: Any, uniform: Any) -> Any:
-        # At temperature zero what makes no difference is accepted, and what is worse is not.
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            return (changes <= 0) | (uniform < np.exp(-np.maximum(changes, 0.0) / self._temperature))
+    def _accepts(self, changes: Any, patience: Any) -> Any:
+        """Metropolis: with probability exp(-change / temperature) an exponential is at least that large."""
+        return changes <= self._temperature * patience
 
     def _take_back(self, values: FloatArray) -> bool:
         """Return to the best single change where several together were worse than none."""
         if math.isnan(self._singles_value) or self._accepts(
-            self._vector_value - self._value_before, self._uniform[0]
+            self._vector_value - self._value_before, self._patience[0]
         ):
             return False
         if values.size and self._singles_value >= values.min():
@@ -207,7 +206,8 @@ class AnnealingSearch:
         temperature = max(self._temperature, REPORTED * self._scale)
         if temperature == 0.0:
             return self._logits0
-        changes = np.where(np.isnan(self._change), self._scale, self._change)
+        changes = self._change.copy()
+        np.copyto(changes, self._scale, where=np.isnan(changes))
         changes[self._current] = 0.0
         logits: FloatArray = np.maximum(changes / -temperature, LEAST_LOGIT)
         logits[self._unavailable] = -np.inf

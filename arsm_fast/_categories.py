@@ -52,17 +52,21 @@ class Categories:
 
     def entropy(self, logits: FloatArray) -> float:
         """Of the product distribution, from flat logits."""
-        if self.uniform:
-            table = logits.reshape(self.n_variables, -1)
-            excess = (table - table.max(axis=1, keepdims=True)).ravel()
+        if self.uniform:  # the variables side by side, as their rows may be short
+            excess = logits.reshape(self.n_variables, -1).T.copy()
+            excess -= np.maximum.reduce(excess, axis=0)
         else:
             excess = logits - self.spread(np.maximum.reduceat(logits, self.starts))
         np.maximum(excess, LEAST_EXCESS, out=excess)
         weights = np.exp(excess)
-        sums = np.add.reduceat(weights, self.starts)
-        # That of one variable is log sum - (weights @ excess) / sum.
+        sums = self._sums(weights)
         weights *= excess
-        return float(np.log(sums).sum() - (np.add.reduceat(weights, self.starts) / sums).sum())
+        # That of one variable is log sum - (weights @ excess) / sum.
+        return float(np.add.reduce(np.log(sums) - self._sums(weights) / sums))
+
+    def _sums(self, table: FloatArray) -> FloatArray:
+        sums: FloatArray = np.add.reduce(table, axis=0) if self.uniform else np.add.reduceat(table, self.starts)
+        return sums
 
     def spread(self, values: NDArray[Any]) -> NDArray[Any]:
         """The value of each variable for all of its categories, flat."""

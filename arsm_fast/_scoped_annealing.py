@@ -66,7 +66,7 @@ class ScopedAnnealingSearch(AnnealingSearch):
         entries, _ = self._oldest(generator)
         self._variables = self._apart(generator)
         self._entries = entries[self._variables]
-        self._uniform = generator.random(self._variables.size)
+        self._patience = generator.standard_exponential(self._variables.size)
         vector[0, self._variables] = self._entries - categories.starts[self._variables]
         return vector
 
@@ -104,7 +104,7 @@ class ScopedAnnealingSearch(AnnealingSearch):
         self._change[self._entries] = changes
         self._rescale(np.abs(changes))
         self._cool(self._per_step, used)
-        accepted = self._accepts(changes, self._uniform)
+        accepted = self._accepts(changes, self._patience)
         if not accepted.any():
             return
         self._move(accepted)
