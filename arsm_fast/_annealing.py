@@ -19,6 +19,7 @@ FIRST_SWEEPS = 10
 # The distribution that is reported is of at least this temperature, relative to the typical change of f.
 REPORTED = 0.02
 LEAST_LOGIT = -30.0
+TINY = np.finfo(np.float64).tiny
 
 
 class AnnealingSearch:
@@ -82,7 +83,7 @@ class AnnealingSearch:
             self._variables = ages.argpartition(categories.n_variables - m - 1)[categories.n_variables - m :]
             self._variables.sort()
         self._entries = entries[self._variables]
-        self._patience = generator.standard_exponential(m + 1)
+        self._patience = draw_patience(m + 1, generator)
         vectors = np.empty((m + self._asks_value, categories.n_variables), np.int32)
         vectors[:] = self._vector
         rows = np.arange(self._asks_value, len(vectors))
@@ -166,7 +167,7 @@ class AnnealingSearch:
         self._vector[moved] = entries - starts
 
     def _accepts(self, changes: Any, patience: Any) -> Any:
-        """Metropolis: with probability exp(-change / temperature) an exponential is at least that large."""
+        # The rule of Metropolis: an exponential is larger than d / T with probability exp(-d / T).
         return changes <= self._temperature * patience
 
     def _take_back(self, values: FloatArray) -> bool:
@@ -248,3 +249,9 @@ class AnnealingSearch:
         self._vector_value, self._singles_value, self._value_before = numbers[:3]
         self._scale, self._n_scaled, self._temperature = numbers[3], int(numbers[4]), numbers[5]
         self._cycle, self._n_known = (int(numbers[6]), int(numbers[7])), int(numbers[8])
+
+
+def draw_patience(n: int, generator: np.random.Generator) -> FloatArray:
+    """Exponentials: the changes for the worse to accept, in units of the temperature."""
+    patience: FloatArray = -np.log(generator.random(n) + TINY)  # a uniform may be 0
+    return patience

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ._annealing import AnnealingSearch
+from ._annealing import AnnealingSearch, draw_patience
 from ._categories import Categories
 from ._checks import Scopes
 from ._logits import FloatArray, IntArray
@@ -66,7 +66,7 @@ class ScopedAnnealingSearch(AnnealingSearch):
         entries, _ = self._oldest(generator)
         self._variables = self._apart(generator)
         self._entries = entries[self._variables]
-        self._patience = generator.standard_exponential(self._variables.size)
+        self._patience = draw_patience(self._variables.size, generator)
         vector[0, self._variables] = self._entries - categories.starts[self._variables]
         return vector
 
