@@ -328,12 +328,12 @@ def _loop(
 
 def _tell(engine: Optimizer, actions: VectorArray, evaluate: Callable[[VectorArray], Any]) -> None:
     if isinstance(evaluate, Workers):  # those of the batch before do not belong to these vectors
-        evaluate.values = np.full(len(actions), np.nan)
+        evaluate.values = np.empty(0)
     try:
         values = evaluate(actions)
     except BaseException:
         if isinstance(evaluate, Workers):  # nothing that arrived is lost
-            arrived = np.isfinite(evaluate.values)
+            arrived = np.flatnonzero(np.isfinite(evaluate.values))
             engine.tell(actions[arrived], evaluate.values[arrived])
         raise
     if isinstance(evaluate, Workers) and evaluate.skips:

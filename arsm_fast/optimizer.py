@@ -39,6 +39,7 @@ __all__ = ["Expected", "Optimizer"]
 FINAL_DRAWS, FINAL_SHARE = 20, 0.05
 # Steps that may ask for nothing new, one after another; and twice what is needed for all changes of a vector.
 SILENT_STEPS = 1000
+NO_TERMS = np.empty((0, 0))
 # Values of this size can be added and squared.
 LARGEST_VALUE = 1e100
 # What a stream of random numbers is for; each step has its own, so that only the step's number must be kept.
@@ -254,8 +255,9 @@ class Optimizer:
         """
         vectors = self._check_actions(actions)
         terms, checked = self._check_told(values, vectors)
-        told = np.abs(terms if terms.size else checked[:, None])
+        told = np.abs(terms) if terms.size else np.abs(checked)
         if not told.max(initial=0.0) <= LARGEST_VALUE and ((told > LARGEST_VALUE) & (told < np.inf)).any():
+            told = told.reshape(len(vectors), -1)
             sizes = told.max(axis=1, where=told < np.inf, initial=0.0)
             i = int(sizes.argmax())
             raise ValueError(
@@ -273,7 +275,7 @@ class Optimizer:
             largest = float(np.abs(terms[:, self._available(self._step.variable)]).max())
             own, before = terms[:, vectors[0, self._step.variable]], np.array([self._sign * self._delta.value])
             check_own(own, before, largest, [self._step.variable], vectors, "values")
-        self._step.take(places, self._sign * checked, self._sign * terms)
+        self._step.take(places, self._sign * checked, self._sign * terms if terms.size else terms)
         if not self._step.waiting.size:
             self._finish_step(self._step)
 
@@ -285,7 +287,7 @@ class Optimizer:
                 return terms, terms.sum(axis=1)
         k = self.variable
         if k is None:
-            return np.empty((len(vectors), 0)), check_values(values, vectors)
+            return NO_TERMS, check_values(values, vectors)
         answer = check_delta(values, (len(vectors), int(self._categories.sizes[k])), k, "values")
         bad = ~np.isfinite(answer) & self._available(k)
         if bad.any():
@@ -341,7 +343,8 @@ class Optimizer:
                 return
             step, ending = self._propose_step(), self._record.ending
             if len(step.asked):
-                step.terms = np.full((len(step.asked), self._width(step)), np.nan)
+                if width := self._width(step):
+                    step.terms = np.full((len(step.asked), width), np.nan)
                 self._step = step
                 return
             self._finish_step(step)
