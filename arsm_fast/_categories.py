@@ -32,6 +32,8 @@ class Categories:
         # Vectors that differ from one vector in one variable.
         self.n_changes = int((self.choices - 1).sum())
         self.uniform = bool((sizes == sizes[0]).all())
+        # Many short rows are summed sooner as a few long columns.
+        self._side_by_side = self.uniform and self.total < self.n_variables**2
 
     @property
     def n_vectors(self) -> float:
@@ -52,7 +54,7 @@ class Categories:
 
     def entropy(self, logits: FloatArray) -> float:
         """Of the product distribution, from flat logits."""
-        if self.uniform:  # the variables side by side, as their rows may be short
+        if self._side_by_side:
             excess = logits.reshape(self.n_variables, -1).T.copy()
             excess -= np.maximum.reduce(excess, axis=0)
         else:
@@ -65,8 +67,10 @@ class Categories:
         return float(np.add.reduce(np.log(sums) - self._sums(weights) / sums))
 
     def _sums(self, table: FloatArray) -> FloatArray:
-        sums: FloatArray = np.add.reduce(table, axis=0) if self.uniform else np.add.reduceat(table, self.starts)
-        return sums
+        if self._side_by_side:
+            sums: FloatArray = np.add.reduce(table, axis=0)
+            return sums
+        return np.add.reduceat(table, self.starts)
 
     def spread(self, values: NDArray[Any]) -> NDArray[Any]:
         """The value of each variable for all of its categories, flat."""

@@ -121,6 +121,18 @@ def test_result_and_history():
     assert (result.status, result.success) == (1, True)
 
 
+@pytest.mark.parametrize("sizes", [SIZES, [3] * 9, [40] * 3, [1, 1]])
+def test_entropy_is_that_of_the_distribution(sizes):
+    logits0 = [np.where((np.arange(c) == 1) & (c > 2), -np.inf, 0.3 * np.arange(c)) for c in sizes]
+    optimizer = Optimizer(sizes, optimizer="natural", logits0=logits0, n_proposals=5, rng=0)
+    for _ in range(4 if max(sizes) > 1 else 1):
+        actions = optimizer.ask()
+        optimizer.tell(actions, actions.sum(axis=1))
+        p = np.concatenate([*optimizer.result.probabilities])
+        expected = -(p[p > 0] * np.log(p[p > 0])).sum()
+        assert optimizer.result.history["entropy"][-1] == pytest.approx(expected, abs=1e-12)
+
+
 @pytest.mark.parametrize("update", ["natural", "annealing"])
 def test_expected_is_that_of_the_final_distribution(update):
     optimizer = Optimizer([2, 2], optimizer=update, maxfev=1000, noisy=True, rng=3)
