@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,6 +19,7 @@ FIRST_SWEEPS = 10
 # The distribution that is reported is of at least this temperature, relative to the typical change of f.
 REPORTED = 0.02
 LEAST_LOGIT = -30.0
+TINY = np.finfo(np.float64).tiny
 
 
 class AnnealingSearch:
@@ -45,6 +47,7 @@ class AnnealingSearch:
         self._free = int((categories.choices > 1).sum())
         self._sweep = max(1, categories.n_changes)  # evaluations that try every change
         self._vector = np.empty(0, np.int32)
+        self._unavailable = np.flatnonzero(~categories.available)
         self._tested = np.where(categories.available, -1, 0)
         self._change = np.full(categories.total, np.nan)
         self._vector_value = np.nan
@@ -72,23 +75,29 @@ class AnnealingSearch:
         if self._share(used) >= 1.0 or self._n_known > categories.n_changes:
             self._begin_cycle(used, limit, generator)
         self._step, self._used = step, used
-        self._asks_value = self._noisy or np.isnan(self._vector_value)
+        self._asks_value = self._noisy or math.isnan(self._vector_value)
         m = min(self._free, max(1, self._n - self._asks_value))
-        age = np.where(categories.available, generator.random(categories.total) - self._tested, -np.inf)
-        age[self._current] = -np.inf
-        oldest = np.maximum.reduceat(age, categories.starts)
+        entries, ages = self._oldest(generator)
+        self._variables = np.arange(m)
         if m < categories.n_variables:
-            self._variables = np.sort(np.argpartition(-oldest, m - 1)[:m]) if m else np.empty(0, np.int64)
-        else:
-            self._variables = np.arange(m)
-        places = np.flatnonzero(age == np.repeat(oldest, categories.sizes))
-        self._entries = places[np.searchsorted(places, categories.starts[self._variables])]
-        self._uniform = generator.random(m + 1)
-        vectors = np.repeat(self._vector[None], m + self._asks_value, axis=0)
-        rows = np.arange(m) + self._asks_value
+            self._variables = ages.argpartition(categories.n_variables - m - 1)[categories.n_variables - m :]
+            self._variables.sort()
+        self._entries = entries[self._variables]
+        self._patience = draw_patience(m + 1, generator)
+        vectors = np.empty((m + self._asks_value, categories.n_variables), np.int32)
+        vectors[:] = self._vector
+        rows = np.arange(self._asks_value, len(vectors))
         vectors[rows, self._variables] = self._entries - categories.starts[self._variables]
         self._vectors = vectors
         return vectors
+
+    def _oldest(self, generator: np.random.Generator) -> tuple[IntArray, FloatArray]:
+        """The change of each variable that was not tried for longest, of the available ones, and how long."""
+        age = generator.random(self._categories.total)
+        age -= self._tested
+        age[self._current] = age[self._unavailable] = -np.inf
+        entries = self._categories.argmax(age)
+        return entries, age[entries]
 
     def _share(self, used: int) -> float:
         """How much of the cycle has passed."""
@@ -124,7 +133,7 @@ class AnnealingSearch:
         self._change[self._entries] = changes
         self._rescale(np.abs(changes))
         self._cool(1.0, used)
-        accepted = self._accepts(changes, self._uniform[1:])
+        accepted = self._accepts(changes, self._patience[1:])
         self._singles_value = np.nan
         if not accepted.any():
             return
@@ -140,28 +149,31 @@ class AnnealingSearch:
     def _cool(self, per_evaluation: float, used: int) -> None:
         """Set the temperature, when an evaluation tells so many changes."""
         sweeps = per_evaluation * self._cycle[1] / max(1, self._categories.n_changes)
-        highest = min(self._settings.highest, self._settings.temperature * np.sqrt(sweeps))
+        highest = min(self._settings.highest, self._settings.temperature * math.sqrt(sweeps))
         self._temperature = self._scale * highest * max(0.0, 1.0 - self._share(used))
 
     def _move(self, accepted: NDArray[np.bool_]) -> None:
         """Make the accepted changes."""
-        self._tested[self._current[self._variables[accepted]]] = self._step  # the way back is known
+        moved = self._variables[accepted]
+        entries = self._entries[accepted]
+        starts = self._categories.starts[moved]
+        left = starts + self._vector[moved]
+        self._tested[left] = self._step  # the way back is known
+        self._change[left] = 0.0
+        gains = np.zeros(self._categories.n_variables)
+        gains[moved] = self._change[entries]
+        self._change -= self._categories.spread(gains)
         self._vector = self._vector.copy()
-        for entry, variable in zip(self._entries[accepted], self._variables[accepted], strict=True):
-            start, stop = self._categories.offsets[variable : variable + 2]
-            self._change[start + self._vector[variable]] = 0.0
-            self._change[start:stop] -= self._change[entry]
-            self._vector[variable] = entry - start
+        self._vector[moved] = entries - starts
 
-    def _accepts(self, changes: Any, uniform: Any) -> Any:
-        # At temperature zero what makes no difference is accepted, and what is worse is not.
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            return (changes <= 0) | (uniform < np.exp(-np.maximum(changes, 0.0) / self._temperature))
+    def _accepts(self, changes: Any, patience: Any) -> Any:
+        # The rule of Metropolis: an exponential is larger than d / T with probability exp(-d / T).
+        return changes <= self._temperature * patience
 
     def _take_back(self, values: FloatArray) -> bool:
         """Return to the best single change where several together were worse than none."""
-        if np.isnan(self._singles_value) or self._accepts(
-            self._vector_value - self._value_before, self._uniform[0]
+        if math.isnan(self._singles_value) or self._accepts(
+            self._vector_value - self._value_before, self._patience[0]
         ):
             return False
         if values.size and self._singles_value >= values.min():
@@ -172,15 +184,15 @@ class AnnealingSearch:
 
     def _rescale(self, sizes: FloatArray) -> None:
         """Follow the median of what changes of f there are."""
-        sizes = sizes[sizes > 0]
-        if not sizes.size:
+        n = int(np.count_nonzero(sizes))
+        if not n:
             return
         if self._scale == 0.0:
-            self._scale = float(np.median(sizes))
+            self._scale = float(np.median(sizes[sizes > 0]))
         else:
-            gain = 4.0 * sizes.size / (self._n_scaled + 4.0 * sizes.size)
-            self._scale *= float(np.exp(gain * (np.count_nonzero(sizes > self._scale) / sizes.size - 0.5)))
-        self._n_scaled += sizes.size
+            gain = 4.0 * n / (self._n_scaled + 4.0 * n)
+            self._scale *= math.exp(gain * (int(np.count_nonzero(sizes > self._scale)) / n - 0.5))
+        self._n_scaled += n
 
     @property
     def known(self) -> tuple[VectorArray, float] | None:
@@ -195,10 +207,11 @@ class AnnealingSearch:
         temperature = max(self._temperature, REPORTED * self._scale)
         if temperature == 0.0:
             return self._logits0
-        changes = np.where(np.isnan(self._change), self._scale, self._change)
+        changes = self._change.copy()
+        np.copyto(changes, self._scale, where=np.isnan(changes))
         changes[self._current] = 0.0
-        logits = np.maximum(changes / -temperature, LEAST_LOGIT)
-        logits[~self._categories.available] = -np.inf
+        logits: FloatArray = np.maximum(changes / -temperature, LEAST_LOGIT)
+        logits[self._unavailable] = -np.inf
         return logits
 
     def state(self) -> dict[str, Any]:
@@ -236,3 +249,9 @@ class AnnealingSearch:
         self._vector_value, self._singles_value, self._value_before = numbers[:3]
         self._scale, self._n_scaled, self._temperature = numbers[3], int(numbers[4]), numbers[5]
         self._cycle, self._n_known = (int(numbers[6]), int(numbers[7])), int(numbers[8])
+
+
+def draw_patience(n: int, generator: np.random.Generator) -> FloatArray:
+    """Exponentials: the changes for the worse to accept, in units of the temperature."""
+    patience: FloatArray = -np.log(generator.random(n) + TINY)  # a uniform may be 0
+    return patience

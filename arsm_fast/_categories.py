@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ._checks import real_array
 from ._logits import FloatArray, IntArray, LogitsLike, check_logits
@@ -13,6 +13,9 @@ from ._vectors import VectorArray
 
 # Categories of all variables together: what is kept for each of them must fit into memory.
 MOST_CATEGORIES = 2**28
+# Of a logit below the largest of its variable: beyond, as for categories that are not available, the probability
+# is next to none.
+LEAST_EXCESS = -700.0
 
 
 class Categories:
@@ -29,6 +32,8 @@ class Categories:
         # Vectors that differ from one vector in one variable.
         self.n_changes = int((self.choices - 1).sum())
         self.uniform = bool((sizes == sizes[0]).all())
+        # Many short rows are summed sooner as a few long columns.
+        self._side_by_side = self.uniform and self.total < self.n_variables**2
 
     @property
     def n_vectors(self) -> float:
@@ -43,9 +48,43 @@ class Categories:
             weights: FloatArray = np.exp(table - table.max(axis=1, keepdims=True))
             weights /= weights.sum(axis=1, keepdims=True)
             return weights.ravel()
-        flat: FloatArray = np.exp(logits - np.repeat(np.maximum.reduceat(logits, self.starts), self.sizes))
-        flat /= np.repeat(np.add.reduceat(flat, self.starts), self.sizes)
+        flat: FloatArray = np.exp(logits - self.spread(np.maximum.reduceat(logits, self.starts)))
+        flat /= self.spread(np.add.reduceat(flat, self.starts))
         return flat
+
+    def entropy(self, logits: FloatArray) -> float:
+        """Of the product distribution, from flat logits."""
+        if self._side_by_side:
+            excess = logits.reshape(self.n_variables, -1).T.copy()
+            excess -= np.maximum.reduce(excess, axis=0)
+        else:
+            excess = logits - self.spread(np.maximum.reduceat(logits, self.starts))
+        np.maximum(excess, LEAST_EXCESS, out=excess)
+        weights = np.exp(excess)
+        sums = self._sums(weights)
+        weights *= excess
+        # That of one variable is log sum - (weights @ excess) / sum.
+        return float(np.add.reduce(np.log(sums) - self._sums(weights) / sums))
+
+    def _sums(self, table: FloatArray) -> FloatArray:
+        if self._side_by_side:
+            sums: FloatArray = np.add.reduce(table, axis=0)
+            return sums
+        return np.add.reduceat(table, self.starts)
+
+    def spread(self, values: NDArray[Any]) -> NDArray[Any]:
+        """The value of each variable for all of its categories, flat."""
+        return np.repeat(values, self.total // self.n_variables if self.uniform else self.sizes)
+
+    def argmax(self, flat: FloatArray) -> IntArray:
+        """Where the largest entry of each variable is, or the first such."""
+        if self.uniform:
+            positions: IntArray = flat.reshape(self.n_variables, -1).argmax(axis=1)
+            positions += self.starts
+            return positions
+        largest = np.maximum.reduceat(flat, self.starts)
+        places = np.flatnonzero(flat == self.spread(largest))
+        return places[np.searchsorted(places, self.starts)]
 
     def draw(self, probabilities: FloatArray, n: int, generator: np.random.Generator) -> VectorArray:
         """N vectors from the product distribution, (n, K)."""

@@ -19,7 +19,7 @@ TOLERANCE, SMALL = 1e-5, 1e-8
 
 
 def check_integer(value: Any, name: str, least: int) -> int:
-    """A whole number that is large enough."""
+    """A whole number that is large enough, and fits into arrays of integers."""
     try:
         if isinstance(value, bool):
             raise TypeError
@@ -28,6 +28,8 @@ def check_integer(value: Any, name: str, least: int) -> int:
         raise TypeError(f"{name} must be an integer; got {value!r}") from None
     if number < least:
         raise ValueError(f"{name} must be at least {least}; got {number}")
+    if number >= 2**63:
+        raise ValueError(f"{name} must be below 2**63; got {number}")
     return number
 
 

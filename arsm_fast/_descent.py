@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
 import numpy as np
@@ -90,11 +91,12 @@ class DescentSearch:
         if self._settings.utilities == "none":
             return values
         if self._settings.utilities == "rank":
-            from scipy.stats import rankdata  # here, as it takes long to import
-
-            values = rankdata(values)
-        deviation = values.std()
-        return (values - values.mean()) / deviation if deviation > 0 else np.zeros(values.size)
+            ordered = np.sort(values)
+            # Twice the rank, of equal ones the mean; what follows takes no notice of the scale.
+            values = (ordered.searchsorted(values) + ordered.searchsorted(values, "right")).astype(np.float64)
+        excess = values - values.mean()
+        deviation = math.sqrt(np.square(excess).mean())
+        return excess / deviation if deviation > 0 else np.zeros(excess.size)
 
     def _direction(self, gradient: FloatArray) -> FloatArray:
         if isinstance(self._settings, Momentum):

@@ -20,14 +20,15 @@ class Memory:
 
     def __init__(self, n_variables: int) -> None:
         self._multipliers = hash_multipliers(n_variables)
-        self._entries: dict[bytes, tuple[float, int]] = {}
+        self._totals: dict[bytes, float] = {}
+        self._counts: dict[bytes, int] = {}  # of those that were evaluated more than once
 
     def __len__(self) -> int:
         """Distinct vectors."""
-        return len(self._entries)
+        return len(self._totals)
 
     def __contains__(self, key: bytes) -> bool:
-        return key in self._entries
+        return key in self._totals
 
     def keys(self, actions: VectorArray) -> list[bytes]:
         """The keys of vectors, (M, K)."""
@@ -37,44 +38,47 @@ class Memory:
     def first(self, keys: list[bytes], *, known: bool) -> dict[bytes, int]:
         """Where each key appears first; of those in the memory only if asked for the known ones too."""
         rows: dict[bytes, int] = {}
+        totals = self._totals
         for i, key in enumerate(keys):
-            if known or key not in self._entries:
-                rows.setdefault(key, i)
+            if key not in rows and (known or key not in totals):
+                rows[key] = i
         return rows
 
     def add(self, key: bytes, value: float) -> None:
         """Note one evaluation."""
-        total, count = self._entries.get(key, (0.0, 0))
-        self._entries[key] = (total + value, count + 1)
+        if key in self._totals:
+            self._counts[key] = self.count(key) + 1
+            value += self._totals[key]
+        self._totals[key] = value
 
     def add_new(self, keys: list[bytes], values: FloatArray) -> None:
         """Note the evaluations of those vectors that were not evaluated before."""
         for key, value in zip(keys, values.tolist(), strict=True):
-            self._entries.setdefault(key, (value, 1))
+            self._totals.setdefault(key, value)
 
     def mean(self, key: bytes) -> float:
         """The mean of a vector's values."""
-        total, count = self._entries[key]
-        return total / count
+        return self._totals[key] / self._counts.get(key, 1)
 
     def means(self, keys: Iterable[bytes]) -> FloatArray:
         """The mean of each vector's values."""
-        return np.array([total / count for total, count in map(self._entries.__getitem__, keys)])
+        return np.array([self.mean(key) for key in keys])
 
     def count(self, key: bytes) -> int:
         """How often a vector was evaluated."""
-        return self._entries.get(key, (0.0, 0))[1]
+        return self._counts.get(key, 1) if key in self._totals else 0
 
     def arrays(self) -> tuple[HashArray, FloatArray, NDArray[np.int64]]:
         """Hashes (n, 2), sums and counts, in the order of first evaluation."""
-        hashes = np.frombuffer(b"".join(self._entries), np.uint64).reshape(-1, 2)
-        totals = np.array([total for total, _ in self._entries.values()], np.float64)
-        return hashes, totals, np.array([count for _, count in self._entries.values()], np.int64)
+        hashes = np.frombuffer(b"".join(self._totals), np.uint64).reshape(-1, 2)
+        totals = np.array([*self._totals.values()], np.float64)
+        return hashes, totals, np.array([self._counts.get(key, 1) for key in self._totals], np.int64)
 
     def restore(self, hashes: HashArray, totals: FloatArray, counts: NDArray[np.int64]) -> None:
         """Take up what `arrays` gave."""
-        entries = zip(totals.tolist(), counts.tolist(), strict=True)
-        self._entries = dict(zip(_as_keys(hashes), entries, strict=True))
+        keys = _as_keys(hashes)
+        self._totals = dict(zip(keys, totals.tolist(), strict=True))
+        self._counts = {key: n for key, n in zip(keys, counts.tolist(), strict=True) if n > 1}
 
 
 def _as_keys(hashes: HashArray) -> list[bytes]:

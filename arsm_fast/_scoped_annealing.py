@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ._annealing import AnnealingSearch
+from ._annealing import AnnealingSearch, draw_patience
 from ._categories import Categories
 from ._checks import Scopes
 from ._logits import FloatArray, IntArray
@@ -63,13 +63,10 @@ class ScopedAnnealingSearch(AnnealingSearch):
         vector = self._vector[None].copy()
         if np.isnan(self._terms).any():
             return vector
-        age = np.where(categories.available, generator.random(categories.total) - self._tested, -np.inf)
-        age[self._current] = -np.inf
+        entries, _ = self._oldest(generator)
         self._variables = self._apart(generator)
-        oldest = np.maximum.reduceat(age, categories.starts)
-        places = np.flatnonzero(age == np.repeat(oldest, categories.sizes))
-        self._entries = places[np.searchsorted(places, categories.starts[self._variables])]
-        self._uniform = generator.random(self._variables.size)
+        self._entries = entries[self._variables]
+        self._patience = draw_patience(self._variables.size, generator)
         vector[0, self._variables] = self._entries - categories.starts[self._variables]
         return vector
 
@@ -107,7 +104,7 @@ class ScopedAnnealingSearch(AnnealingSearch):
         self._change[self._entries] = changes
         self._rescale(np.abs(changes))
         self._cool(self._per_step, used)
-        accepted = self._accepts(changes, self._uniform)
+        accepted = self._accepts(changes, self._patience)
         if not accepted.any():
             return
         self._move(accepted)

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from ._annealing import AnnealingSearch
 from ._categories import Categories, check_categories, check_start
-from ._checks import Scopes, check_integer, check_scopes
+from ._checks import Scopes, check_count, check_scopes
 from ._delta_annealing import DeltaAnnealingSearch
 from ._descent import DescentSearch
 from ._logits import LogitsLike, check_logits
@@ -109,7 +109,7 @@ class Settings:
 
 def _number_of_proposals(n: int | None, maxfev: int | None, *, noisy: bool) -> int:
     if n is not None:
-        return check_integer(n, "n_proposals", 1)
+        return check_count(n, "n_proposals")
     if maxfev is None:
         return MOST_PROPOSALS
     return min(MOST_PROPOSALS, max(LEAST_NOISY_PROPOSALS if noisy else 1, maxfev // LEAST_STEPS))

@@ -34,9 +34,13 @@ class Step:
     def take(self, places: IntArray | slice, values: FloatArray, terms: FloatArray) -> None:
         """Note what was told of the vectors in some rows."""
         self.values[places] = values
-        self.terms[places] = terms
-        self.waiting = np.flatnonzero(np.isnan(self.values))
-        self.awaited = self.asked[self.waiting]
+        if terms.size:
+            self.terms[places] = terms
+        if places is self.waiting:
+            self.waiting, self.awaited = self.waiting[:0], self.asked[:0]
+        else:
+            self.waiting = np.flatnonzero(np.isnan(self.values))
+            self.awaited = self.asked[self.waiting]
 
     def places(self, vectors: VectorArray, keys: list[bytes]) -> IntArray:
         """The rows that vectors were asked for in, which must be waited for."""

@@ -85,7 +85,6 @@ class ExpectedObjective:
         objective: Callable[..., Any],
         shape: tuple[int, ...] | Sequence[int],
         n_samples: int = 10,
-        *,
         rng: SeedLike = None,
         estimator: Estimator | str = "local",
     ) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._checks import check_real
+from ._interrupts import guarded
 from ._logits import LogitsLike
 from ._progress import Progress
 from ._random import SeedLike
@@ -274,6 +275,7 @@ def _engine(n_categories: Any, settings: dict[str, Any], *, highest: bool, limit
     return n_categories
 
 
+@guarded()
 def _loop(
     evaluate: Callable[[VectorArray], Any],
     delta: Any,
@@ -326,12 +328,12 @@ def _loop(
 
 def _tell(engine: Optimizer, actions: VectorArray, evaluate: Callable[[VectorArray], Any]) -> None:
     if isinstance(evaluate, Workers):  # those of the batch before do not belong to these vectors
-        evaluate.values = np.full(len(actions), np.nan)
+        evaluate.values = np.empty(0)
     try:
         values = evaluate(actions)
     except BaseException:
         if isinstance(evaluate, Workers):  # nothing that arrived is lost
-            arrived = np.isfinite(evaluate.values)
+            arrived = np.flatnonzero(np.isfinite(evaluate.values))
             engine.tell(actions[arrived], evaluate.values[arrived])
         raise
     if isinstance(evaluate, Workers) and evaluate.skips:

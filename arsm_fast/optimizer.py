@@ -39,6 +39,7 @@ __all__ = ["Expected", "Optimizer"]
 FINAL_DRAWS, FINAL_SHARE = 20, 0.05
 # Steps that may ask for nothing new, one after another; and twice what is needed for all changes of a vector.
 SILENT_STEPS = 1000
+NO_TERMS = np.empty((0, 0))
 # Values of this size can be added and squared.
 LARGEST_VALUE = 1e100
 # What a stream of random numbers is for; each step has its own, so that only the step's number must be kept.
@@ -203,7 +204,7 @@ class Optimizer:
         """The last entry of the history: iteration, nfev, best, mean and entropy."""
         return self._record.last
 
-    @uninterrupted()
+    @uninterrupted
     def ask(self, n: int | None = None) -> VectorArray:
         """Say which vectors to evaluate next.
 
@@ -234,7 +235,7 @@ class Optimizer:
             return np.empty((0, self._categories.n_variables), np.int32)
         return self._step.awaited[:most].copy()
 
-    @uninterrupted()
+    @uninterrupted
     def tell(self, actions: ArrayLike, values: ArrayLike) -> None:
         """Tell values of vectors that were asked for, in any order and any portions.
 
@@ -254,8 +255,9 @@ class Optimizer:
         """
         vectors = self._check_actions(actions)
         terms, checked = self._check_told(values, vectors)
-        told = np.abs(terms if terms.size else checked[:, None])
-        if ((told > LARGEST_VALUE) & (told < np.inf)).any():
+        told = np.abs(terms) if terms.size else np.abs(checked)
+        if not told.max(initial=0.0) <= LARGEST_VALUE and ((told > LARGEST_VALUE) & (told < np.inf)).any():
+            told = told.reshape(len(vectors), -1)
             sizes = told.max(axis=1, where=told < np.inf, initial=0.0)
             i = int(sizes.argmax())
             raise ValueError(
@@ -273,7 +275,7 @@ class Optimizer:
             largest = float(np.abs(terms[:, self._available(self._step.variable)]).max())
             own, before = terms[:, vectors[0, self._step.variable]], np.array([self._sign * self._delta.value])
             check_own(own, before, largest, [self._step.variable], vectors, "values")
-        self._step.take(places, self._sign * checked, self._sign * terms)
+        self._step.take(places, self._sign * checked, self._sign * terms if terms.size else terms)
         if not self._step.waiting.size:
             self._finish_step(self._step)
 
@@ -285,7 +287,7 @@ class Optimizer:
                 return terms, terms.sum(axis=1)
         k = self.variable
         if k is None:
-            return np.empty((len(vectors), 0)), check_values(values, vectors)
+            return NO_TERMS, check_values(values, vectors)
         answer = check_delta(values, (len(vectors), int(self._categories.sizes[k])), k, "values")
         bad = ~np.isfinite(answer) & self._available(k)
         if bad.any():
@@ -341,7 +343,8 @@ class Optimizer:
                 return
             step, ending = self._propose_step(), self._record.ending
             if len(step.asked):
-                step.terms = np.full((len(step.asked), self._width(step)), np.nan)
+                if width := self._width(step):
+                    step.terms = np.full((len(step.asked), width), np.nan)
                 self._step = step
                 return
             self._finish_step(step)
@@ -371,7 +374,9 @@ class Optimizer:
             step.variable = self._delta.variable
             return step
         rows = record.memory.first(keys, known=record.noisy)
-        asked, asked_keys = vectors[list(rows.values())], list(rows)
+        asked, asked_keys = vectors, keys
+        if len(rows) < len(keys):
+            asked, asked_keys = vectors[list(rows.values())], list(rows)
         if record.noisy and len(record.incumbents) and len(vectors):
             again = record.incumbents.lowest[None]
             (key,) = record.memory.keys(again)
@@ -401,18 +406,19 @@ class Optimizer:
             if not record.finished:
                 record.expected = None  # of a distribution of before
             if step.complete:
-                takes_values = self._n_terms is None and step.variable is None
-                values = record.memory.means(step.keys) if takes_values else step.terms
-                self._search.update(values, record.nfev)
+                self._search.update(self._needed(step), record.nfev)
         self._before = self._search.state()
         best = self._best()
         if len(step.asked) and best is not None:
-            entropy = self._entropy(self._categories.softmax(self._search.logits))
+            entropy = self._categories.entropy(self._search.logits)
             record.note(self._sign * best[1], self._sign * float(step.values.sum() / step.values.size), entropy)
 
-    def _entropy(self, probabilities: FloatArray) -> float:
-        positive = probabilities[probabilities > 0.0]
-        return -float((positive * np.log(positive)).sum())
+    def _needed(self, step: Step) -> FloatArray:
+        """What the search needs of a step."""
+        if self._n_terms is not None or step.variable is not None:
+            return step.terms
+        is_all_new = step.asked_keys is step.keys and not self._record.noisy
+        return step.values if is_all_new else self._record.memory.means(step.keys)
 
     def _n_final(self) -> int:
         """How many draws from the distribution are to come next; less than two are none."""

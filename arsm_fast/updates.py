@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 __all__ = ["Adam", "Annealing", "GradientDescent", "Momentum", "NaturalGradient", "Update", "resolve_update"]
 
 Utilities = Literal["rank", "standard", "none"]
 
 
 def _check_number(value: object, name: str, least: float, below: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
         raise TypeError(f"{name} must be a number; got {value!r}")
     if not least < value < below:
         raise ValueError(f"{name} must be above {least:g} and below {below:g}; got {value!r}")

@@ -101,6 +101,7 @@ class Workers:
             raise TypeError(f"objective must be a function; got {type(objective).__name__}")
         if not isinstance(on_error, str) or on_error not in ("raise", "skip"):
             raise ValueError(f'on_error must be "raise" or "skip"; got {on_error!r}')
+        self._objective = objective
         self._skip = on_error == "skip"
         self._task: Task = partial(_attempt, objective, self._skip)
         self._executor: Executor | None = None
@@ -145,7 +146,11 @@ class Workers:
         """Evaluate a batch of vectors."""
         self._actions = _check_actions(actions)
         n = len(self._actions)
-        self.values, self._returned = np.full(n, np.nan), np.zeros(n, np.bool_)
+        self.values = np.full(n, np.nan)
+        if self.is_local and n:
+            self.values = _evaluate(self._objective, self._skip, self._actions.copy())
+            return self.values.copy()
+        self._returned = np.zeros(n, np.bool_)
         n_pieces = min(n, self._n_pieces)
         pieces = [slice(i * n // n_pieces, (i + 1) * n // n_pieces) for i in range(n_pieces)]
         if self._map is not None:

@@ -2,7 +2,8 @@
 
 The problems are those of compare_optimizers.py. Each method gets the same number of evaluations, and the best
 value over the evaluations is printed and, with --plot, drawn. The run of --method can be killed and resumed:
-with --state its state is written to a file about once a second, and read from there if the file exists.
+with --state its state is written to a file about once a second, and read from there if the file exists. The
+method L-BFGS-B is SciPy's: it descends E[f] under common random numbers, again and again, each time with others.
 """
 
 import argparse
@@ -14,11 +15,13 @@ import numpy as np
 import other_optimizers
 import problems
 from drawing import new_figure
+from scipy.optimize import minimize
 
 import arsm_fast
 
 PROBLEMS = problems.BLACK_BOXES
 METHODS = ("annealing", "natural", "adam", "momentum", "gradient")
+SCIPY = "L-BFGS-B"
 OTHERS = ("random search", "hill climbing")
 SECONDS_BETWEEN_SAVES = 1.0
 MARKS = (0.01, 0.03, 0.1, 0.3, 1.0)
@@ -56,8 +59,32 @@ def optimise(problem, method, budget, seed, *, noisy=False, state=None, disp=Fal
     return result.x, result.history["nfev"], result.history["best"]
 
 
+class BudgetSpentError(Exception):
+    """No evaluations are left."""
+
+
+def l_bfgs_b(f, n_categories, budget, rng):
+    """SciPy's L-BFGS-B on E[f], from random logits and with new noise until the budget is spent."""
+    best = other_optimizers.Best(f, budget)
+
+    def within_budget(actions):
+        values = best(actions)
+        if len(values) < len(actions):
+            raise BudgetSpentError
+        return values
+
+    size = n_categories.sum()
+    try:
+        while True:
+            expected = arsm_fast.ExpectedObjective(within_budget, n_categories.tolist(), 1, rng=rng)
+            start, bounds = rng.normal(size=size), [(-6, 6)] * size
+            minimize(expected.value_and_grad, start, jac=True, method=SCIPY, bounds=bounds)
+    except BudgetSpentError:
+        return best.x
+
+
 def compare(problem, name, budget, seed):
-    """One of the other optimisers; and its best value after each evaluation."""
+    """SciPy's or one of the other optimisers; and its best value after each evaluation."""
     sign = -1.0 if problem.maximize else 1.0
     values = []
 
@@ -66,7 +93,7 @@ def compare(problem, name, budget, seed):
         values.extend(found.tolist())
         return found
 
-    search = getattr(other_optimizers, name.replace(" ", "_"))
+    search = l_bfgs_b if name == SCIPY else getattr(other_optimizers, name.replace(" ", "_"))
     x = search(f, problem.n_categories, budget, np.random.default_rng(seed))
     return x, np.arange(1, len(values) + 1), sign * np.minimum.accumulate(values)
 
@@ -84,7 +111,7 @@ def plot(curves, path, title):
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--problem", choices=list(PROBLEMS), default="NK")
-    parser.add_argument("--method", choices=METHODS, default="annealing", help="default: annealing")
+    parser.add_argument("--method", choices=[*METHODS, SCIPY], default="annealing", help="default: annealing")
     parser.add_argument("--budget", type=int, default=20_000, help="evaluations of each method (20,000)")
     parser.add_argument("--seed", type=int, default=0, help="of the instance and of the methods (0)")
     parser.add_argument("--alone", action="store_true", help="leave out random search and hill climbing")
@@ -96,6 +123,8 @@ def main(argv=None):
     budget = 500 if options.quick else options.budget
     if budget < 1 or options.seed < 0:
         parser.error("--budget must be at least 1, --seed not negative")
+    if options.method == SCIPY and (options.state or options.progress):
+        parser.error("--state and --progress are for the methods of arsm_fast.minimize")
 
     problem = PROBLEMS[options.problem](options.seed)
     noisy = options.problem == "pest"
@@ -109,7 +138,7 @@ def main(argv=None):
     curves, found = {}, {}
     for name in (options.method, *(() if options.alone else OTHERS)):
         start = time.perf_counter()
-        if name == options.method:
+        if name in METHODS:
             found[name], *curve = optimise(
                 problem, name, budget, options.seed, noisy=noisy, state=options.state, disp=options.progress
             )

@@ -2,8 +2,9 @@
 
 import importlib.util
 import re
+import signal
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
 
 import numba
 import numpy as np
@@ -154,6 +155,59 @@ def test_interrupt_gives_the_best_so_far():
     assert result.fun == min(bowl(actions).min() for actions in calls[:9])
 
 
+def test_a_signal_in_f_stops_at_once_and_one_in_a_step_when_it_is_whole(monkeypatch):
+    handler = signal.getsignal(signal.SIGINT)
+    calls = []
+
+    def f(actions):
+        calls.append(len(actions))
+        if len(calls) == 10:
+            signal.raise_signal(signal.SIGINT)
+            pytest.fail("it went on")
+        return bowl(actions)
+
+    optimizer = Optimizer(SIZES, maxfev=200, rng=7)
+    result = minimize(f, optimizer)
+    assert (result.status, result.nfev) == (5, sum(calls[:9]))
+    assert signal.getsignal(signal.SIGINT) is handler
+    plain = optimizer._search.update
+
+    def interrupted(*arguments):
+        monkeypatch.undo()
+        signal.raise_signal(signal.SIGINT)
+        return plain(*arguments)
+
+    monkeypatch.setattr(optimizer._search, "update", interrupted)
+    result = minimize(bowl, optimizer)
+    assert result.status == 5
+    assert result.nfev > sum(calls[:9])
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert str(minimize(bowl, optimizer)) == str(minimize(bowl, SIZES, maxfev=200, rng=7))
+
+
+def test_what_f_does_with_interrupts_stays():
+    handler, own = signal.getsignal(signal.SIGINT), lambda *_: None
+
+    def f(actions):
+        signal.signal(signal.SIGINT, own)
+        return bowl(actions)
+
+    try:
+        minimize(f, SIZES, maxfev=20, rng=0)
+        assert signal.getsignal(signal.SIGINT) is own
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
+def test_f_may_minimize_and_be_minimized_in_a_thread():
+    def f(actions):
+        return bowl(actions) + minimize(bowl, SIZES, maxfev=5, rng=0).fun
+
+    expected = minimize(f, SIZES, maxfev=20, rng=0)
+    with ThreadPoolExecutor(1) as pool:
+        assert str(pool.submit(minimize, f, SIZES, maxfev=20, rng=0).result()) == str(expected)
+
+
 def test_an_exception_loses_nothing():
     calls = []
 
@@ -287,6 +341,26 @@ def test_what_workers_evaluated_before_an_error_is_kept():
     assert optimizer.nfev == len(seen) >= 30
     assert optimizer.result.fun == bowl(np.array(seen)).min()
     assert str(minimize(bowl, optimizer)) == str(minimize(bowl, SIZES, n_proposals=20, maxfev=100, rng=0))
+
+
+def test_a_worker_that_dies_loses_nothing():
+    optimizer = Optimizer([7] * 3, n_proposals=6, maxfev=60, rng=0)
+    with pytest.raises(BrokenExecutor, match="a worker died"):
+        minimize(worker_objectives.kills_its_process_at_three, optimizer, workers=2)
+    told = optimizer.nfev
+    state = optimizer.state_dict()
+    seen = []
+
+    def f(actions):
+        seen.extend(actions)
+        return worker_objectives.smooth(actions)
+
+    resumed = Optimizer([7] * 3, n_proposals=6, maxfev=60)
+    resumed.load_state_dict(state)
+    assert str(minimize(f, resumed)) == str(
+        minimize(worker_objectives.smooth, [7] * 3, n_proposals=6, maxfev=60, rng=0)
+    )
+    assert len(seen) == 60 - told
 
 
 def test_vectors_that_raise_can_be_skipped():

@@ -50,3 +50,14 @@ def test_refuses_bad_arguments(example, capsys):
     with pytest.raises(SystemExit):
         example.main(["--budget", "0"])
     assert "--budget must be at least 1" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        example.main(["--method", "L-BFGS-B", "--state", "state.npz"])
+    assert "--state and --progress are for the methods of arsm_fast.minimize" in capsys.readouterr().err
+
+
+def test_scipy_descends_the_expectation(example, capsys):
+    curves = example.main(["--budget", "3000", "--method", "L-BFGS-B", "--problem", "Potts"])
+    nfev, best = curves["L-BFGS-B"]
+    assert nfev[-1] == 3000
+    assert best[-1] > curves["random search"][1][-1]
+    assert "L-BFGS-B" in capsys.readouterr().out

@@ -121,6 +121,18 @@ def test_result_and_history():
     assert (result.status, result.success) == (1, True)
 
 
+@pytest.mark.parametrize("sizes", [SIZES, [3] * 9, [40] * 3, [1, 1]])
+def test_entropy_is_that_of_the_distribution(sizes):
+    logits0 = [np.where((np.arange(c) == 1) & (c > 2), -np.inf, 0.3 * np.arange(c)) for c in sizes]
+    optimizer = Optimizer(sizes, optimizer="natural", logits0=logits0, n_proposals=5, rng=0)
+    for _ in range(4 if max(sizes) > 1 else 1):
+        actions = optimizer.ask()
+        optimizer.tell(actions, actions.sum(axis=1))
+        p = np.concatenate([*optimizer.result.probabilities])
+        expected = -(p[p > 0] * np.log(p[p > 0])).sum()
+        assert optimizer.result.history["entropy"][-1] == pytest.approx(expected, abs=1e-12)
+
+
 @pytest.mark.parametrize("update", ["natural", "annealing"])
 def test_expected_is_that_of_the_final_distribution(update):
     optimizer = Optimizer([2, 2], optimizer=update, maxfev=1000, noisy=True, rng=3)
@@ -398,6 +410,13 @@ def test_a_killed_process_resumes_bit_for_bit(tmp_path):
         for name in whole.files:
             np.testing.assert_array_equal(killed[name], whole[name], err_msg=name)
     assert os.path.getsize(path) < 100_000
+
+
+@pytest.mark.parametrize("settings", [{}, {"noisy": True}, {"scopes": [[0], [1]]}, {"by_variable": True}])
+def test_the_largest_limits_have_a_state(settings):
+    optimizer = Optimizer([3, 3], maxfev=2**63 - 1, maxiter=2**63 - 1, rng=0, **settings)
+    optimizer.ask()
+    Optimizer([3, 3], maxfev=2**63 - 1, **settings).load_state_dict(optimizer.state_dict())
 
 
 def test_a_larger_budget_after_a_state():
@@ -845,6 +864,9 @@ def test_telling_twice_and_before_asking_is_refused():
         ([2], {"maxfev": 0}, ValueError, "maxfev must be at least 1; got 0"),
         ([2], {"maxfev": 1.0}, TypeError, "maxfev must be an integer; got 1.0"),
         ([2], {"maxiter": -1}, ValueError, "maxiter must be at least 1; got -1"),
+        ([2], {"maxfev": 2**63}, ValueError, f"maxfev must be below 2**63; got {2**63}"),
+        ([2], {"maxiter": 10**30}, ValueError, "maxiter must be below 2**63; got 1000"),
+        ([2], {"n_proposals": 2**32}, ValueError, f"n_proposals must be below 2**32; got {2**32}"),
         ([2], {"target": "low"}, TypeError, "target must be a number; got 'low'"),
         ([2], {"target": np.nan}, ValueError, "target must not be nan"),
         ([2], {"n_proposals": 0}, ValueError, "n_proposals must be at least 1; got 0"),
@@ -881,6 +903,7 @@ def test_bad_settings(n_categories, settings, kind, message):
         (lambda: Annealing(temperature=0.0), ValueError, "temperature must be above 0 and below 100; got 0.0"),
         (lambda: Annealing(highest="hot"), TypeError, "highest must be a number; got 'hot'"),
         (lambda: GradientDescent(step=-1.0), ValueError, "step must be above 0 and below inf; got -1.0"),
+        (lambda: GradientDescent(step=np.int64(0)), ValueError, "step must be above 0 and below inf; got "),
         (lambda: GradientDescent(step=float("nan")), ValueError, "step must be above 0"),
         (
             lambda: NaturalGradient(utilities="ranks"),

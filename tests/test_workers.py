@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import worker_objectives as objectives
 
-from arsm_fast import Workers, minimize
+from arsm_fast import Optimizer, Workers, minimize
 
 ACTIONS = np.stack([np.arange(20) % 7, np.arange(20) % 3, np.arange(20)], axis=1).astype(np.int32)
 THREES = ACTIONS[:, 0] == 3
@@ -260,3 +260,19 @@ def test_an_objective_that_cannot_be_read_in_a_worker():
             with pytest.raises(OSError, match="the file with the data is not on this machine") as caught:
                 evaluate(ACTIONS)
             assert "could not be read in a worker process" in caught.value.__notes__[0]
+
+
+def test_a_worker_of_dask_that_dies_loses_nothing(dask_client):
+    from distributed.scheduler import KilledWorker
+
+    def give_up_at_once(dask_scheduler):
+        dask_scheduler.allowed_failures = 0
+
+    dask_client.run_on_scheduler(give_up_at_once)
+    workers = dask_client.get_executor(pure=False)
+    optimizer = Optimizer([7] * 3, n_proposals=6, maxfev=60, rng=0)
+    with pytest.raises(KilledWorker) as caught:
+        minimize(objectives.kills_its_process_at_three, optimizer, workers=workers)
+    assert f"the best of {optimizer.nfev} evaluations before" in caught.value.__notes__[-1]
+    goes_on = minimize(objectives.smooth, optimizer, workers=workers)
+    assert str(goes_on) == str(minimize(objectives.smooth, [7] * 3, n_proposals=6, maxfev=60, rng=0))
