@@ -1,4 +1,4 @@
-"""As many threads as the reproducibility tests need, before Numba is imported, and interrupts as in a terminal."""
+"""As many threads as the reproducibility tests need, before Numba is imported; interrupts as in a terminal."""
 
 import os
 import signal
