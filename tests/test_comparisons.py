@@ -19,6 +19,17 @@ def test_compare_estimators(capsys):
     assert any(line.startswith("| Auto: ") for line in lines)
 
 
+def test_compare_estimators_says_what_surrogates_take(capsys, monkeypatch):
+    monkeypatch.setattr(compare_estimators, "N_PAST", 50)
+    compare_estimators.print_surrogate_costs(*compare_estimators.PROBLEMS["NK"](1.0))
+    *_, header, _, additive, hamming = capsys.readouterr().out.splitlines()
+    assert header == "| surrogate | f, us an evaluation | its own, the first 50 | the next |"
+    for row, name in ((additive, "Additive"), (hamming, "Hamming")):
+        cells = row.strip("| ").split(" | ")
+        assert cells[0] == name
+        assert all(float(cell) > 0 for cell in cells[1:])
+
+
 def test_compare_optimizers(capsys, tmp_path, monkeypatch):
     # It needs none of the packages compared with.
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
