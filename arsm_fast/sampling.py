@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ._checks import check_count, check_noise, real_array
 from ._draws import true_actions
-from ._logits import LogitsLike, check_logits
+from ._logits import LogitsLike, check_logits, lay_out
 from ._noise import LONGEST_SHORT_ROW, Noise
 from ._random import SeedLike, philox_key
 from .kernels.dirichlet import fill_dirichlet, fill_dirichlet_rows
@@ -82,7 +82,9 @@ def dirichlet_noise(logits: LogitsLike, n_samples: int = 1, *, rng: SeedLike = N
     TypeError, ValueError
         For bad input, naming the argument.
     """
-    checked = check_logits(logits)
+    checked = lay_out(logits)
+    if not np.isfinite(checked.weights).all():
+        checked.weigh()  # refuses what the estimators do
     count = check_count(n_samples, "n_samples")
     noise = np.empty((count, checked.n_categories))
     key = Noise(philox_key(rng), count).key
