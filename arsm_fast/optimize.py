@@ -242,6 +242,7 @@ def _run(
             "objective must have a method delta(actions, variable), as the Optimizer was made with by_variable"
         )
     progress = Progress(engine.maxfev, engine.nfev) if disp else None
+    callback = callback and _positional(callback)
     try:
         if engine.takes_terms:
             return _loop(objective.terms, None, engine, seconds, callback, progress)
@@ -276,6 +277,15 @@ def _engine(n_categories: Any, settings: dict[str, Any], *, highest: bool, limit
 
 
 @guarded()
+def _positional(callback: Callable[..., object]) -> Callable[[OptimizeResult], object]:
+    """A callback that takes its argument by position; as in SciPy it may be one by name alone."""
+    try:
+        by_name = list(inspect.signature(callback).parameters) == ["intermediate_result"]
+    except ValueError:  # a function of C that does not say
+        by_name = False
+    return (lambda result: callback(intermediate_result=result)) if by_name else callback
+
+
 def _loop(
     evaluate: Callable[[VectorArray], Any],
     delta: Any,

@@ -123,6 +123,14 @@ def test_maxtime_leaves_time_for_what_is_expected(monkeypatch):
     assert part.expected not in (None, result.expected)
 
 
+def test_callback_may_take_its_argument_by_name_alone():
+    seen = []
+    minimize(
+        bowl, SIZES, maxfev=50, callback=lambda *, intermediate_result: seen.append(intermediate_result), rng=0
+    )
+    assert seen[-1].nfev == 50
+
+
 def test_callback_stops_the_run():
     seen = []
 
