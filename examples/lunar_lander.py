@@ -10,6 +10,7 @@ compares such copies with the originals.
 """
 
 import importlib
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,8 @@ SETTLED = 30
 WORLDS = 16
 # Random numbers that gymnasium draws at each step.
 DRAWS = 2
+# gymnasium's: of a second and of the picture, in points, of which a metre of Box2D has so many.
+RATE, SCALE, WIDTH, HEIGHT = 50, 30.0, 600 / 30.0, 400 / 30.0
 
 
 @dataclass(slots=True, eq=False)
@@ -109,7 +112,7 @@ class LunarLander:
         rewards, ended = np.empty(len(states)), np.empty(len(states), bool)
         for i, (state, action) in enumerate(zip(states, actions.tolist(), strict=True)):
             world = self._world(state)
-            observation, rewards[i], ended[i], _, _ = world.game.step(action)
+            observation, rewards[i], ended[i] = _step(world.game, action)
             step = state.step + 1
             bodies = None if ended[i] or step % BODIES_EVERY else _bodies(world.game)
             world.state = following[i] = State(state.episode, step, state, action, observation, bodies)
@@ -151,10 +154,52 @@ class LunarLander:
             game.np_random.bit_generator.state = episode.generator
             game.np_random.bit_generator.advance(DRAWS * start.step)
         for action in reversed(actions):
-            game.step(action)
+            _step(game, action)
         self.repeated += len(actions)
         world.state = state
         return world
+
+
+def _step(game: Any, action: int) -> tuple[FloatArray, float, bool]:
+    """The observation, the reward and whether the episode ended, in this order of operations."""
+    lander = game.lander
+    # uniform(-1, 1), which takes longer.
+    first, second = ((-1.0 + 2.0 * game.np_random.random()) / SCALE for _ in range(DRAWS))
+    fuel = 0.0
+    if action:
+        sine, cosine = math.sin(lander.angle), math.cos(lander.angle)
+        x, y = lander.position
+        if action == 2:
+            fuel, power = 0.3, 13.0
+            along, across = 4 / SCALE + 2 * first, second
+        else:
+            fuel, power = 0.03, 0.6
+            along, across = first, 3 * second + (action - 2) * 12 / SCALE
+        push_x, push_y = sine * along - cosine * across, -cosine * along - sine * across
+        x, y = x + push_x, y + push_y
+        if action != 2:
+            x, y = x - sine * 17 / SCALE, y + cosine * 14 / SCALE
+        lander.ApplyLinearImpulse((-push_x * power, -push_y * power), (x, y), True)
+    game.world.Step(1.0 / RATE, 180, 60)
+    (x, y), (speed_x, speed_y), angle = lander.position, lander.linearVelocity, lander.angle
+    x, y = (x - WIDTH / 2) / (WIDTH / 2), (y - (game.helipad_y + 18 / SCALE)) / (HEIGHT / 2)
+    speed_x, speed_y = speed_x * (WIDTH / 2) / RATE, speed_y * (HEIGHT / 2) / RATE
+    left, right = (float(leg.ground_contact) for leg in game.legs)
+    shaping = (
+        -100 * math.sqrt(x * x + y * y)
+        - 100 * math.sqrt(speed_x * speed_x + speed_y * speed_y)
+        - 100 * abs(angle)
+        + 10 * left
+        + 10 * right
+    )
+    reward, game.prev_shaping = shaping - game.prev_shaping - fuel, shaping
+    ended = False
+    if game.game_over or abs(x) >= 1.0:
+        ended, reward = True, -100.0
+    if not lander.awake:
+        ended, reward = True, 100.0
+    turn = 20.0 * lander.angularVelocity / RATE
+    return np.array((x, y, speed_x, speed_y, angle, turn, left, right), np.float32), reward, ended
 
 
 def _bodies(world: Any) -> Bodies:
