@@ -19,6 +19,8 @@ ActionArray = NDArray[np.int32]
 BoolArray = NDArray[np.bool_]
 
 compiled = numba.njit(cache=True, error_model="numpy")
+# For what is called again and again: calls that pass many arrays take longer than what they do.
+inlined = numba.njit(cache=True, error_model="numpy", forceinline=True)
 
 # gymnasium's, in metres and seconds.
 INTERVAL, GRAVITY, SCALE = 1 / 50, -10.0, 30.0
@@ -36,7 +38,7 @@ STILL, STILL_TURN, TIME_TO_SLEEP = 0.01, math.pi / 90, 0.5
 VELOCITY_ITERATIONS, POSITION_ITERATIONS, HIT_ITERATIONS = 180, 60, 20
 HITS, HIT_BAUMGARTE, TARGET = 8, 0.75, RADIUS - 3 * SLOP
 # Impulses that change by less than this are solved.
-SOLVED = 1e-8
+SOLVED = 1e-6
 
 
 class Polygon(NamedTuple):
@@ -116,6 +118,7 @@ class Joints(NamedTuple):
     limit: IntArray  # which holds it: -1, 0 or 1
     arms: FloatArray  # from both centres of mass
     matrix: FloatArray  # inverse mass: xx, xy, yy, xz, yz, zz
+    inverse: FloatArray  # of xx, xy, yy alone, and of all
 
 
 class LunarLander:
@@ -205,7 +208,7 @@ def step_landers(
         before = bodies[:, :3].copy()
         asleep = _solve(row, bodies, contacts)
         for leg in range(2):
-            _hit(row, bodies[1 + leg], contacts, leg, before[1 + leg])
+            _hit(row, bodies, contacts, leg, before[1 + leg])
         crashed |= _meets(LANDER, bodies[0], row, TARGET)
         row[STEP] += 1
         seen = _observe(following[i : i + 1])[0]
@@ -312,9 +315,9 @@ def _remember(row: FloatArray, contacts: Contacts, leg: int) -> None:
 
 
 @compiled
-def _hit(row: FloatArray, body: FloatArray, contacts: Contacts, leg: int, start: FloatArray) -> None:
+def _hit(row: FloatArray, bodies: FloatArray, contacts: Contacts, leg: int, start: FloatArray) -> None:
     """Stop a leg that would fly into the ground where it gets there, and let it go on: b2World::SolveTOI."""
-    left = INTERVAL
+    body, left = bodies[1 + leg], INTERVAL
     for _ in range(HITS):
         share = _first_hit(row, start, body[:3])
         if share == 1.0:
@@ -326,17 +329,18 @@ def _hit(row: FloatArray, body: FloatArray, contacts: Contacts, leg: int, start:
         for _ in range(HIT_ITERATIONS):
             least = 0.0
             for k in (2 * leg, 2 * leg + 1):
-                least = min(least, _place_contact(body, contacts, k, HIT_BAUMGARTE))
+                least = min(least, _place_contact(bodies, contacts, k, HIT_BAUMGARTE))
             if least >= -1.5 * SLOP:
                 break
         start[:] = body[:3]
         for k in (2 * leg, 2 * leg + 1):
             contacts.impulses[k] = 0.0
-            _prepare_contact(body, contacts, k)
+            _prepare_contact(bodies, contacts, k)
         for _ in range(VELOCITY_ITERATIONS):
             change = 0.0
             for k in (2 * leg, 2 * leg + 1):
-                change = max(change, _solve_contact(body, contacts, k))
+                if contacts.n_solved[k] > 0:
+                    change = max(change, _solve_contact(bodies, contacts, k))
             if change < SOLVED:
                 break
         body[:3] += left * body[3:]
@@ -513,9 +517,9 @@ def _solve(row: FloatArray, bodies: FloatArray, contacts: Contacts) -> bool:
     for b in range(N_BODIES):
         bodies[b, 4] += INTERVAL * GRAVITY
     for k in range(4):
-        _prepare_contact(bodies[1 + k // 2], contacts, k)
+        _prepare_contact(bodies, contacts, k)
     impulses = row[JOINTS:REST].reshape(2, 4)
-    joints = Joints(impulses, np.empty(2, np.int64), np.empty((2, 4)), np.empty((2, 6)))
+    joints = Joints(impulses, np.empty(2, np.int64), np.empty((2, 4)), np.empty((2, 6)), np.empty((2, 9)))
     for leg in (1, 0):
         _prepare_joint(bodies, joints, leg)
     for _ in range(VELOCITY_ITERATIONS):
@@ -523,7 +527,8 @@ def _solve(row: FloatArray, bodies: FloatArray, contacts: Contacts) -> bool:
         for leg in (1, 0):
             change = max(change, _solve_joint(bodies, joints, leg))
         for k in range(4):
-            change = max(change, _solve_contact(bodies[1 + k // 2], contacts, k))
+            if contacts.n_solved[k] > 0:
+                change = max(change, _solve_contact(bodies, contacts, k))
         if change < SOLVED:
             break
     for leg in range(2):
@@ -535,7 +540,7 @@ def _solve(row: FloatArray, bodies: FloatArray, contacts: Contacts) -> bool:
     for _ in range(POSITION_ITERATIONS):
         placed = True
         for k in range(4):
-            placed &= _place_contact(bodies[1 + k // 2], contacts, k, BAUMGARTE) >= -3 * SLOP
+            placed &= _place_contact(bodies, contacts, k, BAUMGARTE) >= -3 * SLOP
         for leg in (1, 0):
             placed &= _place_joint(bodies, joints, leg)
         if placed:
@@ -550,100 +555,101 @@ def _solve(row: FloatArray, bodies: FloatArray, contacts: Contacts) -> bool:
     return placed and rest >= TIME_TO_SLEEP - 1e-6
 
 
-@compiled
-def _push(body: FloatArray, b: int, x: float, y: float, turn: float) -> None:
+@inlined
+def _push(bodies: FloatArray, b: int, x: float, y: float, turn: float) -> None:
     """Change speeds by an impulse."""
-    body[3] += INVERSE_MASSES[b] * x
-    body[4] += INVERSE_MASSES[b] * y
-    body[5] += INVERSE_INERTIAS[b] * turn
+    bodies[b, 3] += INVERSE_MASSES[b] * x
+    bodies[b, 4] += INVERSE_MASSES[b] * y
+    bodies[b, 5] += INVERSE_INERTIAS[b] * turn
 
 
 @compiled
-def _anchors(bodies: FloatArray, leg: int, arms: FloatArray) -> None:
-    """Where the joint is, from the centres of mass of lander and leg."""
-    arms[0], arms[1] = math.sin(bodies[0, 2]) * LIFT, -math.cos(bodies[0, 2]) * LIFT
+def _arms(bodies: FloatArray, joints: Joints, leg: int) -> None:
+    """Where the joint is, and its inverse mass."""
+    arms, matrix = joints.arms, joints.matrix
+    ax, ay = math.sin(bodies[0, 2]) * LIFT, -math.cos(bodies[0, 2]) * LIFT
     sine, cosine = math.sin(bodies[1 + leg, 2]), math.cos(bodies[1 + leg, 2])
-    arms[2] = cosine * ANCHOR_X[leg] - sine * ANCHOR_Y
-    arms[3] = sine * ANCHOR_X[leg] + cosine * ANCHOR_Y
-
-
-@compiled
-def _mass_matrix(arms: FloatArray, matrix: FloatArray) -> None:
-    """The inverse mass of a joint."""
-    ia, ib = INVERSE_INERTIAS[0], INVERSE_INERTIAS[1]
-    m = INVERSE_MASSES[0] + INVERSE_MASSES[1]
-    matrix[0] = m + arms[1] ** 2 * ia + arms[3] ** 2 * ib
-    matrix[1] = -arms[1] * arms[0] * ia - arms[3] * arms[2] * ib
-    matrix[2] = m + arms[0] ** 2 * ia + arms[2] ** 2 * ib
-    matrix[3] = -arms[1] * ia - arms[3] * ib
-    matrix[4] = arms[0] * ia + arms[2] * ib
-    matrix[5] = ia + ib
+    bx, by = cosine * ANCHOR_X[leg] - sine * ANCHOR_Y, sine * ANCHOR_X[leg] + cosine * ANCHOR_Y
+    arms[leg, 0], arms[leg, 1], arms[leg, 2], arms[leg, 3] = ax, ay, bx, by
+    a, b, m = INVERSE_INERTIAS[0], INVERSE_INERTIAS[1], INVERSE_MASSES[0] + INVERSE_MASSES[1]
+    matrix[leg, 0] = m + ay * ay * a + by * by * b
+    matrix[leg, 1] = -ay * ax * a - by * bx * b
+    matrix[leg, 2] = m + ax * ax * a + bx * bx * b
+    matrix[leg, 3] = -ay * a - by * b
+    matrix[leg, 4] = ax * a + bx * b
+    matrix[leg, 5] = a + b
 
 
 @compiled
 def _prepare_joint(bodies: FloatArray, joints: Joints, leg: int) -> None:
     """Which limit holds the joint; the impulses of the step before are applied."""
-    impulses, arms = joints.impulses[leg], joints.arms[leg]
-    _anchors(bodies, leg, arms)
-    _mass_matrix(arms, joints.matrix[leg])
+    impulses, inverse = joints.impulses, joints.inverse
+    _arms(bodies, joints, leg)
+    xx, xy, yy, xz, yz, zz = joints.matrix[leg]
+    determinant = xx * yy - xy * xy
+    inverse[leg, 0], inverse[leg, 1], inverse[leg, 2] = yy / determinant, -xy / determinant, xx / determinant
+    cx, cy, cz = yy * zz - yz * yz, yz * xz - xy * zz, xy * yz - yy * xz
+    determinant = xx * cx + xy * cy + xz * cz
+    inverse[leg, 3], inverse[leg, 4], inverse[leg, 5] = cx / determinant, cy / determinant, cz / determinant
+    inverse[leg, 6] = (xx * zz - xz * xz) / determinant
+    inverse[leg, 7] = (xy * xz - xx * yz) / determinant
+    inverse[leg, 8] = (xx * yy - xy * xy) / determinant
     angle = bodies[1 + leg, 2] - bodies[0, 2]
-    limit = 0
+    joints.limit[leg] = 0
     if angle <= LOWER[leg]:
-        limit = -1
-        impulses[2] = max(impulses[2], 0.0)
+        joints.limit[leg] = -1
+        impulses[leg, 2] = max(impulses[leg, 2], 0.0)
     elif angle >= UPPER[leg]:
-        limit = 1
-        impulses[2] = min(impulses[2], 0.0)
+        joints.limit[leg] = 1
+        impulses[leg, 2] = min(impulses[leg, 2], 0.0)
     else:
-        impulses[2] = 0.0
-    joints.limit[leg] = limit
-    _push_joint(bodies, leg, arms, impulses[0], impulses[1], impulses[2] + impulses[3])
+        impulses[leg, 2] = 0.0
+    turn = impulses[leg, 2] + impulses[leg, 3]
+    _push_joint(bodies, joints, leg, impulses[leg, 0], impulses[leg, 1], turn)
 
 
-@compiled
-def _push_joint(bodies: FloatArray, leg: int, arms: FloatArray, x: float, y: float, turn: float) -> None:
-    _push(bodies[0], 0, -x, -y, -(arms[0] * y - arms[1] * x) - turn)
-    _push(bodies[1 + leg], 1 + leg, x, y, arms[2] * y - arms[3] * x + turn)
+@inlined
+def _push_joint(bodies: FloatArray, joints: Joints, leg: int, x: float, y: float, turn: float) -> None:
+    arms = joints.arms
+    _push(bodies, 0, -x, -y, -(arms[leg, 0] * y - arms[leg, 1] * x) - turn)
+    _push(bodies, 1 + leg, x, y, arms[leg, 2] * y - arms[leg, 3] * x + turn)
 
 
-@compiled
+@inlined
 def _solve_joint(bodies: FloatArray, joints: Joints, leg: int) -> float:
     """One iteration for the speeds; the largest change of an impulse."""
-    lander, own = bodies[0], bodies[1 + leg]
-    impulses, arms, limit = joints.impulses[leg], joints.arms[leg], joints.limit[leg]
-    xx, xy, yy, xz, yz, zz = joints.matrix[leg]
-    change = -(own[5] - lander[5] - MOTOR_SPEED * SIDE[leg]) / zz
-    before = impulses[3]
-    impulses[3] = min(max(before + change, -MOTOR_IMPULSE), MOTOR_IMPULSE)
-    change = impulses[3] - before
-    _push(lander, 0, 0.0, 0.0, -change)
-    _push(own, 1 + leg, 0.0, 0.0, change)
-    largest = abs(change)
-    dx = own[3] - own[5] * arms[3] - lander[3] + lander[5] * arms[1]
-    dy = own[4] + own[5] * arms[2] - lander[4] - lander[5] * arms[0]
-    z = 0.0
-    if limit != 0:
-        dz = own[5] - lander[5]
-        # Cramer's rule, as b2Mat33::Solve33.
-        cx, cy, cz = yy * zz - yz * yz, yz * xz - xy * zz, xy * yz - yy * xz
-        determinant = xx * cx + xy * cy + xz * cz
-        x = -(dx * cx + dy * cy + dz * cz) / determinant
-        y = -(xx * (dy * zz - dz * yz) + xy * (dz * xz - dx * zz) + xz * (dx * yz - dy * xz)) / determinant
-        z = -(xx * (yy * dz - yz * dy) + xy * (yz * dx - xy * dz) + xz * (xy * dy - yy * dx)) / determinant
-        if limit * (impulses[2] + z) > 0:
+    impulses, arms, matrix, inverse, b = joints.impulses, joints.arms, joints.matrix, joints.inverse, 1 + leg
+    motor = impulses[leg, 3] - (bodies[b, 5] - bodies[0, 5] - MOTOR_SPEED * SIDE[leg]) / matrix[leg, 5]
+    motor = min(max(motor, -MOTOR_IMPULSE), MOTOR_IMPULSE)
+    change = motor - impulses[leg, 3]
+    impulses[leg, 3] = motor
+    bodies[0, 5] -= INVERSE_INERTIAS[0] * change
+    bodies[b, 5] += INVERSE_INERTIAS[b] * change
+    dx = bodies[b, 3] - bodies[b, 5] * arms[leg, 3] - bodies[0, 3] + bodies[0, 5] * arms[leg, 1]
+    dy = bodies[b, 4] + bodies[b, 5] * arms[leg, 2] - bodies[0, 4] - bodies[0, 5] * arms[leg, 0]
+    z, free = 0.0, joints.limit[leg] == 0
+    x, y = 0.0, 0.0
+    if not free:
+        dz = bodies[b, 5] - bodies[0, 5]
+        x = -(inverse[leg, 3] * dx + inverse[leg, 4] * dy + inverse[leg, 5] * dz)
+        y = -(inverse[leg, 4] * dx + inverse[leg, 6] * dy + inverse[leg, 7] * dz)
+        z = -(inverse[leg, 5] * dx + inverse[leg, 7] * dy + inverse[leg, 8] * dz)
+        if joints.limit[leg] * (impulses[leg, 2] + z) > 0:
             # The limit would pull: it lets go.
-            z = -impulses[2]
-            x, y = _solve_2(xx, xy, yy, -dx + impulses[2] * xz, -dy + impulses[2] * yz)
-    else:
-        x, y = _solve_2(xx, xy, yy, -dx, -dy)
-    impulses[0] += x
-    impulses[1] += y
-    impulses[2] += z
-    _push_joint(bodies, leg, arms, x, y, z)
-    return max(largest, abs(x), abs(y), abs(z))
+            free, z = True, -impulses[leg, 2]
+            dx += z * matrix[leg, 3]
+            dy += z * matrix[leg, 4]
+    if free:
+        x = -(inverse[leg, 0] * dx + inverse[leg, 1] * dy)
+        y = -(inverse[leg, 1] * dx + inverse[leg, 2] * dy)
+    impulses[leg, 0] += x
+    impulses[leg, 1] += y
+    impulses[leg, 2] += z
+    _push_joint(bodies, joints, leg, x, y, z)
+    return max(abs(change), abs(x), abs(y), abs(z))
 
 
-@compiled
+@inlined
 def _solve_2(xx: float, xy: float, yy: float, x: float, y: float) -> tuple[float, float]:
     determinant = xx * yy - xy * xy
     return (yy * x - xy * y) / determinant, (xx * y - xy * x) / determinant
@@ -668,8 +674,7 @@ def _place_joint(bodies: FloatArray, joints: Joints, leg: int) -> bool:
         impulse = -excess / matrix[5]
         lander[2] -= INVERSE_INERTIAS[0] * impulse
         own[2] += INVERSE_INERTIAS[1 + leg] * impulse
-    _anchors(bodies, leg, arms)
-    _mass_matrix(arms, matrix)
+    _arms(bodies, joints, leg)
     dx = own[0] + arms[2] - lander[0] - arms[0]
     dy = own[1] + arms[3] - lander[1] - arms[1]
     x, y = _solve_2(matrix[0], matrix[1], matrix[2], -dx, -dy)
@@ -684,18 +689,19 @@ def _place_joint(bodies: FloatArray, joints: Joints, leg: int) -> bool:
 
 @compiled
 def _contact_point(
-    leg: FloatArray, contacts: Contacts, k: int, j: int
+    bodies: FloatArray, contacts: Contacts, k: int, j: int
 ) -> tuple[float, float, float, float, float]:
     """The normal upwards from the ground, where a point of a contact is, and how far apart the bodies are."""
-    sine, cosine = math.sin(leg[2]), math.cos(leg[2])
-    nx, ny = contacts.side[k]
-    px, py = contacts.origin[k]
-    qx, qy = contacts.points[k, j]
+    b = 1 + k // 2
+    sine, cosine = math.sin(bodies[b, 2]), math.cos(bodies[b, 2])
+    nx, ny = contacts.side[k, 0], contacts.side[k, 1]
+    px, py = contacts.origin[k, 0], contacts.origin[k, 1]
+    qx, qy = contacts.points[k, j, 0], contacts.points[k, j, 1]
     if contacts.of_ground[k]:
-        qx, qy = leg[0] + cosine * qx - sine * qy, leg[1] + sine * qx + cosine * qy
+        qx, qy = bodies[b, 0] + cosine * qx - sine * qy, bodies[b, 1] + sine * qx + cosine * qy
     else:
         nx, ny = cosine * nx - sine * ny, sine * nx + cosine * ny
-        px, py = leg[0] + cosine * px - sine * py, leg[1] + sine * px + cosine * py
+        px, py = bodies[b, 0] + cosine * px - sine * py, bodies[b, 1] + sine * px + cosine * py
     apart = (qx - px) * nx + (qy - py) * ny
     if contacts.of_ground[k]:
         return nx, ny, qx, qy, apart - RADIUS
@@ -703,99 +709,100 @@ def _contact_point(
 
 
 @compiled
-def _prepare_contact(leg: FloatArray, contacts: Contacts, k: int) -> None:
+def _prepare_contact(bodies: FloatArray, contacts: Contacts, k: int) -> None:
     """Arms and masses; the impulses of the step before are applied."""
-    mass, inertia = INVERSE_MASSES[1], INVERSE_INERTIAS[1]
-    normal, arm, matrix = contacts.normal[k], contacts.arm[k], contacts.matrix[k]
+    b, mass, inertia = 1 + k // 2, INVERSE_MASSES[1], INVERSE_INERTIAS[1]
+    normal, arm, matrix = contacts.normal, contacts.arm, contacts.matrix
     contacts.n_solved[k] = contacts.n_points[k]
     crosses = (0.0, 0.0)
     for j in range(contacts.n_points[k]):
-        nx, ny, x, y, apart = _contact_point(leg, contacts, k, j)
+        nx, ny, x, y, apart = _contact_point(bodies, contacts, k, j)
         # Half way between the bodies.
         shift = 0.5 * (apart + RADIUS) * (-1.0 if contacts.of_ground[k] else 1.0)
-        arm[j, 0], arm[j, 1] = x + shift * nx - leg[0], y + shift * ny - leg[1]
-        normal[0], normal[1] = nx, ny
-        cross = arm[j, 0] * ny - arm[j, 1] * nx
+        x, y = x + shift * nx - bodies[b, 0], y + shift * ny - bodies[b, 1]
+        arm[k, j, 0], arm[k, j, 1], normal[k, 0], normal[k, 1] = x, y, nx, ny
+        cross = x * ny - y * nx
         crosses = (crosses[1], cross)
         contacts.masses[k, j, 0] = 1 / (mass + inertia * cross**2)
         # Along the ground is (ny, -nx).
-        contacts.masses[k, j, 1] = 1 / (mass + inertia * (arm[j, 0] * nx + arm[j, 1] * ny) ** 2)
+        contacts.masses[k, j, 1] = 1 / (mass + inertia * (x * nx + y * ny) ** 2)
     if contacts.n_points[k] == 2:
-        matrix[0] = mass + inertia * crosses[0] ** 2
-        matrix[1] = mass + inertia * crosses[0] * crosses[1]
-        matrix[2] = mass + inertia * crosses[1] ** 2
-        if matrix[0] ** 2 >= 1000.0 * (matrix[0] * matrix[2] - matrix[1] ** 2):
+        matrix[k, 0] = mass + inertia * crosses[0] ** 2
+        matrix[k, 1] = mass + inertia * crosses[0] * crosses[1]
+        matrix[k, 2] = mass + inertia * crosses[1] ** 2
+        if matrix[k, 0] ** 2 >= 1000.0 * (matrix[k, 0] * matrix[k, 2] - matrix[k, 1] ** 2):
             contacts.n_solved[k] = 1  # two that are nearly one
     for j in range(contacts.n_solved[k]):
-        along, across = contacts.impulses[k, j]
-        _push_contact(leg, normal, arm[j], along, across)
+        _push_contact(bodies, contacts, k, j, contacts.impulses[k, j, 0], contacts.impulses[k, j, 1])
 
 
-@compiled
-def _push_contact(leg: FloatArray, normal: FloatArray, arm: FloatArray, along: float, across: float) -> None:
-    x, y = along * normal[0] + across * normal[1], along * normal[1] - across * normal[0]
-    _push(leg, 1, x, y, arm[0] * y - arm[1] * x)
+@inlined
+def _push_contact(bodies: FloatArray, contacts: Contacts, k: int, j: int, along: float, across: float) -> None:
+    nx, ny = contacts.normal[k, 0], contacts.normal[k, 1]
+    x, y = along * nx + across * ny, along * ny - across * nx
+    _push(bodies, 1 + k // 2, x, y, contacts.arm[k, j, 0] * y - contacts.arm[k, j, 1] * x)
 
 
-@compiled
-def _speeds(leg: FloatArray, normal: FloatArray, arm: FloatArray) -> tuple[float, float]:
+@inlined
+def _speeds(bodies: FloatArray, contacts: Contacts, k: int, j: int) -> tuple[float, float]:
     """Of a point of a leg, along the normal and along the ground."""
-    x, y = leg[3] - leg[5] * arm[1], leg[4] + leg[5] * arm[0]
-    return x * normal[0] + y * normal[1], x * normal[1] - y * normal[0]
+    b, nx, ny = 1 + k // 2, contacts.normal[k, 0], contacts.normal[k, 1]
+    x = bodies[b, 3] - bodies[b, 5] * contacts.arm[k, j, 1]
+    y = bodies[b, 4] + bodies[b, 5] * contacts.arm[k, j, 0]
+    return x * nx + y * ny, x * ny - y * nx
 
 
-@compiled
-def _solve_contact(leg: FloatArray, contacts: Contacts, k: int) -> float:
+@inlined
+def _solve_contact(bodies: FloatArray, contacts: Contacts, k: int) -> float:
     """One iteration for the speeds; the largest change of an impulse."""
-    impulses, n, largest = contacts.impulses[k], contacts.n_solved[k], 0.0
-    normal, arm, masses, matrix = contacts.normal[k], contacts.arm[k], contacts.masses[k], contacts.matrix[k]
-    if n == 0:
-        return 0.0
+    impulses, masses, n, largest = contacts.impulses, contacts.masses, contacts.n_solved[k], 0.0
     for j in range(n):
-        bound = FRICTION * impulses[j, 0]
-        after = impulses[j, 1] - masses[j, 1] * _speeds(leg, normal, arm[j])[1]
+        bound = FRICTION * impulses[k, j, 0]
+        after = impulses[k, j, 1] - masses[k, j, 1] * _speeds(bodies, contacts, k, j)[1]
         after = min(max(after, -bound), bound)
-        change = after - impulses[j, 1]
-        impulses[j, 1] = after
-        _push_contact(leg, normal, arm[j], 0.0, change)
+        change = after - impulses[k, j, 1]
+        impulses[k, j, 1] = after
+        _push_contact(bodies, contacts, k, j, 0.0, change)
         largest = max(largest, abs(change))
     if n == 1:
-        after = max(impulses[0, 0] - masses[0, 0] * _speeds(leg, normal, arm[0])[0], 0.0)
-        change = after - impulses[0, 0]
-        impulses[0, 0] = after
-        _push_contact(leg, normal, arm[0], change, 0.0)
-        return max(largest, abs(change))
-    # Both points together, by trying which of them push.
-    b0 = _speeds(leg, normal, arm[0])[0] - matrix[0] * impulses[0, 0] - matrix[1] * impulses[1, 0]
-    b1 = _speeds(leg, normal, arm[1])[0] - matrix[1] * impulses[0, 0] - matrix[2] * impulses[1, 0]
-    x0, x1 = _solve_2(matrix[0], matrix[1], matrix[2], -b0, -b1)
-    if not (x0 >= 0 and x1 >= 0):
-        x0, x1 = -masses[0, 0] * b0, 0.0
-        if not (x0 >= 0 and matrix[1] * x0 + b1 >= 0):
-            x0, x1 = 0.0, -masses[1, 0] * b1
-            if not (x1 >= 0 and matrix[1] * x1 + b0 >= 0):
-                x1 = 0.0
-                if not (b0 >= 0 and b1 >= 0):
-                    return largest
-    change0, change1 = x0 - impulses[0, 0], x1 - impulses[1, 0]
-    impulses[0, 0], impulses[1, 0] = x0, x1
-    _push_contact(leg, normal, arm[0], change0, 0.0)
-    _push_contact(leg, normal, arm[1], change1, 0.0)
-    return max(largest, abs(change0), abs(change1))
+        after = max(impulses[k, 0, 0] - masses[k, 0, 0] * _speeds(bodies, contacts, k, 0)[0], 0.0)
+        change = after - impulses[k, 0, 0]
+        impulses[k, 0, 0] = after
+        _push_contact(bodies, contacts, k, 0, change, 0.0)
+        largest = max(largest, abs(change))
+    elif n == 2:
+        # Both points together, by trying which of them push.
+        xx, xy, yy = contacts.matrix[k, 0], contacts.matrix[k, 1], contacts.matrix[k, 2]
+        before0, before1 = impulses[k, 0, 0], impulses[k, 1, 0]
+        speed0 = _speeds(bodies, contacts, k, 0)[0] - xx * before0 - xy * before1
+        speed1 = _speeds(bodies, contacts, k, 1)[0] - xy * before0 - yy * before1
+        x0, x1 = _solve_2(xx, xy, yy, -speed0, -speed1)
+        if not (x0 >= 0 and x1 >= 0):
+            x0, x1 = -masses[k, 0, 0] * speed0, 0.0
+            if not (x0 >= 0 and xy * x0 + speed1 >= 0):
+                x0, x1 = 0.0, -masses[k, 1, 0] * speed1
+                if not (x1 >= 0 and xy * x1 + speed0 >= 0):
+                    x1 = 0.0
+                    if not (speed0 >= 0 and speed1 >= 0):
+                        return largest
+        impulses[k, 0, 0], impulses[k, 1, 0] = x0, x1
+        _push_contact(bodies, contacts, k, 0, x0 - before0, 0.0)
+        _push_contact(bodies, contacts, k, 1, x1 - before1, 0.0)
+        largest = max(largest, abs(x0 - before0), abs(x1 - before1))
+    return largest
 
 
 @compiled
-def _place_contact(leg: FloatArray, contacts: Contacts, k: int, share: float) -> float:
+def _place_contact(bodies: FloatArray, contacts: Contacts, k: int, share: float) -> float:
     """One iteration for the positions, by a share of what is wrong; how deep the leg was."""
-    least = 0.0
+    b, least = 1 + k // 2, 0.0
     for j in range(contacts.n_points[k]):
-        nx, ny, x, y, apart = _contact_point(leg, contacts, k, j)
+        nx, ny, x, y, apart = _contact_point(bodies, contacts, k, j)
         least = min(least, apart)
         excess = min(max(share * (apart + SLOP), -CORRECTION), 0.0)
-        arm_x, arm_y = x - leg[0], y - leg[1]
-        cross = arm_x * ny - arm_y * nx
+        cross = (x - bodies[b, 0]) * ny - (y - bodies[b, 1]) * nx
         impulse = -excess / (INVERSE_MASSES[1] + INVERSE_INERTIAS[1] * cross**2)
-        leg[0] += INVERSE_MASSES[1] * impulse * nx
-        leg[1] += INVERSE_MASSES[1] * impulse * ny
-        leg[2] += INVERSE_INERTIAS[1] * impulse * cross
+        bodies[b, 0] += INVERSE_MASSES[1] * impulse * nx
+        bodies[b, 1] += INVERSE_MASSES[1] * impulse * ny
+        bodies[b, 2] += INVERSE_INERTIAS[1] * impulse * cross
     return least
