@@ -25,8 +25,10 @@ ones. For Acrobot a return ends after 100 steps, which makes rollouts shorter an
 slightly biased; some entropy keeps its policy from settling on one action before it has ever reached the goal.
 For LunarLander a return has few rewards, and then the value that a network of 64 and 64 units has learned, for
 A2C too; that is biased as far as the value is wrong. The same values, as a control variate, stand for the
-rollouts that the budget leaves out; that is not biased. With two actions, as in CartPole, ARS and ARSM are the
-same. A2C learns all tasks from several times fewer steps: a rollout costs many steps and gives one difference.
+rollouts that the budget leaves out; that is not biased. Its rates and entropy fall with the steps.
+
+With two actions, as in CartPole, ARS and ARSM are the same. A2C learns all tasks from several times fewer steps:
+a rollout costs many steps and gives one difference.
 
 Yin, Yue and Zhou, "ARSM: Augment-REINFORCE-Swap-Merge Estimator for Gradient Backpropagation Through Categorical
 Variables", ICML 2019 (version 2), section 4.4.
