@@ -186,4 +186,5 @@ class ShortRows(JointPairs):
         )
 
     def _form_wave(self, wanted: IntArray, entries: RowEntries, vectors: VectorArray) -> None:
-        vectors[:] = entries.vectors[wanted]
+        # Without a mode, NumPy would take them twice.
+        np.take(entries.vectors, wanted, axis=0, out=vectors, mode="clip")

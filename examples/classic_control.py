@@ -25,7 +25,6 @@ class Environment(Protocol):
     n_observations: int
     limit: int
     solved: float
-    repeated: int  # steps so far that only served to copy a state
 
     def reset(self, n: int, rng: np.random.Generator) -> StateArray:
         """The first states of n episodes."""
@@ -42,7 +41,6 @@ class CartPole:
 
     name = "CartPole-v1"
     n_actions, n_observations, limit, solved = 2, 4, 500, 475.0
-    repeated = 0
 
     def reset(self, n: int, rng: np.random.Generator) -> FloatArray:
         """Near rest, upright."""
@@ -63,7 +61,6 @@ class Acrobot:
 
     name = "Acrobot-v1"
     n_actions, n_observations, limit, solved = 3, 6, 500, -100.0
-    repeated = 0
 
     def reset(self, n: int, rng: np.random.Generator) -> FloatArray:
         """Near rest, hanging."""

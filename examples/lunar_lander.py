@@ -1,177 +1,808 @@
-"""LunarLander-v3 of gymnasium with states that can be copied, as the rollouts of a policy's pseudo actions need.
+"""LunarLander-v3 of gymnasium, many at a time: states are rows of an array, so that copies are free.
 
-Box2D does not give its whole state away. A state is therefore an episode's seed and the actions since: it can be
-played again, which gives gymnasium's own steps bit for bit, but takes as many steps as the episode has had. So
-that this stays short, now and then a state also has the positions and speeds of the lander and its legs. These
-are set in a new world, and only what was played since then is played again. In the air they are the whole state
-but for the last digits. Near the ground there are also forces of contact and the time that the lander has been at
-rest, at most half a second of it; so there it is a state in the air that is set, or one of a second ago. A test
-compares such copies with the originals.
+Compiled: what Box2D 2.3 does to a lander with two legs over the ground, that is revolute joints with a motor and
+limits, contacts of the legs with the ground, friction, sleep, and legs that would fly into the ground within a
+step. The order of operations is Box2D's, in double precision: a step differs from gymnasium's by the rounding of
+single precision, and seldom by more, at the corners of the ground. Tests follow gymnasium step for step.
 """
 
-import importlib
-from dataclasses import dataclass
-from typing import Any
+import math
+from typing import NamedTuple
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+ActionArray = NDArray[np.int32]
 BoolArray = NDArray[np.bool_]
-StateArray = NDArray[np.object_]
 
-# Every so many steps a state has its bodies; what was played since is played again.
-BODIES_EVERY = 4
-# Steps after which contacts have settled, and the time at rest is known: a lander at rest for 25 sleeps.
-SETTLED = 30
-# Worlds of an episode.
-WORLDS = 16
-# Random numbers that gymnasium draws at each step.
-DRAWS = 2
+compiled = numba.njit(cache=True, error_model="numpy")
+# For what is called again and again: calls that pass many arrays take longer than what they do.
+inlined = numba.njit(cache=True, error_model="numpy", forceinline=True)
 
-
-@dataclass(slots=True, eq=False)
-class Bodies:
-    """What can be seen of the lander and its legs, and whether they are far from the ground."""
-
-    motions: list[tuple[Any, float, Any, float]]
-    shaping: float
-    contacts: list[bool]
-    free: bool
-
-
-@dataclass(slots=True, eq=False)
-class State:
-    """One moment of an episode."""
-
-    episode: "Episode"
-    step: int
-    before: "State | None"
-    action: int
-    observation: FloatArray
-    bodies: Bodies | None
+# gymnasium's, in metres and seconds.
+INTERVAL, GRAVITY, SCALE = 1 / 50, -10.0, 30.0
+WIDTH, HEIGHT = 600 / SCALE, 400 / SCALE
+N_CHUNKS = 11
+CHUNK = WIDTH / (N_CHUNKS - 1)
+PAD = HEIGHT / 4
+PUSH = 1000.0  # newtons, of the first step
+MOTOR_SPEED, MOTOR_IMPULSE = 0.3, 40 * INTERVAL
+FRICTION = math.sqrt(0.1 * 0.2)
+# Box2D's.
+RADIUS, SLOP, ANGULAR_SLOP = 0.02, 0.005, math.pi / 90
+CORRECTION, ANGULAR_CORRECTION, BAUMGARTE = 0.2, 8 * math.pi / 180, 0.2
+STILL, STILL_TURN, TIME_TO_SLEEP = 0.01, math.pi / 90, 0.5
+VELOCITY_ITERATIONS, POSITION_ITERATIONS, HIT_ITERATIONS = 180, 60, 20
+HITS, HIT_BAUMGARTE, TARGET = 8, 0.75, RADIUS - 3 * SLOP
+# Impulses that change by less than this are solved.
+SOLVED = 1e-6
 
 
-@dataclass(slots=True, eq=False)
-class World:
-    """A simulator, the state that it is in, and when it was last asked for."""
+class Polygon(NamedTuple):
+    """Corners about the centre of mass, counterclockwise, and the outer normals of the edges after them."""
 
-    game: Any
-    state: State | None
-    asked: int
+    corners: FloatArray
+    normals: FloatArray
 
 
-@dataclass(slots=True, eq=False)
-class Episode:
-    """A seed, the generator's state after its reset, and the worlds with its ground."""
+def _polygon(corners: list[tuple[float, float]], density: float) -> tuple[Polygon, float, float, FloatArray]:
+    """A polygon of given corners, its mass and inertia, and its centre of mass."""
+    v = np.array(corners)
+    following = np.roll(v, -1, axis=0)
+    cross = v[:, 0] * following[:, 1] - v[:, 1] * following[:, 0]
+    area = cross.sum() / 2
+    centre = ((v + following) * cross[:, None]).sum(axis=0) / (6 * area)
+    squares = (v * v + v * following + following * following).sum(axis=1)
+    inertia = density * ((cross * squares).sum() / 12 - area * (centre @ centre))
+    edges = following - v
+    normals = np.stack([edges[:, 1], -edges[:, 0]], axis=1) / np.hypot(*edges.T)[:, None]
+    return Polygon(v - centre, normals), float(density * area), float(inertia), centre
 
-    seed: int
-    generator: dict[str, Any]
-    worlds: list[World]
+
+LANDER, LANDER_MASS, LANDER_INERTIA, CENTRE = _polygon(
+    [(x / SCALE, y / SCALE) for x, y in [(17, -10), (17, 0), (14, 17), (-14, 17), (-17, 0), (-17, -10)]], 5.0
+)
+LEG, LEG_MASS, LEG_INERTIA, _ = _polygon(
+    [(x / SCALE, y / SCALE) for x, y in [(-2, -8), (2, -8), (2, 8), (-2, 8)]], 1.0
+)
+LIFT = float(CENTRE[1])  # of the lander's centre of mass above its origin
+INVERSE_MASSES = np.array([1 / LANDER_MASS, 1 / LEG_MASS, 1 / LEG_MASS])
+INVERSE_INERTIAS = np.array([1 / LANDER_INERTIA, 1 / LEG_INERTIA, 1 / LEG_INERTIA])
+# Where the joints are on the legs, and the angles of these to the lander between which they turn; left and right.
+ANCHOR_X, ANCHOR_Y = np.array([-20 / SCALE, 20 / SCALE]), 18 / SCALE
+LOWER, UPPER = np.array([0.35, -0.85]), np.array([0.85, -0.35])
+SIDE = np.array([-1.0, 1.0])
+
+# Where in a row of a state what is: position, angle and their speeds of lander and legs; impulses of the joints
+# in both directions, of limit and motor; times at rest; legs on the ground; contacts; the ground; the shaping of
+# the reward; the seed of the engines and the step. A contact is the chunk of ground, and for each of two points
+# its number, see `_clip`, and its impulses along the normal and along the ground.
+N_BODIES = 3
+JOINTS = 6 * N_BODIES
+REST = JOINTS + 8
+TOUCH = REST + N_BODIES
+CONTACTS = TOUCH + 2
+N_CONTACT = 7
+GROUND = CONTACTS + 4 * N_CONTACT
+SHAPING = GROUND + N_CHUNKS
+SEED = SHAPING + 1
+STEP = SEED + 1
+N_STATE = STEP + 1
+
+
+class Contacts(NamedTuple):
+    """Of each leg, one after the other, with the chunk of ground of even and of odd number."""
+
+    n_points: IntArray
+    chunk: IntArray
+    of_ground: BoolArray  # whether side and origin are of the ground, and the points of the leg; or the reverse
+    side: FloatArray  # its normal
+    origin: FloatArray
+    points: FloatArray
+    ids: IntArray
+    impulses: FloatArray  # along the normal and along the ground
+    n_solved: IntArray  # points
+    normal: FloatArray  # upwards
+    arm: FloatArray  # of the points, from the centre of mass
+    masses: FloatArray  # along the normal and along the ground
+    matrix: FloatArray  # inverse mass of both points together: xx, xy, yy
+
+
+class Joints(NamedTuple):
+    """Of each leg with the lander."""
+
+    impulses: FloatArray  # in both directions, of limit and motor
+    limit: IntArray  # which holds it: -1, 0 or 1
+    arms: FloatArray  # from both centres of mass
+    matrix: FloatArray  # inverse mass: xx, xy, yy, xz, yz, zz
+    inverse: FloatArray  # of xx, xy, yy alone, and of all
 
 
 class LunarLander:
-    """Land softly between two flags, with a main engine and one on each side.
-
-    A world stays with the last state that it was asked for; that of the state asked for least recently is set to
-    another one when a copy is needed.
-    """
+    """Land softly between two flags, with a main engine and one on each side."""
 
     name = "LunarLander-v3"
     n_actions, n_observations, limit, solved = 4, 8, 1000, 200.0
 
-    def __init__(self) -> None:
-        try:
-            self._make = importlib.import_module("gymnasium.envs.box2d.lunar_lander").LunarLander
-        except Exception as error:  # gymnasium's own, of a missing package
-            raise SystemExit(f'LunarLander-v3 needs Box2D: pip install "arsm-fast[box2d]"; {error}') from None
-        self._clock = 0
-        self.repeated = 0
-
-    def reset(self, n: int, rng: np.random.Generator) -> StateArray:
+    def reset(self, n: int, rng: np.random.Generator) -> FloatArray:
         """At the top, with a push and a ground of its own for each."""
-        states = np.empty(n, object)
-        for i, seed in enumerate(rng.integers(2**31, size=n).tolist()):
-            game = self._make()
-            observation, _ = game.reset(seed=seed)
-            episode = Episode(seed, game.np_random.bit_generator.state, [])
-            states[i] = State(episode, 0, None, 0, observation, _bodies(game))
-            episode.worlds.append(World(game, states[i], self._clock))
-        return states
+        heights, push = rng.uniform(0, HEIGHT / 2, (n, N_CHUNKS + 1)), rng.uniform(-PUSH, PUSH, (n, 2))
+        return self.start(heights, push, rng.integers(2**52, size=n))
 
-    def observe(self, states: StateArray) -> FloatArray:
+    def start(self, heights: FloatArray, push: FloatArray, seeds: IntArray) -> FloatArray:
+        """The first states for given randomness, after the step that gymnasium does first."""
+        heights = heights.copy()
+        heights[:, N_CHUNKS // 2 - 2 : N_CHUNKS // 2 + 3] = PAD
+        states = np.zeros((len(heights), N_STATE))
+        states[:, GROUND : GROUND + N_CHUNKS] = (
+            0.33 * (np.roll(heights, 1, axis=1) + heights + np.roll(heights, -1, axis=1))[:, :N_CHUNKS]
+        )
+        bodies = states[:, :JOINTS].reshape(-1, N_BODIES, 6)
+        bodies[:, :, 0], bodies[:, :, 1] = WIDTH / 2, HEIGHT
+        bodies[:, 0, 1] += LIFT
+        bodies[:, 1:, 0] -= SIDE * 20 / SCALE
+        bodies[:, 1:, 2] = 0.05 * SIDE
+        bodies[:, 0, 3:5] = INTERVAL * push / LANDER_MASS
+        states[:, CONTACTS:GROUND:N_CONTACT] = -1
+        states[:, SEED] = seeds
+        return self.step(states, np.zeros(len(states), np.int32))[0]
+
+    def observe(self, states: FloatArray) -> FloatArray:
         """Position, speed, angle, its speed, and whether the legs touch the ground."""
-        return np.array([state.observation for state in states], np.float64).reshape(-1, self.n_observations)
+        return _observe(states)
 
-    def step(self, states: StateArray, actions: NDArray[np.int32]) -> tuple[StateArray, FloatArray, BoolArray]:
+    def step(self, states: FloatArray, actions: ActionArray) -> tuple[FloatArray, FloatArray, BoolArray]:
         """Fire nothing, the left, the main or the right engine for a fiftieth of a second."""
-        following = np.empty(len(states), object)
-        rewards, ended = np.empty(len(states)), np.empty(len(states), bool)
-        for i, (state, action) in enumerate(zip(states, actions.tolist(), strict=True)):
-            world = self._world(state)
-            observation, rewards[i], ended[i], _, _ = world.game.step(action)
-            step = state.step + 1
-            bodies = None if ended[i] or step % BODIES_EVERY else _bodies(world.game)
-            world.state = following[i] = State(state.episode, step, state, action, observation, bodies)
-        return following, rewards, ended
+        return step_landers(states, actions, _dispersions(states))
 
-    def _world(self, state: State) -> World:
-        """One that is in this state."""
-        self._clock += 1
-        worlds = state.episode.worlds
-        for world in worlds:
-            if world.state is state:
+
+@compiled
+def _dispersions(states: FloatArray) -> FloatArray:
+    """Two numbers from -1 to 1 for each state, from its seed and its step: Steele, Lea and Flood's SplitMix64."""
+    numbers = np.empty((len(states), 2))
+    for i in range(len(states)):
+        start = np.uint64(states[i, SEED]) * np.uint64(2048) + np.uint64(2) * np.uint64(states[i, STEP])
+        for j in range(2):
+            z = (start + np.uint64(j + 1)) * np.uint64(0x9E3779B97F4A7C15)
+            z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+            z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+            z = z ^ (z >> np.uint64(31))
+            numbers[i, j] = np.float64(z >> np.uint64(11)) * 2.0**-52 - 1.0
+    return numbers
+
+
+@compiled
+def _observe(states: FloatArray) -> FloatArray:
+    seen = np.empty((len(states), 8))
+    for i in range(len(states)):
+        row = states[i]
+        seen[i, 0] = (row[0] + math.sin(row[2]) * LIFT - WIDTH / 2) / (WIDTH / 2)
+        seen[i, 1] = (row[1] - math.cos(row[2]) * LIFT - (PAD + 18 / SCALE)) / (HEIGHT / 2)
+        seen[i, 2] = row[3] * (WIDTH / 2) * INTERVAL
+        seen[i, 3] = row[4] * (HEIGHT / 2) * INTERVAL
+        seen[i, 4] = row[2]
+        seen[i, 5] = 20.0 * row[5] * INTERVAL
+        seen[i, 6] = row[TOUCH]
+        seen[i, 7] = row[TOUCH + 1]
+    return seen
+
+
+@compiled
+def step_landers(
+    states: FloatArray, actions: ActionArray, dispersions: FloatArray
+) -> tuple[FloatArray, FloatArray, BoolArray]:
+    """The next states, the rewards, and where the episode ended; dispersions are those of the engines."""
+    following = states.copy()
+    rewards, ended = np.empty(len(states)), np.empty(len(states), np.bool_)
+    contacts = _no_contacts()
+    for i in range(len(states)):
+        row = following[i]
+        bodies = row[:JOINTS].reshape(N_BODIES, 6)
+        fuel = _fire(bodies, actions[i], dispersions[i, 0] / SCALE, dispersions[i, 1] / SCALE)
+        crashed = _meets(LANDER, bodies[0], row, RADIUS)
+        for leg in range(2):
+            _meet(row, bodies[1 + leg], contacts, leg)
+        before = bodies[:, :3].copy()
+        asleep = _solve(row, bodies, contacts)
+        for leg in range(2):
+            _hit(row, bodies, contacts, leg, before[1 + leg])
+        crashed |= _meets(LANDER, bodies[0], row, TARGET)
+        row[STEP] += 1
+        seen = _observe(following[i : i + 1])[0]
+        shaping = (
+            -100 * math.sqrt(seen[0] ** 2 + seen[1] ** 2)
+            - 100 * math.sqrt(seen[2] ** 2 + seen[3] ** 2)
+            - 100 * abs(seen[4])
+            + 10 * seen[6]
+            + 10 * seen[7]
+        )
+        rewards[i] = shaping - row[SHAPING] - fuel
+        row[SHAPING] = shaping
+        ended[i] = False
+        if crashed or abs(seen[0]) >= 1:
+            rewards[i], ended[i] = -100.0, True
+        if asleep:
+            rewards[i], ended[i] = 100.0, True
+    return following, rewards, ended
+
+
+@compiled
+def _no_contacts() -> Contacts:
+    return Contacts(
+        np.zeros(4, np.int64),
+        np.zeros(4, np.int64),
+        np.zeros(4, np.bool_),
+        np.zeros((4, 2)),
+        np.zeros((4, 2)),
+        np.zeros((4, 2, 2)),
+        np.zeros((4, 2), np.int64),
+        np.zeros((4, 2, 2)),
+        np.zeros(4, np.int64),
+        np.zeros((4, 2)),
+        np.zeros((4, 2, 2)),
+        np.zeros((4, 2, 2)),
+        np.zeros((4, 3)),
+    )
+
+
+@compiled
+def _fire(bodies: FloatArray, action: int, first: float, second: float) -> float:
+    """An engine's push on the lander; the fuel it takes."""
+    if action == 0:
+        return 0.0
+    sine, cosine = math.sin(bodies[0, 2]), math.cos(bodies[0, 2])
+    if action == 2:
+        fuel, power = 0.3, 13.0
+        along, across = 4 / SCALE + 2 * first, second
+    else:
+        fuel, power = 0.03, 0.6
+        along, across = first, 3 * second + (action - 2) * 12 / SCALE
+    x, y = sine * along - cosine * across, -cosine * along - sine * across
+    # From the centre of mass.
+    at_x, at_y = x + sine * LIFT, y - cosine * LIFT
+    if action != 2:
+        at_x, at_y = at_x - sine * 17 / SCALE, at_y + cosine * 14 / SCALE
+    bodies[0, 3] -= INVERSE_MASSES[0] * x * power
+    bodies[0, 4] -= INVERSE_MASSES[0] * y * power
+    bodies[0, 5] -= INVERSE_INERTIAS[0] * (at_x * y - at_y * x) * power
+    return fuel
+
+
+@compiled
+def _meets(polygon: Polygon, body: FloatArray, row: FloatArray, distance: float) -> bool:
+    """Whether a polygon is as near to the ground as this."""
+    even, odd = _apart(polygon, body, row, _chunk(body[0], 0)), _apart(polygon, body, row, _chunk(body[0], 1))
+    return min(even, odd) <= distance
+
+
+@compiled
+def _meet(row: FloatArray, body: FloatArray, contacts: Contacts, leg: int) -> None:
+    """Find the contacts of a leg, with their impulses of the step before."""
+    for slot in range(2):
+        k = 2 * leg + slot
+        chunk = _chunk(body[0], slot)
+        n_points = _collide(body, row, chunk, contacts, k)
+        contacts.n_points[k], contacts.chunk[k] = n_points, chunk
+        old = row[CONTACTS + k * N_CONTACT : CONTACTS + (k + 1) * N_CONTACT]
+        same = old[0] == chunk
+        # As gymnasium's listener: the end of one contact is that of all.
+        if n_points > 0 and not same:
+            row[TOUCH + leg] = 1.0
+        if old[0] >= 0 and (n_points == 0 or not same):
+            row[TOUCH + leg] = 0.0
+        for point in range(n_points):
+            contacts.impulses[k, point] = 0.0
+            if same:
+                for before in range(2):
+                    if old[1 + 3 * before] == contacts.ids[k, point]:
+                        contacts.impulses[k, point, 0] = old[2 + 3 * before]
+                        contacts.impulses[k, point, 1] = old[3 + 3 * before]
+                        break
+
+
+@compiled
+def _remember(row: FloatArray, contacts: Contacts, leg: int) -> None:
+    """Keep the contacts of a leg for the next step."""
+    for k in (2 * leg, 2 * leg + 1):
+        at = CONTACTS + k * N_CONTACT
+        row[at] = contacts.chunk[k] if contacts.n_points[k] > 0 else -1
+        for point in range(2):
+            row[at + 1 + 3 * point] = contacts.ids[k, point] if point < contacts.n_points[k] else -1
+            row[at + 2 + 3 * point : at + 4 + 3 * point] = contacts.impulses[k, point]
+
+
+@compiled
+def _hit(row: FloatArray, bodies: FloatArray, contacts: Contacts, leg: int, start: FloatArray) -> None:
+    """Stop a leg that would fly into the ground where it gets there, and let it go on: b2World::SolveTOI."""
+    body, left = bodies[1 + leg], INTERVAL
+    for _ in range(HITS):
+        share = _first_hit(row, start, body[:3])
+        if share == 1.0:
+            break
+        body[:3] = start + share * (body[:3] - start)
+        left *= 1 - share
+        _meet(row, body, contacts, leg)
+        _remember(row, contacts, leg)
+        for _ in range(HIT_ITERATIONS):
+            least = 0.0
+            for k in (2 * leg, 2 * leg + 1):
+                least = min(least, _place_contact(bodies, contacts, k, HIT_BAUMGARTE))
+            if least >= -1.5 * SLOP:
                 break
-        else:
-            world = self._copy(state)
-        world.asked = self._clock
-        return world
-
-    def _copy(self, state: State) -> World:
-        """Set a world to the last state before this one whose bodies can be set, and play from there."""
-        episode = state.episode
-        actions = []
-        start = state
-        while start.before is not None:
-            if start.bodies is not None and (start.bodies.free or state.step - start.step >= SETTLED):
+        start[:] = body[:3]
+        for k in (2 * leg, 2 * leg + 1):
+            contacts.impulses[k] = 0.0
+            _prepare_contact(bodies, contacts, k)
+        for _ in range(VELOCITY_ITERATIONS):
+            change = 0.0
+            for k in (2 * leg, 2 * leg + 1):
+                if contacts.n_solved[k] > 0:
+                    change = max(change, _solve_contact(bodies, contacts, k))
+            if change < SOLVED:
                 break
-            actions.append(start.action)
-            start = start.before
-        assert start.bodies is not None
-        if len(episode.worlds) < WORLDS:
-            world = World(self._make(), None, 0)
-            episode.worlds.append(world)
+        body[:3] += left * body[3:]
+
+
+@compiled
+def _first_hit(row: FloatArray, start: FloatArray, end: FloatArray) -> float:
+    """The share of the way of a leg after which it gets to the ground; 1 if it does not: b2TimeOfImpact."""
+    first, pose = 1.0, np.empty(3)
+    for slot in range(2):
+        chunk = _chunk(end[0], slot)
+        low, high = 0.0, 1.0
+        low_apart, high_apart = _apart(LEG, start, row, chunk), _apart(LEG, end, row, chunk)
+        if low_apart <= 0:
+            continue
+        if low_apart < TARGET + SLOP / 4:
+            return 0.0
+        if high_apart >= TARGET - SLOP / 4:
+            continue
+        share = 0.5
+        for i in range(50):
+            if i % 2:
+                share = low + (TARGET - low_apart) * (high - low) / (high_apart - low_apart)
+            else:
+                share = (low + high) / 2
+            pose[:] = start + share * (end - start)
+            apart = _apart(LEG, pose, row, chunk)
+            if abs(apart - TARGET) < SLOP / 4:
+                break
+            if apart > TARGET:
+                low, low_apart = share, apart
+            else:
+                high, high_apart = share, apart
+        first = min(first, share)
+    return first
+
+
+@compiled
+def _chunk(x: float, slot: int) -> int:
+    """Of the two nearest chunks of ground that of even or odd number."""
+    near = math.floor(x / CHUNK - 0.5)
+    return near + (near - slot) % 2
+
+
+@compiled
+def _ground(row: FloatArray, chunk: int, body: FloatArray) -> tuple[float, float, float, float, float, float]:
+    """Both ends of a chunk of ground, so that the body is on its left, and the normal on that side."""
+    x1, y1 = (chunk + 1) * CHUNK, row[GROUND + chunk + 1]
+    x2, y2 = chunk * CHUNK, row[GROUND + chunk]
+    length = math.hypot(x2 - x1, y2 - y1)
+    nx, ny = (y2 - y1) / length, (x1 - x2) / length
+    if nx * (body[0] - x1) + ny * (body[1] - y1) > 0:
+        return x1, y1, x2, y2, nx, ny
+    return x2, y2, x1, y1, -nx, -ny
+
+
+@compiled
+def _placed(polygon: Polygon, body: FloatArray) -> Polygon:
+    """A polygon where its body is."""
+    sine, cosine = math.sin(body[2]), math.cos(body[2])
+    corners, normals = np.empty_like(polygon.corners), np.empty_like(polygon.normals)
+    for i in range(len(corners)):
+        x, y = polygon.corners[i]
+        corners[i, 0], corners[i, 1] = body[0] + cosine * x - sine * y, body[1] + sine * x + cosine * y
+        x, y = polygon.normals[i]
+        normals[i, 0], normals[i, 1] = cosine * x - sine * y, sine * x + cosine * y
+    return Polygon(corners, normals)
+
+
+@compiled
+def _apart(polygon: Polygon, body: FloatArray, row: FloatArray, chunk: int) -> float:
+    """How far a polygon is from a chunk of ground, at least; negative where it is in it."""
+    if chunk < 0 or chunk >= N_CHUNKS - 1:
+        return np.inf
+    if body[1] > max(row[GROUND + chunk], row[GROUND + chunk + 1]) + 1.0:
+        return np.inf
+    x1, y1, x2, y2, nx, ny = _ground(row, chunk, body)
+    corners, normals = _placed(polygon, body)
+    apart, most = np.inf, -np.inf
+    for i in range(len(corners)):
+        (px, py), (mx, my) = corners[i], normals[i]
+        apart = min(apart, nx * (px - x1) + ny * (py - y1))
+        most = max(most, min(mx * (x1 - px) + my * (y1 - py), mx * (x2 - px) + my * (y2 - py)))
+    return max(apart, most)
+
+
+@compiled
+def _collide(body: FloatArray, row: FloatArray, chunk: int, contacts: Contacts, k: int) -> int:
+    """Find the points where a leg touches a chunk of ground, and count them: b2CollideEdgeAndPolygon."""
+    if _apart(LEG, body, row, chunk) > RADIUS:
+        return 0
+    x1, y1, x2, y2, nx, ny = _ground(row, chunk, body)
+    corners, normals = _placed(LEG, body)
+    apart, side, side_apart, facing, least = np.inf, -1, -np.inf, 0, np.inf
+    for i in range(len(corners)):
+        (px, py), (mx, my) = corners[i], normals[i]
+        apart = min(apart, nx * (px - x1) + ny * (py - y1))
+        cosine = nx * mx + ny * my
+        if cosine < least:
+            facing, least = i, cosine
+        own = min(mx * (x1 - px) + my * (y1 - py), mx * (x2 - px) + my * (y2 - py))
+        if own > side_apart:
+            side, side_apart = i, own
+    of_ground = side_apart <= 0.98 * apart + 0.001
+    points, ids = contacts.points[k], contacts.ids[k]
+    if of_ground:
+        # The side of the leg is cut where the ground ends.
+        after = (facing + 1) % len(corners)
+        points[0], points[1] = corners[facing], corners[after]
+        ids[0], ids[1] = 100 + 10 * facing, 100 + 10 * after
+        ax, ay, bx, by = x1, y1, x2, y2
+        first, second = (1, 0) if x1 > x2 else (0, 1)
+    else:
+        # And the reverse.
+        after = (side + 1) % len(corners)
+        points[0, 0], points[0, 1], points[1, 0], points[1, 1] = (x2, y2, x1, y1) if x1 > x2 else (x1, y1, x2, y2)
+        ids[:] = 100 + side
+        (ax, ay), (bx, by), (nx, ny) = corners[side], corners[after], normals[side]
+        first, second = side, after
+    if not _clip(points, ids, ny, -nx, ny * ax - nx * ay, first, of_ground):
+        return 0
+    if not _clip(points, ids, -ny, nx, nx * by - ny * bx, second, of_ground):
+        return 0
+    contacts.of_ground[k] = of_ground
+    if of_ground:
+        contacts.side[k, 0], contacts.side[k, 1] = nx, ny
+        contacts.origin[k, 0], contacts.origin[k, 1] = ax, ay
+    else:
+        contacts.side[k], contacts.origin[k] = LEG.normals[side], LEG.corners[side]
+    count = 0
+    sine, cosine = math.sin(body[2]), math.cos(body[2])
+    for j in range(2):
+        px, py = points[j]
+        if nx * (px - ax) + ny * (py - ay) <= RADIUS:
+            if of_ground:
+                px, py = px - body[0], py - body[1]
+                px, py = cosine * px + sine * py, cosine * py - sine * px
+            points[count, 0], points[count, 1] = px, py
+            ids[count] = ids[j]
+            count += 1
+    return count
+
+
+@compiled
+def _clip(
+    points: FloatArray, ids: IntArray, nx: float, ny: float, offset: float, corner: int, of_ground: bool
+) -> bool:
+    """Cut a segment at a line: b2ClipSegmentToLine."""
+    d0 = nx * points[0, 0] + ny * points[0, 1] - offset
+    d1 = nx * points[1, 0] + ny * points[1, 1] - offset
+    if d0 <= 0 and d1 <= 0:
+        return True
+    if d0 > 0 and d1 > 0:
+        return False
+    if d0 * d1 == 0:  # one is on the line, and the other beyond it
+        return False
+    share = d0 / (d0 - d1)
+    x = points[0, 0] + share * (points[1, 0] - points[0, 0])
+    y = points[0, 1] + share * (points[1, 1] - points[0, 1])
+    # Numbers that tell points apart, and find them again at the next step.
+    index = ids[0] // 10 - 10 if of_ground and ids[0] < 200 else ids[0] % 10
+    # What was cut off comes last.
+    if d0 > 0:
+        points[0] = points[1]
+        ids[0] = ids[1]
+    points[1, 0], points[1, 1] = x, y
+    ids[1] = (200 if of_ground else 100) + 10 * corner + index
+    return True
+
+
+@compiled
+def _solve(row: FloatArray, bodies: FloatArray, contacts: Contacts) -> bool:
+    """Move for an interval, as b2Island::Solve does; whether all has come to rest."""
+    for b in range(N_BODIES):
+        bodies[b, 4] += INTERVAL * GRAVITY
+    for k in range(4):
+        _prepare_contact(bodies, contacts, k)
+    impulses = row[JOINTS:REST].reshape(2, 4)
+    joints = Joints(impulses, np.empty(2, np.int64), np.empty((2, 4)), np.empty((2, 6)), np.empty((2, 9)))
+    for leg in (1, 0):
+        _prepare_joint(bodies, joints, leg)
+    for _ in range(VELOCITY_ITERATIONS):
+        change = 0.0
+        for leg in (1, 0):
+            change = max(change, _solve_joint(bodies, joints, leg))
+        for k in range(4):
+            if contacts.n_solved[k] > 0:
+                change = max(change, _solve_contact(bodies, contacts, k))
+        if change < SOLVED:
+            break
+    for leg in range(2):
+        _remember(row, contacts, leg)
+    for b in range(N_BODIES):
+        for j in range(3):
+            bodies[b, j] += INTERVAL * bodies[b, 3 + j]
+    placed = False
+    for _ in range(POSITION_ITERATIONS):
+        placed = True
+        for k in range(4):
+            placed &= _place_contact(bodies, contacts, k, BAUMGARTE) >= -3 * SLOP
+        for leg in (1, 0):
+            placed &= _place_joint(bodies, joints, leg)
+        if placed:
+            break
+    rest = np.inf
+    for b in range(N_BODIES):
+        if abs(bodies[b, 5]) > STILL_TURN or bodies[b, 3] ** 2 + bodies[b, 4] ** 2 > STILL**2:
+            row[REST + b] = 0.0
         else:
-            world = min(episode.worlds, key=lambda world: world.asked)
-        game = world.game
-        if start.before is None or not start.bodies.free or world.state is None:
-            game.reset(seed=episode.seed)
-        if start.before is not None:
-            _set_bodies(game, start.bodies)
-            game.np_random.bit_generator.state = episode.generator
-            game.np_random.bit_generator.advance(DRAWS * start.step)
-        for action in reversed(actions):
-            game.step(action)
-        self.repeated += len(actions)
-        world.state = state
-        return world
+            row[REST + b] += INTERVAL
+        rest = min(rest, row[REST + b])
+    return placed and rest >= TIME_TO_SLEEP - 1e-6
 
 
-def _bodies(world: Any) -> Bodies:
-    motions = [
-        (tuple(body.position), body.angle, tuple(body.linearVelocity), body.angularVelocity)
-        for body in (world.lander, *world.legs)
-    ]
-    contacts = [leg.ground_contact for leg in world.legs]
-    return Bodies(motions, world.prev_shaping, contacts, world.world.contactCount == 0)
+@inlined
+def _push(bodies: FloatArray, b: int, x: float, y: float, turn: float) -> None:
+    """Change speeds by an impulse."""
+    bodies[b, 3] += INVERSE_MASSES[b] * x
+    bodies[b, 4] += INVERSE_MASSES[b] * y
+    bodies[b, 5] += INVERSE_INERTIAS[b] * turn
 
 
-def _set_bodies(world: Any, bodies: Bodies) -> None:
-    """In a world that has just begun, or whatever its state if these are free: its old contacts end in a step."""
-    for body, (position, angle, speed, turn) in zip((world.lander, *world.legs), bodies.motions, strict=True):
-        body.transform = (position, angle)
-        body.linearVelocity, body.angularVelocity, body.awake = speed, turn, True
-    world.world.contactManager.FindNewContacts()
-    world.prev_shaping, world.game_over = bodies.shaping, False
-    for leg, contact in zip(world.legs, bodies.contacts, strict=True):
-        leg.ground_contact = contact
+@compiled
+def _arms(bodies: FloatArray, joints: Joints, leg: int) -> None:
+    """Where the joint is, and its inverse mass."""
+    arms, matrix = joints.arms, joints.matrix
+    ax, ay = math.sin(bodies[0, 2]) * LIFT, -math.cos(bodies[0, 2]) * LIFT
+    sine, cosine = math.sin(bodies[1 + leg, 2]), math.cos(bodies[1 + leg, 2])
+    bx, by = cosine * ANCHOR_X[leg] - sine * ANCHOR_Y, sine * ANCHOR_X[leg] + cosine * ANCHOR_Y
+    arms[leg, 0], arms[leg, 1], arms[leg, 2], arms[leg, 3] = ax, ay, bx, by
+    a, b, m = INVERSE_INERTIAS[0], INVERSE_INERTIAS[1], INVERSE_MASSES[0] + INVERSE_MASSES[1]
+    matrix[leg, 0] = m + ay * ay * a + by * by * b
+    matrix[leg, 1] = -ay * ax * a - by * bx * b
+    matrix[leg, 2] = m + ax * ax * a + bx * bx * b
+    matrix[leg, 3] = -ay * a - by * b
+    matrix[leg, 4] = ax * a + bx * b
+    matrix[leg, 5] = a + b
+
+
+@compiled
+def _prepare_joint(bodies: FloatArray, joints: Joints, leg: int) -> None:
+    """Which limit holds the joint; the impulses of the step before are applied."""
+    impulses, inverse = joints.impulses, joints.inverse
+    _arms(bodies, joints, leg)
+    xx, xy, yy, xz, yz, zz = joints.matrix[leg]
+    determinant = xx * yy - xy * xy
+    inverse[leg, 0], inverse[leg, 1], inverse[leg, 2] = yy / determinant, -xy / determinant, xx / determinant
+    cx, cy, cz = yy * zz - yz * yz, yz * xz - xy * zz, xy * yz - yy * xz
+    determinant = xx * cx + xy * cy + xz * cz
+    inverse[leg, 3], inverse[leg, 4], inverse[leg, 5] = cx / determinant, cy / determinant, cz / determinant
+    inverse[leg, 6] = (xx * zz - xz * xz) / determinant
+    inverse[leg, 7] = (xy * xz - xx * yz) / determinant
+    inverse[leg, 8] = (xx * yy - xy * xy) / determinant
+    angle = bodies[1 + leg, 2] - bodies[0, 2]
+    joints.limit[leg] = 0
+    if angle <= LOWER[leg]:
+        joints.limit[leg] = -1
+        impulses[leg, 2] = max(impulses[leg, 2], 0.0)
+    elif angle >= UPPER[leg]:
+        joints.limit[leg] = 1
+        impulses[leg, 2] = min(impulses[leg, 2], 0.0)
+    else:
+        impulses[leg, 2] = 0.0
+    turn = impulses[leg, 2] + impulses[leg, 3]
+    _push_joint(bodies, joints, leg, impulses[leg, 0], impulses[leg, 1], turn)
+
+
+@inlined
+def _push_joint(bodies: FloatArray, joints: Joints, leg: int, x: float, y: float, turn: float) -> None:
+    arms = joints.arms
+    _push(bodies, 0, -x, -y, -(arms[leg, 0] * y - arms[leg, 1] * x) - turn)
+    _push(bodies, 1 + leg, x, y, arms[leg, 2] * y - arms[leg, 3] * x + turn)
+
+
+@inlined
+def _solve_joint(bodies: FloatArray, joints: Joints, leg: int) -> float:
+    """One iteration for the speeds; the largest change of an impulse."""
+    impulses, arms, matrix, inverse, b = joints.impulses, joints.arms, joints.matrix, joints.inverse, 1 + leg
+    motor = impulses[leg, 3] - (bodies[b, 5] - bodies[0, 5] - MOTOR_SPEED * SIDE[leg]) / matrix[leg, 5]
+    motor = min(max(motor, -MOTOR_IMPULSE), MOTOR_IMPULSE)
+    change = motor - impulses[leg, 3]
+    impulses[leg, 3] = motor
+    bodies[0, 5] -= INVERSE_INERTIAS[0] * change
+    bodies[b, 5] += INVERSE_INERTIAS[b] * change
+    dx = bodies[b, 3] - bodies[b, 5] * arms[leg, 3] - bodies[0, 3] + bodies[0, 5] * arms[leg, 1]
+    dy = bodies[b, 4] + bodies[b, 5] * arms[leg, 2] - bodies[0, 4] - bodies[0, 5] * arms[leg, 0]
+    z, free = 0.0, joints.limit[leg] == 0
+    x, y = 0.0, 0.0
+    if not free:
+        dz = bodies[b, 5] - bodies[0, 5]
+        x = -(inverse[leg, 3] * dx + inverse[leg, 4] * dy + inverse[leg, 5] * dz)
+        y = -(inverse[leg, 4] * dx + inverse[leg, 6] * dy + inverse[leg, 7] * dz)
+        z = -(inverse[leg, 5] * dx + inverse[leg, 7] * dy + inverse[leg, 8] * dz)
+        if joints.limit[leg] * (impulses[leg, 2] + z) > 0:
+            # The limit would pull: it lets go.
+            free, z = True, -impulses[leg, 2]
+            dx += z * matrix[leg, 3]
+            dy += z * matrix[leg, 4]
+    if free:
+        x = -(inverse[leg, 0] * dx + inverse[leg, 1] * dy)
+        y = -(inverse[leg, 1] * dx + inverse[leg, 2] * dy)
+    impulses[leg, 0] += x
+    impulses[leg, 1] += y
+    impulses[leg, 2] += z
+    _push_joint(bodies, joints, leg, x, y, z)
+    return max(abs(change), abs(x), abs(y), abs(z))
+
+
+@inlined
+def _solve_2(xx: float, xy: float, yy: float, x: float, y: float) -> tuple[float, float]:
+    determinant = xx * yy - xy * xy
+    return (yy * x - xy * y) / determinant, (xx * y - xy * x) / determinant
+
+
+@compiled
+def _place_joint(bodies: FloatArray, joints: Joints, leg: int) -> bool:
+    """One iteration for the positions; whether they are right."""
+    lander, own, limit = bodies[0], bodies[1 + leg], joints.limit[leg]
+    arms, matrix = joints.arms[leg], joints.matrix[leg]
+    angular_error = 0.0
+    if limit != 0:
+        angle = own[2] - lander[2]
+        if limit < 0:
+            excess = angle - LOWER[leg]
+            angular_error = -excess
+            excess = min(max(excess + ANGULAR_SLOP, -ANGULAR_CORRECTION), 0.0)
+        else:
+            excess = angle - UPPER[leg]
+            angular_error = excess
+            excess = min(max(excess - ANGULAR_SLOP, 0.0), ANGULAR_CORRECTION)
+        impulse = -excess / matrix[5]
+        lander[2] -= INVERSE_INERTIAS[0] * impulse
+        own[2] += INVERSE_INERTIAS[1 + leg] * impulse
+    _arms(bodies, joints, leg)
+    dx = own[0] + arms[2] - lander[0] - arms[0]
+    dy = own[1] + arms[3] - lander[1] - arms[1]
+    x, y = _solve_2(matrix[0], matrix[1], matrix[2], -dx, -dy)
+    lander[0] -= INVERSE_MASSES[0] * x
+    lander[1] -= INVERSE_MASSES[0] * y
+    lander[2] -= INVERSE_INERTIAS[0] * (arms[0] * y - arms[1] * x)
+    own[0] += INVERSE_MASSES[1 + leg] * x
+    own[1] += INVERSE_MASSES[1 + leg] * y
+    own[2] += INVERSE_INERTIAS[1 + leg] * (arms[2] * y - arms[3] * x)
+    return math.hypot(dx, dy) <= SLOP and angular_error <= ANGULAR_SLOP
+
+
+@compiled
+def _contact_point(
+    bodies: FloatArray, contacts: Contacts, k: int, j: int
+) -> tuple[float, float, float, float, float]:
+    """The normal upwards from the ground, where a point of a contact is, and how far apart the bodies are."""
+    b = 1 + k // 2
+    sine, cosine = math.sin(bodies[b, 2]), math.cos(bodies[b, 2])
+    nx, ny = contacts.side[k, 0], contacts.side[k, 1]
+    px, py = contacts.origin[k, 0], contacts.origin[k, 1]
+    qx, qy = contacts.points[k, j, 0], contacts.points[k, j, 1]
+    if contacts.of_ground[k]:
+        qx, qy = bodies[b, 0] + cosine * qx - sine * qy, bodies[b, 1] + sine * qx + cosine * qy
+    else:
+        nx, ny = cosine * nx - sine * ny, sine * nx + cosine * ny
+        px, py = bodies[b, 0] + cosine * px - sine * py, bodies[b, 1] + sine * px + cosine * py
+    apart = (qx - px) * nx + (qy - py) * ny
+    if contacts.of_ground[k]:
+        return nx, ny, qx, qy, apart - RADIUS
+    return -nx, -ny, qx, qy, apart - RADIUS
+
+
+@compiled
+def _prepare_contact(bodies: FloatArray, contacts: Contacts, k: int) -> None:
+    """Arms and masses; the impulses of the step before are applied."""
+    b, mass, inertia = 1 + k // 2, INVERSE_MASSES[1], INVERSE_INERTIAS[1]
+    normal, arm, matrix = contacts.normal, contacts.arm, contacts.matrix
+    contacts.n_solved[k] = contacts.n_points[k]
+    crosses = (0.0, 0.0)
+    for j in range(contacts.n_points[k]):
+        nx, ny, x, y, apart = _contact_point(bodies, contacts, k, j)
+        # Half way between the bodies.
+        shift = 0.5 * (apart + RADIUS) * (-1.0 if contacts.of_ground[k] else 1.0)
+        x, y = x + shift * nx - bodies[b, 0], y + shift * ny - bodies[b, 1]
+        arm[k, j, 0], arm[k, j, 1], normal[k, 0], normal[k, 1] = x, y, nx, ny
+        cross = x * ny - y * nx
+        crosses = (crosses[1], cross)
+        contacts.masses[k, j, 0] = 1 / (mass + inertia * cross**2)
+        # Along the ground is (ny, -nx).
+        contacts.masses[k, j, 1] = 1 / (mass + inertia * (x * nx + y * ny) ** 2)
+    if contacts.n_points[k] == 2:
+        matrix[k, 0] = mass + inertia * crosses[0] ** 2
+        matrix[k, 1] = mass + inertia * crosses[0] * crosses[1]
+        matrix[k, 2] = mass + inertia * crosses[1] ** 2
+        if matrix[k, 0] ** 2 >= 1000.0 * (matrix[k, 0] * matrix[k, 2] - matrix[k, 1] ** 2):
+            contacts.n_solved[k] = 1  # two that are nearly one
+    for j in range(contacts.n_solved[k]):
+        _push_contact(bodies, contacts, k, j, contacts.impulses[k, j, 0], contacts.impulses[k, j, 1])
+
+
+@inlined
+def _push_contact(bodies: FloatArray, contacts: Contacts, k: int, j: int, along: float, across: float) -> None:
+    nx, ny = contacts.normal[k, 0], contacts.normal[k, 1]
+    x, y = along * nx + across * ny, along * ny - across * nx
+    _push(bodies, 1 + k // 2, x, y, contacts.arm[k, j, 0] * y - contacts.arm[k, j, 1] * x)
+
+
+@inlined
+def _speeds(bodies: FloatArray, contacts: Contacts, k: int, j: int) -> tuple[float, float]:
+    """Of a point of a leg, along the normal and along the ground."""
+    b, nx, ny = 1 + k // 2, contacts.normal[k, 0], contacts.normal[k, 1]
+    x = bodies[b, 3] - bodies[b, 5] * contacts.arm[k, j, 1]
+    y = bodies[b, 4] + bodies[b, 5] * contacts.arm[k, j, 0]
+    return x * nx + y * ny, x * ny - y * nx
+
+
+@inlined
+def _solve_contact(bodies: FloatArray, contacts: Contacts, k: int) -> float:
+    """One iteration for the speeds; the largest change of an impulse."""
+    impulses, masses, n, largest = contacts.impulses, contacts.masses, contacts.n_solved[k], 0.0
+    for j in range(n):
+        bound = FRICTION * impulses[k, j, 0]
+        after = impulses[k, j, 1] - masses[k, j, 1] * _speeds(bodies, contacts, k, j)[1]
+        after = min(max(after, -bound), bound)
+        change = after - impulses[k, j, 1]
+        impulses[k, j, 1] = after
+        _push_contact(bodies, contacts, k, j, 0.0, change)
+        largest = max(largest, abs(change))
+    if n == 1:
+        after = max(impulses[k, 0, 0] - masses[k, 0, 0] * _speeds(bodies, contacts, k, 0)[0], 0.0)
+        change = after - impulses[k, 0, 0]
+        impulses[k, 0, 0] = after
+        _push_contact(bodies, contacts, k, 0, change, 0.0)
+        largest = max(largest, abs(change))
+    elif n == 2:
+        # Both points together, by trying which of them push.
+        xx, xy, yy = contacts.matrix[k, 0], contacts.matrix[k, 1], contacts.matrix[k, 2]
+        before0, before1 = impulses[k, 0, 0], impulses[k, 1, 0]
+        speed0 = _speeds(bodies, contacts, k, 0)[0] - xx * before0 - xy * before1
+        speed1 = _speeds(bodies, contacts, k, 1)[0] - xy * before0 - yy * before1
+        x0, x1 = _solve_2(xx, xy, yy, -speed0, -speed1)
+        if not (x0 >= 0 and x1 >= 0):
+            x0, x1 = -masses[k, 0, 0] * speed0, 0.0
+            if not (x0 >= 0 and xy * x0 + speed1 >= 0):
+                x0, x1 = 0.0, -masses[k, 1, 0] * speed1
+                if not (x1 >= 0 and xy * x1 + speed0 >= 0):
+                    x1 = 0.0
+                    if not (speed0 >= 0 and speed1 >= 0):
+                        return largest
+        impulses[k, 0, 0], impulses[k, 1, 0] = x0, x1
+        _push_contact(bodies, contacts, k, 0, x0 - before0, 0.0)
+        _push_contact(bodies, contacts, k, 1, x1 - before1, 0.0)
+        largest = max(largest, abs(x0 - before0), abs(x1 - before1))
+    return largest
+
+
+@compiled
+def _place_contact(bodies: FloatArray, contacts: Contacts, k: int, share: float) -> float:
+    """One iteration for the positions, by a share of what is wrong; how deep the leg was."""
+    b, least = 1 + k // 2, 0.0
+    for j in range(contacts.n_points[k]):
+        nx, ny, x, y, apart = _contact_point(bodies, contacts, k, j)
+        least = min(least, apart)
+        excess = min(max(share * (apart + SLOP), -CORRECTION), 0.0)
+        cross = (x - bodies[b, 0]) * ny - (y - bodies[b, 1]) * nx
+        impulse = -excess / (INVERSE_MASSES[1] + INVERSE_INERTIAS[1] * cross**2)
+        bodies[b, 0] += INVERSE_MASSES[1] * impulse * nx
+        bodies[b, 1] += INVERSE_MASSES[1] * impulse * ny
+        bodies[b, 2] += INVERSE_INERTIAS[1] * impulse * cross
+    return least

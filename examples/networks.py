@@ -67,7 +67,7 @@ class Adam:
 
     def __init__(self, parameters: Sequence[FloatArray], rate: float, decay: tuple[float, float] = (0.9, 0.999)):
         self._parameters = list(parameters)
-        self._rate = rate
+        self.rate = rate
         self._decay = decay
         self._first = [np.zeros_like(parameter) for parameter in self._parameters]
         self._second = [np.zeros_like(parameter) for parameter in self._parameters]
@@ -77,7 +77,7 @@ class Adam:
         """One step against the gradients, which are in the order of the parameters."""
         self._steps += 1
         one, two = self._decay
-        rate = self._rate * np.sqrt(1 - two**self._steps) / (1 - one**self._steps)
+        rate = self.rate * np.sqrt(1 - two**self._steps) / (1 - one**self._steps)
         moments = zip(self._parameters, gradients, self._first, self._second, strict=True)
         for parameter, gradient, first, second in moments:
             first += (1 - one) * (gradient - first)

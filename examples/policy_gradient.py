@@ -12,12 +12,12 @@ more episodes.
     python policy_gradient.py --env LunarLander-v3 --seeds 1        # needs the extra box2d
     python policy_gradient.py --methods arsm --seeds 1
 
-Training is in simulators whose states can be copied: compiled ones of CartPole and Acrobot, in which a state is a
-row of an array, and gymnasium's own LunarLander, see lunar_lander.py. Every so many steps the policy of that
-moment plays 100 episodes; a method stops when it has done clearly better than the environment asks, or has used
-up its steps. The policy that did best then plays 100 test episodes in gymnasium's own environment: the test
-return. Steps are all steps of the environment in training, in episodes, in rollouts and to copy states; the first
-return in the table is that of the episodes of training, after as many steps for all methods.
+Training is in compiled simulators, classic_control.py and lunar_lander.py, in which a state is a row of an array
+that can be copied. Every so many steps the policy of that moment plays 100 episodes; a method stops when it has
+done clearly better than the environment asks, or has used up its steps. The policy that did best then plays 100
+test episodes in gymnasium's own environment: the test return. Steps are all steps of the environment in training,
+in episodes and in rollouts; the first return in the table is that of the episodes of training, after as many
+steps for all methods.
 
 Returns are discounted by 0.99, as in the paper, but the gradients of the steps are not (see `discount` of
 `arsm_fast.Episode.gradient`): what counts in the end are sums of all rewards, and late steps are as good as early
@@ -25,8 +25,10 @@ ones. For Acrobot a return ends after 100 steps, which makes rollouts shorter an
 slightly biased; some entropy keeps its policy from settling on one action before it has ever reached the goal.
 For LunarLander a return has few rewards, and then the value that a network of 64 and 64 units has learned, for
 A2C too; that is biased as far as the value is wrong. The same values, as a control variate, stand for the
-rollouts that the budget leaves out; that is not biased. With two actions, as in CartPole, ARS and ARSM are the
-same. A2C learns all tasks from several times fewer steps: a rollout costs many steps and gives one difference.
+rollouts that the budget leaves out; that is not biased. Its rates and entropy fall with the steps.
+
+With two actions, as in CartPole, ARS and ARSM are the same. A2C learns all tasks from several times fewer steps:
+a rollout costs many steps and gives one difference.
 
 Yin, Yue and Zhou, "ARSM: Augment-REINFORCE-Swap-Merge Estimator for Gradient Backpropagation Through Categorical
 Variables", ICML 2019 (version 2), section 4.4.
@@ -81,7 +83,7 @@ class Settings:
     entropy: float  # what a unit of it is worth at each step, in units of returns
     horizon: int  # of returns, in steps
     critic: CriticSettings | None = None  # whose value stands for what comes after the horizon, if there is one
-    at_once: int = 10_000  # rollouts
+    falling: bool = False  # rates and entropy, to 0 at the last step
     look_every: int = 25_000  # steps
     gamma: float = 0.99
     tests: int = 100  # episodes of a look and of the test
@@ -124,26 +126,27 @@ ENVIRONMENTS: dict[str, tuple[type[Environment], Settings, Settings]] = {
     "LunarLander-v3": (
         LunarLander,
         Settings(
-            15_000_000,
+            4_000_000,
             225,
-            episodes=4,
-            rollouts=32,
-            rate=0.01,
-            entropy=0.003,
+            episodes=16,
+            rollouts=16,
+            rate=0.008,
+            entropy=0.0003,
             horizon=10,
             critic=LANDER_CRITIC,
-            at_once=32,
+            falling=True,
             look_every=200_000,
         ),
         Settings(
-            15_000_000,
+            4_000_000,
             225,
-            episodes=4,
+            episodes=16,
             rollouts=0,
-            rate=0.01,
-            entropy=0.003,
+            rate=0.008,
+            entropy=0.0003,
             horizon=20,
             critic=LANDER_CRITIC,
+            falling=True,
             look_every=200_000,
         ),
     ),
@@ -218,6 +221,10 @@ class Critic:
         self._rng = rng
         self._network = Network([environment.n_observations, *settings.hidden, n_actions], rng=rng, slope=0.0)
         self._adam = Adam(self._network.parameters, settings.rate)
+
+    def slow(self, share: float) -> None:
+        """Go on with this share of the first rate."""
+        self._adam.rate = share * self._settings.rate
 
     def __call__(self, observations: FloatArray) -> FloatArray:
         """Shape (n, n_actions)."""
@@ -294,11 +301,18 @@ class SwapLearner:
         if settings.critic is not None:
             self._critic = Critic(environment, settings.critic, rng, environment.n_actions)
         self._adam = Adam(self.policy.parameters, settings.rate)
+        self._entropy = settings.entropy
+
+    def slow(self, share: float) -> None:
+        """Go on with this share of the first rate."""
+        self._adam.rate = share * self._settings.rate
+        self._entropy = share * self._settings.entropy
+        if self._critic is not None:
+            self._critic.slow(share)
 
     def iterate(self) -> tuple[int, float]:
         """Play, try the pseudo actions, and take one step; the steps of the environment, and the mean return."""
         settings, rng = self._settings, self._rng
-        repeated = self._environment.repeated
         episodes = arsm_fast.BatchEpisode(self._environment.n_actions, estimator=self._estimator, rng=rng)
         path = play(
             self._environment,
@@ -308,20 +322,9 @@ class SwapLearner:
         )
         decisions, actions = episodes.pseudo_actions(max_rollouts=settings.rollouts * settings.episodes)
         noise = path.noise_by_step(episodes.noise, self._environment.limit, rng)
-        rollouts, n_steps = np.empty(decisions.size), 0
-        for start in range(0, decisions.size, settings.at_once):
-            part = slice(start, start + settings.at_once)
-            rollouts[part], n_part = roll_out(
-                self._environment,
-                self.policy,
-                path,
-                decisions[part],
-                actions[part],
-                noise,
-                settings,
-                self._critic,
-            )
-            n_steps += n_part
+        rollouts, n_steps = roll_out(
+            self._environment, self.policy, path, decisions, actions, noise, settings, self._critic
+        )
         observations = self._environment.observe(path.states)
         logits, tape = self.policy.forward(observations)
         if self._critic is None:
@@ -340,10 +343,9 @@ class SwapLearner:
                 np.concatenate([path.actions, actions]),
                 np.concatenate([returns, rollouts]),
             )
-        gradient += settings.entropy * entropy_gradient(logits)
+        gradient += self._entropy * entropy_gradient(logits)
         self._adam.descend(self.policy.backward(tape, -gradient / settings.episodes)[1])
-        n_steps += path.rewards.size + self._environment.repeated - repeated
-        return n_steps, path.rewards.sum() / settings.episodes
+        return n_steps + path.rewards.size, path.rewards.sum() / settings.episodes
 
 
 class ActorCritic:
@@ -357,6 +359,13 @@ class ActorCritic:
         assert settings.critic is not None
         self._critic = Critic(environment, settings.critic, rng)
         self._adam = Adam(self.policy.parameters, settings.rate)
+        self._entropy = settings.entropy
+
+    def slow(self, share: float) -> None:
+        """Go on with this share of the first rate."""
+        self._adam.rate = share * self._settings.rate
+        self._entropy = share * self._settings.entropy
+        self._critic.slow(share)
 
     def iterate(self) -> tuple[int, float]:
         """Play and take one step; the steps of the environment, and the mean return."""
@@ -373,7 +382,7 @@ class ActorCritic:
         logits, tape = self.policy.forward(observations)
         score = -np.exp(log_softmax(logits))
         score[np.arange(values.size), path.actions] += 1.0
-        gradient = score * (returns - values)[:, None] + settings.entropy * entropy_gradient(logits)
+        gradient = score * (returns - values)[:, None] + self._entropy * entropy_gradient(logits)
         self._adam.descend(self.policy.backward(tape, -gradient / settings.episodes)[1])
         self._critic.learn(observations, 0, returns)
         return path.rewards.size, path.rewards.sum() / settings.episodes
@@ -431,6 +440,8 @@ def train(method: str, environment: Environment, settings: Settings, seed: int) 
     parameters: list[FloatArray] = []
     start, processor_start = time.perf_counter(), time.process_time()
     while used < settings.steps and solved_after is None:
+        if settings.falling:
+            learner.slow(1 - used / settings.steps)
         n_steps, mean_return = learner.iterate()
         used += n_steps
         curve.append((used, time.perf_counter() - start, mean_return))
@@ -566,7 +577,10 @@ def main(argv: list[str] | None = None) -> list[Run]:
             parser.error(f"--{name} must be positive; got {value}")
     if args.gamma is not None and not 0 < args.gamma <= 1:
         parser.error(f"--gamma must be above 0 and at most 1; got {args.gamma}")
-    gymnasium()
+    try:
+        gymnasium().make(args.env)  # for the test
+    except gymnasium().error.DependencyNotInstalled as error:
+        raise SystemExit(f'{args.env} needs Box2D: pip install "arsm-fast[box2d]"; {error}') from None
     make, *choices = ENVIRONMENTS[args.env]
     environment = make()
     given = {

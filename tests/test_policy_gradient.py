@@ -9,11 +9,13 @@ import pytest
 from classic_control import Acrobot, CartPole
 from networks import Network
 from policy_gradient import (
+    ActorCritic,
     Critic,
     CriticSettings,
     Path,
     Run,
     Settings,
+    SwapLearner,
     draw,
     entropy_gradient,
     expected,
@@ -136,6 +138,28 @@ def test_critic_learns_the_mean_of_returns():
         observations = rng.normal(size=(500, 4))
         truth = np.stack([np.zeros(500), observations[:, 0]], axis=1)
         assert np.mean((critic(observations) - truth) ** 2) < 0.1
+
+
+@pytest.mark.parametrize("method", ["arsm", "a2c"])
+def test_slower_learners_step_less(method):
+    """Rates of policy and critic alike: Adam's first step is as long as the rate."""
+    settings = Settings(1, 0, episodes=2, rollouts=8, rate=0.1, entropy=0.1, horizon=20, critic=CriticSettings())
+
+    def first_step(share):
+        rng, environment = np.random.default_rng(8), CartPole()
+        learner = (
+            ActorCritic(environment, settings, rng)
+            if method == "a2c"
+            else SwapLearner(environment, settings, method, rng)
+        )
+        parameters = [*learner.policy.parameters, *learner._critic._network.parameters]
+        before = [parameter.copy() for parameter in parameters]
+        learner.slow(share)
+        learner.iterate()
+        return max(abs(after - old).max() for after, old in zip(parameters, before, strict=True))
+
+    assert first_step(0.0) == 0
+    assert 0 < first_step(0.25) <= 0.0251 < first_step(1.0)
 
 
 def test_expected_value():
