@@ -194,7 +194,7 @@ def test_a_biased_completion_would_be_found(monkeypatch):
         (Reinforce(), naive.reinforce),
         (AR(), naive.ar),
     ],
-    ids=lambda value: repr(value).replace(" ", ""),
+    ids=lambda value: getattr(value, "__name__", repr(value).replace(" ", "")),
 )
 @pytest.mark.parametrize("shapes", [TWO_LAYERS, THREE_LAYERS], ids=["two", "three"])
 def test_definition(estimator, definition, shapes):
