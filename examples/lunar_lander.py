@@ -3,7 +3,7 @@
 Compiled: what Box2D 2.3 does to a lander with two legs over the ground, that is revolute joints with a motor and
 limits, contacts of the legs with the ground, friction, sleep, and legs that would fly into the ground within a
 step. The order of operations is Box2D's, in double precision: a step differs from gymnasium's by the rounding of
-single precision, and seldom by more, at the corners of the ground. Tests follow gymnasium step for step.
+single precision, and seldom by more, at the corners of the ground. Tests follow gymnasium within tolerances.
 """
 
 import math
