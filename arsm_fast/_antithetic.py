@@ -25,7 +25,5 @@ class AntitheticPairs(Draws):
         tables = break_sticks(logits.inverse_weights, order, logits.offsets)
         n_rows = logits.offsets.size - 1
         actions, weights = np.empty((2 * n_samples, n_rows), np.int32), np.empty((n_samples, n_rows))
-        draw_antithetic_pairs(
-            self._noise.key, order, *tables, logits.offsets, int(logits.sizes.max()), actions, weights
-        )
+        draw_antithetic_pairs(self._noise.key, order, *tables, logits.offsets, logits.longest, actions, weights)
         return actions, weights

@@ -61,7 +61,7 @@ class AntitheticSets(Draws):
 
     def __init__(self, logits: Logits, noise: Noise, n: int, limit: int) -> None:
         super().__init__(logits, noise, LEAVE_ONE_OUT, n_draws=n, baseline=np.zeros(logits.n_problems))
-        n_pairs = logits.sizes.size * int(logits.sizes.max()) ** 2
+        n_pairs = logits.sizes.size * logits.longest**2
         if n_pairs > limit:
             raise ValueError(
                 f"estimator CARMS weights all pairs of categories, here {n_pairs}, more than its limit of "
@@ -128,7 +128,7 @@ class AntitheticSets(Draws):
 
 def _padded(logits: Logits) -> tuple[FloatArray, IntArray]:
     """The probabilities of each row in descending order, and their categories; zero beyond the row's end."""
-    longest = int(logits.sizes.max())
+    longest = logits.longest
     order = np.tile(np.arange(longest), (logits.sizes.size, 1))
     rows = np.zeros(order.shape)
     place = order < logits.sizes[:, None]

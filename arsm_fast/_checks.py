@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from itertools import chain
 from typing import Any
@@ -192,8 +193,8 @@ def check_own(own: FloatArray, true: FloatArray, largest: float, variables: Any,
         )
 
 
-def check_table(objective: Any, logits: Logits) -> FloatArray:
-    """A table of values, in the shape of logits, flat."""
+def check_table(objective: Any, logits: Logits) -> tuple[FloatArray, float]:
+    """A table of values, in the shape of logits, flat; and the largest of their magnitudes."""
     if logits.shape is not None:
         array = real_array(objective, "objective")
         if array.shape != logits.shape:
@@ -218,13 +219,14 @@ def check_table(objective: Any, logits: Logits) -> FloatArray:
             )
         flat = np.concatenate(variables)
     flat = for_kernel(flat)
-    finite = np.isfinite(flat)
-    if not finite.all():
+    magnitude = max(float(flat.max()), -float(flat.min()))
+    if not math.isfinite(magnitude):
+        finite = np.isfinite(flat)
         raise ValueError(
             f"objective, as an array of values, must be finite; {(~finite).sum()} of {flat.size} are not, "
             f"the first at {logits.describe(int(finite.argmin()), 'objective')}"
         )
-    return flat
+    return flat, magnitude
 
 
 def shown(vector: Any) -> str:

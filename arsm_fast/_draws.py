@@ -27,7 +27,7 @@ def true_actions(logits: Logits, noise: Noise, n_draws: int) -> NDArray[np.int32
     """One action for each draw and row: (draws, rows)."""
     n_rows = logits.offsets.size - 1
     actions = np.empty((n_draws, n_rows), np.int32)
-    weights, longest = logits.inverse_weights, _longest(logits)
+    weights, longest = logits.inverse_weights, logits.longest
     drawn = noise.given.size == 0
     done = 0
     rows_fit = longest <= LONGEST_SHORT_ROW and logits.shape is not None
@@ -43,11 +43,6 @@ def true_actions(logits: Logits, noise: Noise, n_draws: int) -> NDArray[np.int32
     if done < n_draws:
         draw_actions(noise.key, noise.given, done, weights, logits.offsets, longest, actions[done:])
     return actions
-
-
-def _longest(logits: Logits) -> int:
-    """The largest number of categories of a variable."""
-    return int(logits.sizes.max()) if logits.shape is None else logits.shape[-1]
 
 
 class Draws:
@@ -102,7 +97,7 @@ class Draws:
                     logits.n_variables,
                     draw_values,
                     logits.offsets,
-                    _longest(logits),
+                    logits.longest,
                     begin,
                     *blocks,
                 )

@@ -49,7 +49,7 @@ class RowEntries(NamedTuple):
 
 def joint_pairs(logits: Logits, noise: Noise, *, plus: bool) -> JointPairs:
     """All joint swaps, in the way that is faster."""
-    longest = int(logits.sizes.max())
+    longest = logits.longest
     short = longest <= LONGEST_ALL_PAIRS and _n_pairs(longest) <= _room(logits)
     if short and logits.shape is not None and noise.given.size == 0:
         return ShortRows(logits, noise, plus=plus)

@@ -21,7 +21,7 @@ class JointReferences:
         self._noise = noise
         self._plus = plus
         self._arguments = (noise.fixed_reference, noise.n_references, *kernel_arguments(logits, noise))
-        self._entries_per_item = 1 + noise.n_references * int(logits.sizes.max())
+        self._entries_per_item = 1 + noise.n_references * logits.longest
 
     def propose(self) -> tuple[Vectors, NDArray[np.int32]]:
         """The distinct vectors, (M, K), and their problems."""

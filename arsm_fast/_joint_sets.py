@@ -50,7 +50,7 @@ class JointSets(Draws):
         logits, n_samples = self._logits, self._noise.n_samples
         rng = np.random.Generator(np.random.Philox(key=int(self._noise.generator_key)))
         actions = np.empty((n_samples, self._n_draws, logits.sizes.size), np.int32)
-        chunk = max(1, CHUNK_CANDIDATES // (self._n_draws * int(logits.sizes.max())))
+        chunk = max(1, CHUNK_CANDIDATES // (self._n_draws * logits.longest))
         for problem, size in enumerate(self._sizes):
             rows = slice(problem * logits.n_variables, (problem + 1) * logits.n_variables)
             for start in range(0, n_samples, chunk):

@@ -80,7 +80,7 @@ class LocalSums(Local):
     def __init__(self, logits: Logits, noise: Noise, m: int, n_chosen: int) -> None:
         super().__init__(logits, noise)
         self._certain = logits.inverse_weights < np.inf
-        if m < logits.sizes.max():
+        if m < logits.longest:
             top = np.zeros(self._certain.size, np.bool_)
             top[logits.likeliest(m)] = True
             self._certain &= top
@@ -132,7 +132,7 @@ class LocalPairs(Local):
             pairs = true_actions(logits, noise, 2 * noise.n_samples)
         else:
             pairs = np.empty((2 * noise.n_samples, logits.offsets.size - 1), np.int32)
-            longest = int(logits.sizes.max())
+            longest = logits.longest
             local.draw_distinct_pairs(
                 noise.key, noise.given, logits.inverse_weights, logits.offsets, longest, pairs
             )

@@ -79,6 +79,16 @@ class Logits:
         return self.offsets[1:] - self.offsets[:-1]
 
     @property
+    def longest(self) -> int:
+        """The most categories of a row."""
+        return int(self.sizes.max()) if self.shape is None else self.shape[-1]
+
+    @property
+    def shortest(self) -> int:
+        """The fewest categories of a row."""
+        return int(self.sizes.min()) if self.shape is None else self.shape[-1]
+
+    @property
     def n_categories(self) -> int:
         """Categories of all rows."""
         return self.weights.size

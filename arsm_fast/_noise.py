@@ -48,5 +48,5 @@ def kernel_arguments(logits: Logits, noise: Noise) -> tuple[Any, ...]:
         logits.n_variables,
         logits.inverse_weights,
         logits.offsets,
-        int(logits.sizes.max()),
+        logits.longest,
     )

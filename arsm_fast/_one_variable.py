@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numba
@@ -21,6 +21,7 @@ from .kernels.one_variable import (
     many_sample_moments,
     medium_row_moments,
     one_variable_moments,
+    row_moments,
     short_row_moments,
 )
 
@@ -28,6 +29,9 @@ from .kernels.one_variable import (
 LONGEST_ALL_PAIRS = 40
 # More samples than these are worth a sorted order for each row.
 MOST_SAMPLES_OF_ROWS = 64
+
+RunBlocks = Callable[[Blocks, NDArray[np.bool_]], object]
+"""Runs a kernel on blocks, and marks what they have seen."""
 
 
 class OneVariable:
@@ -68,48 +72,71 @@ class OneVariable:
         logits, noise = self._logits, self._noise
         if seen.size == 0:
             seen = np.empty(table.size, np.bool_)
-        tiled = self._samples_side_by_side()
-        order = self._logits.order() if tiled else np.empty(0, np.int64)
         if noise.n_samples > 1:
             logits.weigh()  # once for all samples
-        longest = int(logits.sizes.max())
-        noise_room = np.empty((numba.get_num_threads(), longest + LANES))
-        weight_room = np.empty((numba.get_num_threads(), 0 if logits.weighed else longest))
+        if self._samples_side_by_side():
+            run_blocks = self._samples_of_a_row(table)
+        elif self._drawn_swaps() and logits.shortest >= TILE_WIDTH:
+            run_blocks = self._drawn_rows(table)
+        else:
+            run_blocks = self._rows(table)
 
         def run(_: int, blocks: Blocks) -> None:
-            block_seen = seen if blocks.n_blocks == 1 else np.empty(blocks.mean.size, np.bool_)
-            if tiled:
-                rows = (noise.n_samples, logits.inverse_weights, table, logits.offsets)
-                many_sample_moments(noise.key, *rows, order, *blocks, block_seen)
-            elif one_variable_moments(
-                noise.fixed_reference,
-                noise.n_references,
-                noise.key,
-                noise.given,
-                noise.n_samples,
-                logits.weights,
-                logits.weighed,
-                table,
-                logits.offsets,
-                noise_room,
-                weight_room,
-                *blocks,
-                block_seen,
-            ):
-                logits.refuse()
-            if blocks.n_blocks > 1:
-                merge_seen(blocks.first, blocks.n_blocks, blocks.starts, block_seen, logits.offsets, seen)
+            if blocks.n_blocks == 1:
+                run_blocks(blocks, seen)
+                return
+            if blocks.first == 0:
+                seen[:] = False
+            block_seen = np.empty(blocks.mean.size, np.bool_)
+            run_blocks(blocks, block_seen)
+            merge_seen(blocks.first, blocks.n_blocks, blocks.starts, block_seen, logits.offsets, seen)
 
-        seen[:] = False
         moments = accumulate(run, logits.offsets, noise.n_samples)
         return moments, int(np.count_nonzero(seen))
+
+    def _samples_of_a_row(self, table: FloatArray) -> RunBlocks:
+        """Eight samples of a row side by side."""
+        logits, noise = self._logits, self._noise
+        rows = (noise.n_samples, logits.inverse_weights, table, logits.offsets, logits.order())
+        return lambda blocks, seen: many_sample_moments(noise.key, *rows, *blocks, seen)
+
+    def _drawn_rows(self, table: FloatArray) -> RunBlocks:
+        """Each row alone, eight categories side by side."""
+        logits, noise = self._logits, self._noise
+        rows = (noise.n_samples, logits.weights, logits.weighed, table, logits.offsets, logits.longest)
+
+        def run(blocks: Blocks, seen: NDArray[np.bool_]) -> None:
+            if row_moments(noise.key, *rows, *blocks, seen):
+                logits.refuse()
+
+        return run
+
+    def _rows(self, table: FloatArray) -> RunBlocks:
+        """Each row alone, with noise that was given, or references, or of any length."""
+        logits, noise = self._logits, self._noise
+        n_threads = numba.get_num_threads()
+        rows = (noise.n_samples, logits.weights, logits.weighed, table, logits.offsets)
+        rooms = (
+            np.empty((n_threads, logits.longest + LANES)),
+            np.empty((n_threads, 0 if logits.weighed else logits.longest)),
+        )
+
+        def run(blocks: Blocks, seen: NDArray[np.bool_]) -> None:
+            references = (noise.fixed_reference, noise.n_references)
+            if one_variable_moments(*references, noise.key, noise.given, *rows, *rooms, *blocks, seen):
+                logits.refuse()
+
+        return run
+
+    def _drawn_swaps(self) -> bool:
+        """Whether this is ARSM, not ARS, with noise that is drawn."""
+        return self._noise.n_references == 0 and self._noise.given.size == 0
 
     def _rows_side_by_side(self) -> bool:
         """Whether eight rows at a time are worth more than eight samples of one."""
         logits, noise = self._logits, self._noise
         return (
-            noise.n_references == 0
-            and noise.given.size == 0
+            self._drawn_swaps()
             and noise.n_samples <= MOST_SAMPLES_OF_ROWS
             and logits.shape is not None
             and logits.shape[-1] <= LONGEST_SHORT_ROW
@@ -134,12 +161,8 @@ class OneVariable:
 
     def _samples_side_by_side(self) -> bool:
         """Whether eight samples of a row at a time are possible and worth it."""
-        noise = self._noise
         return (
-            noise.n_samples >= TILE_WIDTH
-            and noise.n_references == 0
-            and noise.given.size == 0
-            and int(self._logits.sizes.max()) <= LONGEST_TILE
+            self._drawn_swaps() and self._noise.n_samples >= TILE_WIDTH and self._logits.longest <= LONGEST_TILE
         )
 
 

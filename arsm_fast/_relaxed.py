@@ -102,7 +102,7 @@ class _RelaxedObjective:
 
 def _filled(flat: FloatArray, logits: Logits) -> FloatArray:
     """A flat array as (problems, variables, categories), with zeros where a variable has no category."""
-    n_categories = int(logits.sizes.max())
+    n_categories = logits.longest
     filled = np.zeros((logits.offsets.size - 1, n_categories))
     filled[np.arange(n_categories) < logits.sizes[:, None]] = flat
     return filled.reshape(logits.n_problems, logits.n_variables, n_categories)

@@ -23,13 +23,13 @@ class UnorderedSets:
     def __init__(self, logits: Logits, noise: Noise, n: int) -> None:
         self._logits = logits
         self._noise = noise
-        self._size = min(n, int(logits.sizes.max()))
+        self._size = min(n, logits.longest)
 
     def propose(self) -> tuple[Vectors, NDArray[np.int32]]:
         """The distinct vectors, (M, 1), and their problems."""
         logits, noise = self._logits, self._noise
         sets = np.empty((noise.n_samples, logits.offsets.size - 1, self._size), np.int32)
-        draw_sets(noise.key, noise.given, logits.inverse_weights, logits.offsets, int(logits.sizes.max()), sets)
+        draw_sets(noise.key, noise.given, logits.inverse_weights, logits.offsets, logits.longest, sets)
         true_actions = sets[:, :, 0].copy()
         sets.sort(axis=2)  # sums do not depend on the order of the race
         sample, row, place = np.nonzero(sets >= 0)

@@ -29,6 +29,8 @@ from .proposals import (
 
 __all__ = ["gradient"]
 
+SMALL_VALUE = 1e200
+
 
 def gradient(
     objective: Objective,
@@ -134,9 +136,9 @@ def gradient(
     if isinstance(resolved, ScopedLeaveOneOut):
         resolved = with_scopes_of(objective, resolved)
     elif not callable(objective):
-        table = check_table(objective, checked)
+        table, magnitude = check_table(objective, checked)
         resolved = with_relaxed(resolved, LinearTable(table, checked.as_rows()))
-        return _table_gradient(table, checked, resolved, count, noise, rng)
+        return _table_gradient(table, magnitude, checked, resolved, count, noise, rng)
     resolved = with_relaxed(resolved, getattr(objective, "relaxed", None))
     method = make_method(checked, resolved, count, noise, rng)
     proposal = Proposal(checked, method, count, exact=isinstance(resolved, Exact))
@@ -173,6 +175,7 @@ def _evaluated(
 
 def _table_gradient(
     table: FloatArray,
+    magnitude: float,
     logits: Logits,
     estimator: Estimator,
     n_samples: int,
@@ -194,4 +197,6 @@ def _table_gradient(
     else:
         value = moments.value.reshape(logits.shape[:-1])
     exact = isinstance(estimator, Exact)
-    return finish(logits, moments, value, n_samples, n_evaluations, exact=exact)
+    # A sum of values, each with weights of less than 4 in all, then cannot be too large.
+    finite = isinstance(method, OneVariable) and magnitude < SMALL_VALUE
+    return finish(logits, moments, value, n_samples, n_evaluations, exact=exact, finite=finite)

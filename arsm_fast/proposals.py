@@ -272,9 +272,10 @@ def finish(
     n_evaluations: int,
     *,
     exact: bool,
+    finite: bool = False,
 ) -> GradientEstimate:
-    """The estimate in the user's shapes, with its standard error."""
-    if not np.isfinite(moments.mean).all():
+    """The estimate in the user's shapes, with its standard error; `finite` says that it need not be checked."""
+    if not finite and not np.isfinite(moments.mean).all():
         raise ValueError("values must be smaller: their differences, or sums of them, are beyond float64")
     standard_error = None
     if exact or n_samples > 1:
@@ -511,15 +512,15 @@ def _swap_method(
     given = NOT_GIVEN if noise is None else check_noise(noise, logits, (n_samples,))
     if isinstance(estimator, ARS):
         fixed = -1 if estimator.reference is None else int(estimator.reference)
-        if fixed >= logits.sizes.min():
+        if fixed >= logits.shortest:
             raise ValueError(
-                f"reference must be a category of every variable, below {logits.sizes.min()}; got {fixed}"
+                f"reference must be a category of every variable, below {logits.shortest}; got {fixed}"
             )
         n_references = 1
     else:
         fixed = -1
         n_references = estimator.references or 0
-        if n_references > 0 and n_references >= logits.sizes.max():  # all of them: no need to draw any
+        if n_references > 0 and n_references >= logits.longest:  # all of them: no need to draw any
             n_references = 0
     settings = Noise(philox_key(rng), n_samples, given, n_references, fixed, first)
     if logits.n_variables == 1:
@@ -546,7 +547,7 @@ def _local_method(
     settings = Noise(philox_key(rng), n_samples, given, first=first, draws=2 if independent else 1)
     if isinstance(estimator, LocalPair):
         return LocalPairs(logits, settings, distinct=not independent)
-    longest = int(logits.sizes.max())
+    longest = logits.longest
     if isinstance(estimator, RaoBlackwellTop):
         return LocalSums(logits, settings, min(estimator.m, longest), logits.n_variables)
     return LocalSums(logits, settings, longest, estimator.variables or logits.n_variables)

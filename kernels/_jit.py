@@ -37,7 +37,7 @@ def _stamp(dispatcher: Any) -> bool:
 
 
 def _compile(function: Callable[..., Any], *, cache: bool = True, **options: Any) -> Any:
-    options = {"error_model": "numpy", "nogil": True, "no_cfunc_wrapper": True} | options
+    options = {"error_model": "numpy", "nogil": True, "no_cfunc_wrapper": True, "_nrt": True} | options
     dispatcher = numba.njit(cache=cache, **options)(function)
     if not cache or numba.config.DISABLE_JIT or _stamp(dispatcher):
         return dispatcher
@@ -50,9 +50,13 @@ def _compile(function: Callable[..., Any], *, cache: bool = True, **options: Any
 # not be called from Python: entries for them would take a tenth of the time to compile.
 
 
+# Numba counts references to arrays at each call and slice, by instructions that lock the bus: hundreds of cycles
+# for a short row. Helpers that make no array, and return none, do without ("_nrt").
+
+
 def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a short helper into what calls it."""
-    return _compile(function, cache=False, forceinline=True, no_cpython_wrapper=True)
+    """Compile a short helper into what calls it; it must neither make nor return an array."""
+    return _compile(function, cache=False, forceinline=True, no_cpython_wrapper=True, _nrt=False)
 
 
 def folded(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -61,7 +65,15 @@ def folded(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def called(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a helper so long that a function of its own is compiled sooner, and is no slower."""
+    """Compile a helper so long that a function of its own is compiled sooner, and is no slower.
+
+    It must neither make nor return an array.
+    """
+    return _compile(function, cache=False, no_cpython_wrapper=True, _nrt=False)
+
+
+def allocating(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a helper that makes arrays, or returns them."""
     return _compile(function, cache=False, no_cpython_wrapper=True)
 
 

@@ -6,7 +6,7 @@ Written for one row, in a loop that LLVM vectorises.
 import numba
 import numpy as np
 
-from ._jit import called, parallel
+from ._jit import allocating, parallel
 from .exponential import MANY, NOISE_STREAM, counters_of_many, exponentials
 from .lanes import WIDTH, store
 from .philox import LOW_WORD, WORD_BITS
@@ -17,7 +17,7 @@ from .weights import exponential_of
 ROWS_PER_TASK = 1024
 
 
-@called
+@allocating
 def binary_gradients(key, first, weights, weighed, values, gradient, value, seen_first, seen_second):
     """The gradients of rows first, first + 1, ..., the means of f, and whether each value was needed.
 

@@ -8,7 +8,7 @@ probability of at most 2**-80 for up to 2**24 categories.
 import numba
 import numpy as np
 
-from ._jit import called, parallel
+from ._jit import allocating, parallel
 from .philox import WORD_BITS
 
 
@@ -25,7 +25,7 @@ def hash_rows(actions, multipliers, out):
         out[i, 1] = hash_1
 
 
-@called
+@allocating
 def number_of_one(hashes, number, first):
     """Number the distinct hashes in order of first appearance, and list those; how many there are."""
     n = hashes.shape[0]

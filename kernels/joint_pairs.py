@@ -8,7 +8,7 @@ category. Where there are no more pairs than changes, each pair has an entry: so
 import numba
 import numpy as np
 
-from ._jit import called, inlined, parallel
+from ._jit import allocating, called, inlined, parallel
 from .lanes import WIDTH, lane_array, load, spread, store
 from .merge import row_scratch
 from .moments import add_to_tree, sample_room, take_result, tree_room
@@ -51,7 +51,7 @@ def enter_pairs(row_pairs, pairs, table, last, entries):
     return last
 
 
-@called
+@allocating
 def find_changes(
     all_pairs, key, noise, n_samples, n_variables, inverse_weights, offsets, longest, multipliers,
     item, true_actions, entries, actions, ends, pairs, counts, hashes,

@@ -10,7 +10,7 @@ one and then the swaps in order of group and c; duplicates among them are found 
 import numba
 import numpy as np
 
-from ._jit import called, inlined, parallel
+from ._jit import allocating, called, inlined, parallel
 from .moments import add_to_tree, sample_room, take_result, tree_room
 from .noise import LANES, noise_row, reference, reference_position
 from .race import race_scratch, run_race, swap_winner
@@ -146,7 +146,7 @@ def drop_constant_references(
             weights[group] = 0.0
 
 
-@called
+@allocating
 def add_reference_gradient(values, group, longest, first_row, n_variables, offsets, weights, gradient):
     """Add the ARS of one reference; weights holds one number a variable. The result is the sum of d."""
     first = offsets[first_row]

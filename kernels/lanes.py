@@ -6,7 +6,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from ._jit import inlined
+from ._jit import allocating, inlined
 from .vectors import Lanes, Mask, Words, as_vector, ir_type, shuffled
 
 WIDTH = 8
@@ -184,20 +184,82 @@ def lane_numbers(typing_context):
     return lanes(), codegen
 
 
+def _set_marks(context, builder, sig, array, start, condition):
+    kind = ir.VectorType(ir.IntType(8), WIDTH)
+    data = context.make_array(sig.args[0])(context, builder, array).data
+    pointer = builder.bitcast(builder.gep(data, [start]), kind.as_pointer())
+    marks = builder.or_(builder.load(pointer, align=1), builder.zext(condition, kind))
+    builder.store(marks, pointer, align=1)
+    return context.get_dummy_value()
+
+
 @intrinsic
 def mark(typing_context, array, index, condition):
     """Set the index-th eight entries of an array of booleans where the condition holds."""
 
     def codegen(context, builder, sig, arguments):
-        kind = ir.VectorType(ir.IntType(8), WIDTH)
-        data = context.make_array(sig.args[0])(context, builder, arguments[0]).data
-        offset = builder.mul(arguments[1], ir.IntType(64)(WIDTH))
-        pointer = builder.bitcast(builder.gep(data, [offset]), kind.as_pointer())
-        marks = builder.or_(builder.load(pointer, align=1), builder.zext(arguments[2], kind))
-        builder.store(marks, pointer, align=1)
-        return context.get_dummy_value()
+        array, index, condition = arguments
+        return _set_marks(context, builder, sig, array, builder.mul(index, ir.IntType(64)(WIDTH)), condition)
 
     return types.void(array, types.int64, mask), codegen
+
+
+@intrinsic
+def mark_from(typing_context, array, start, condition):
+    """Set the eight entries of an array of booleans from start on where the condition holds."""
+
+    def codegen(context, builder, sig, arguments):
+        return _set_marks(context, builder, sig, *arguments)
+
+    return types.void(array, types.int64, mask), codegen
+
+
+@intrinsic
+def pack(typing_context, array, start, value, condition):
+    """Set the entries of a float64 array from start on to the lanes where the condition holds.
+
+    What follows them, up to start + 7, is overwritten too.
+    """
+
+    def codegen(context, builder, sig, arguments):
+        array, start, vector, condition = arguments
+        function = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(LANES_TYPE, [LANES_TYPE, ir_type(mask), LANES_TYPE]),
+            f"llvm.experimental.vector.compress.v{WIDTH}f64",
+        )
+        packed = builder.call(function, [vector, condition, ir.Constant(LANES_TYPE, ir.Undefined)])
+        builder.store(packed, _entry_pointer(context, builder, sig.args[0], array, start, lanes), align=8)
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, lanes, mask), codegen
+
+
+@intrinsic
+def two_least(typing_context, least, others):
+    """The two smallest numbers, where none is nan and each lane of the first is no larger than that of others."""
+
+    def codegen(context, builder, sig, arguments):
+        def smaller(a, b):
+            return builder.select(builder.fcmp_ordered("<", a, b), a, b)
+
+        def larger(a, b):
+            return builder.select(builder.fcmp_ordered("<", a, b), b, a)
+
+        first, second = arguments
+        width = WIDTH
+        while width > 1:
+            width //= 2
+            (a, b), (c, d) = (
+                [shuffled(builder, vector, vector, range(i, i + width)) for i in (0, width)]
+                for vector in (first, second)
+            )
+            first, second = smaller(a, b), smaller(larger(a, b), smaller(c, d))
+        zero = ir.IntType(32)(0)
+        numbers = [builder.extract_element(vector, zero) for vector in (first, second)]
+        return context.make_tuple(builder, sig.return_type, numbers)
+
+    return types.UniTuple(types.float64, 2)(lanes, lanes), codegen
 
 
 # A category's weight or value is a number where eight samples of one row lie side by side, and eight numbers
@@ -291,7 +353,7 @@ def sum_of(row):
     return result
 
 
-@inlined
+@allocating
 def lane_array(n):
     """Uninitialised room for n times eight numbers, each eight in one cache line."""
     room = np.empty((n + 1) * WIDTH)

@@ -6,7 +6,7 @@ row to row, and are done one row at a time, eight categories side by side.
 
 import numpy as np
 
-from ._jit import called, inlined
+from ._jit import allocating, called, inlined
 from .bits import bit_count, lowest_bit
 from .lanes import WIDTH, lane_array, load, mask_bits, spread, store, sum_of_lanes, transpose_block
 from .merge import EXCLUDED
@@ -104,7 +104,7 @@ def away_from_winner_of_row(
     return difference_sum, h_sum
 
 
-@called
+@allocating
 def medium_rows_moments(
     key, n_samples, first_tile, stop_tile, n, weights, weighed, values, mean, squares, value, seen
 ):  # fmt: skip

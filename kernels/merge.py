@@ -12,7 +12,7 @@ The row of noise is used up.
 
 import numpy as np
 
-from ._jit import called, folded, inlined
+from ._jit import allocating, called, folded, inlined
 from .bits import MASK_WIDTH, below_mask, bit_count, lowest_bit
 from .lanes import WIDTH, lane_numbers, load, mark, mask_bits, spread, store, sum_of_lanes
 from .race import swap_winner
@@ -22,8 +22,6 @@ from .vectors import as_bits, as_float, fma, select
 # In place of the winner's noise, this takes it out of swaps of two losers; as a difference of zero is multiplied
 # by it, it is not infinite.
 EXCLUDED = 1e300
-# The shorter side of the swaps is rarely longer.
-SHORT_ROOM = 1024
 
 
 @folded
@@ -162,8 +160,6 @@ def away_from_winner(noise, inverse_total, inverse_weights, values, winner, winn
     else:
         short, long, short_keys, long_keys = heavy[:n_heavy], light[:n_light], inverse_weights, noise
     n_short = short.shape[0]
-    if n_short > SHORT_ROOM:
-        room = np.empty((5, n_short + WIDTH))
     keys, limits, prefix_given, prefix_difference, received = room[0], room[1], room[2], room[3], room[4]
     for i in range(n_short):
         keys[i] = short_keys[short[i]]
@@ -249,13 +245,13 @@ def swap_row(noise, total, inverse_weights, values, race, references, h, seen, s
     return arsm_row(noise, total, inverse_weights, values, race, h, seen, scratch)
 
 
-@inlined
+@allocating
 def row_scratch(n):
     """Two lists of categories and keys to sort one by, for rows of up to n categories."""
     return np.empty(n, np.int32), np.empty(n, np.int32), np.empty(n)
 
 
-@inlined
+@allocating
 def swap_scratch(n):
     """Scratch of swap_row for rows of up to n categories."""
-    return np.empty(n, np.int32), np.empty(n, np.int32), np.empty((5, min(n, SHORT_ROOM) + WIDTH))
+    return np.empty(n, np.int32), np.empty(n, np.int32), np.empty((5, n + WIDTH))

@@ -7,7 +7,7 @@ which is merged within itself first: the sum is the same for blocks of any such 
 
 import numpy as np
 
-from ._jit import called, inlined, serial
+from ._jit import allocating, called, inlined, serial
 from .rows import copy_row
 
 
@@ -63,13 +63,13 @@ def level_of(levels):
     return level
 
 
-@inlined
+@allocating
 def sample_room(n, mean):
     """Where n samples are made, one after the other: one alone is the mean."""
     return mean if n == 1 else np.empty_like(mean)
 
 
-@inlined
+@allocating
 def tree_room(n, size):
     """Room for n samples: means, squared deviations and sums of values of what waits, and last of the result.
 

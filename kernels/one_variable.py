@@ -3,12 +3,14 @@
 import numba
 import numpy as np
 
-from ._jit import parallel, serial
+from ._jit import called, parallel, serial
+from .arsm_row import add_row, row_room
+from .exponential import NOISE_STREAM, fill_exponentials
 from .lanes import WIDTH
 from .medium_rows import medium_rows_moments
 from .merge import swap_row, swap_scratch
 from .moments import add_sample
-from .noise import fill_references, noise_row
+from .noise import LANES, fill_references, noise_row
 from .race import race_scratch, run_race
 from .tile import rows_moments, tile_moments, tile_room
 from .weights import weigh_row
@@ -67,6 +69,55 @@ def one_variable_moments(
                 add_sample(h, shift, sample - first_sample + 1, row_mean, row_squares)
                 value_sum += sample_value
             value[i] = value_sum
+    return n_bad
+
+
+@called
+def add_rows(
+    key, n_samples, weights, weighed, values, offsets, first, n_blocks, block_samples, starts, mean, squares,
+    value, seen, first_item, stop_item, arrays, room,
+):  # fmt: skip
+    """As row_moments of some of the blocks, with room for a row."""
+    row_noise, own_weights, own_h = arrays
+    n_bad = 0
+    for i in range(first_item, stop_item):
+        row, block = (first + i) // n_blocks, (first + i) % n_blocks
+        start, stop = offsets[row], offsets[row + 1]
+        n = stop - start
+        inverse_weights = weights[start:stop]
+        if not weighed:
+            inverse_weights = own_weights[:n]
+            n_bad += not weigh_row(weights[start:stop], inverse_weights)
+        out = slice(starts[i], starts[i + 1])
+        seen[out] = False
+        h = own_h[:n] if n_samples > 1 else mean[out]
+        value[i] = 0.0
+        first_sample = block * block_samples
+        for sample in range(first_sample, min(n_samples, first_sample + block_samples)):
+            fill_exponentials(key, NOISE_STREAM, sample, row, 0, row_noise[: (n + LANES - 1) // LANES * LANES])
+            value[i] += add_row(
+                row_noise[:n], inverse_weights, values[start:stop], h, sample - first_sample + 1, mean[out],
+                squares[out], seen[out], room,
+            )  # fmt: skip
+    return n_bad
+
+
+@parallel
+def row_moments(
+    key, n_samples, weights, weighed, values, offsets, longest,
+    first, n_blocks, block_samples, starts, mean, squares, value, seen,
+):  # fmt: skip
+    """As one_variable_moments, of ARSM with drawn noise for rows of at least eight categories."""
+    n_items, n_bad = value.shape[0], 0
+    items_per_task = max(1, CATEGORIES_PER_TASK // (longest * min(n_samples, block_samples)))
+    for task in numba.prange((n_items + items_per_task - 1) // items_per_task):
+        arrays = np.empty(longest + LANES), np.empty(longest), np.empty(longest if n_samples > 1 else 0)
+        first_item = task * items_per_task
+        stop_item = min(n_items, first_item + items_per_task)
+        n_bad += add_rows(
+            key, n_samples, weights, weighed, values, offsets, first, n_blocks, block_samples, starts, mean,
+            squares, value, seen, first_item, stop_item, arrays, row_room(longest),
+        )  # fmt: skip
     return n_bad
 
 

@@ -7,7 +7,7 @@ wins; of equal values the first, as in `np.argmin`.
 
 import numpy as np
 
-from ._jit import called, inlined
+from ._jit import allocating, called, inlined
 from .vectors import as_bits, as_float
 
 SHORT_BLOCK, LONG_BLOCK = 16, 64
@@ -36,7 +36,7 @@ def block_length(n):
     return SHORT_BLOCK if n < LONG_ROW else LONG_BLOCK
 
 
-@inlined
+@allocating
 def race_scratch(n):
     """Room for the minima of the blocks of a row of up to n categories."""
     return np.empty(max(n, LONG_ROW) // SHORT_BLOCK + 1)

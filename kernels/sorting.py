@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._jit import called, folded
+from ._jit import allocating, folded
 from .race import beats
 from .vectors import as_bits
 
@@ -66,7 +66,7 @@ def sort_by_buckets(keys, items):
     return True
 
 
-@called
+@allocating
 def sort_by_key(keys, items):
     """Sort both arrays by key, level keys by item, in place."""
     n = keys.shape[0]

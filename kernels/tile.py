@@ -9,7 +9,7 @@ has as good as never, are not told apart here by number.
 
 import numpy as np
 
-from ._jit import called, inlined
+from ._jit import allocating, called, inlined
 from .bits import bit_count
 from .exponential import FEW, MANY, NOISE_STREAM, counters_of_few, counters_of_many, exponentials
 from .lanes import (
@@ -327,7 +327,7 @@ def merge_streams(n_streams, count, stream_mean, stream_squares, mean, squares):
         squares[c] = spread_sum
 
 
-@inlined
+@allocating
 def tile_room(n):
     """Room for rows of up to n categories: noise, h and two moments; two lists; and what is seen.
 
@@ -355,7 +355,7 @@ def lanes_up_to(n):
     return (np.uint64(1) << np.uint64(n)) - np.uint64(1)
 
 
-@called
+@allocating
 def tile_moments(
     key, first_sample, n_samples, row, inverse_weights, values, order, mean, squares, seen, room
 ):  # fmt: skip
@@ -435,7 +435,7 @@ def store_seen(lanes_seen, first, n_own, n, seen):
             row_seen[c] = (lanes_seen[c] >> np.uint64(lane)) & np.uint64(1)
 
 
-@called
+@allocating
 def rows_moments(
     key, n_samples, first_tile, stop_tile, n, weights, weighed, values, mean, squares, value, seen
 ):  # fmt: skip

@@ -8,7 +8,7 @@ than s. How likely each of S was the first, or the first after s, is a ratio of 
 import numba
 import numpy as np
 
-from ._jit import called, inlined, parallel
+from ._jit import allocating, parallel
 from .draws import CATEGORIES_PER_TASK
 from .moments import add_to_tree, sample_room, take_result, tree_room
 from .noise import LANES, noise_row
@@ -45,7 +45,7 @@ def draw_sets(key, noise, inverse_weights, offsets, longest, out):
                     categories[place] = c
 
 
-@called
+@allocating
 def fill_second_integrals(ratios, nodes, log_weights, inverse_factors, out):
     """out[s, t] is proportional to I(S without s and t) r_s r_t, out[s, s] to I(S without s) r_s.
 
@@ -69,7 +69,7 @@ def fill_second_integrals(ratios, nodes, log_weights, inverse_factors, out):
             out[t, s] = out[s, t]
 
 
-@inlined
+@allocating
 def set_row(category, values, probabilities, nodes, log_weights, gradient, room):
     """sum_s q_s (f_s - b_s) (e_s - p); the result is sum_s q_s f_s.
 
