@@ -34,6 +34,7 @@ def warmup() -> None:
     for size in (2, LONGEST_ALL_PAIRS + 1):
         gradient(np.zeros(size), np.zeros(size), rng=0)
     gradient(logits, logits, n_samples=2 * LARGEST_BLOCK, rng=0)  # blocks are merged
+    gradient(logits, logits, estimator=ARS(), rng=0)
     for estimator in (
         *(AR(), ARS(), ARSM(), ARSM(swap="coordinate"), Reinforce(), LeaveOneOut(2), LocalExpectation(1)),
         *(LocalPair(), DisARM()),

@@ -104,21 +104,16 @@ def away_from_winner_of_row(
     return difference_sum, h_sum
 
 
-@allocating
-def medium_rows_moments(
-    key, n_samples, first_tile, stop_tile, n, weights, weighed, values, mean, squares, value, seen
+@called
+def add_tiles(
+    key, n_samples, first_tile, stop_tile, n, weights, weighed, values, mean, squares, value, seen,
+    tiles, rows, lists,
 ):  # fmt: skip
-    """As tile.rows_moments."""
-    n_padded = padded_length(n)
-    shape = (n_padded, WIDTH)
-    noise = lane_array(n_padded + 1).reshape((n_padded + 1, WIDTH))
-    own_weights, own_values = lane_array(n_padded).reshape(shape), lane_array(n_padded).reshape(shape)
-    lane_h = lane_array(n_padded).reshape(shape)
-    noise_rows, weight_rows = lane_array(n_padded), lane_array(n_padded)
-    value_rows, h_rows = lane_array(n_padded), lane_array(n_padded)
-    rest = lane_array(8).reshape((8, WIDTH))
-    members, totals = np.empty(n_padded, np.int64), np.empty(n_padded)
-    lanes_seen = np.empty(n, np.uint64)
+    """As medium_rows_moments, with room for the rows of a tile."""
+    noise, own_weights, own_values, lane_h = tiles
+    noise_rows, weight_rows, value_rows, h_rows, rest = rows
+    members, totals, lanes_seen = lists
+    n_padded = own_weights.shape[0]
     for c in range(n, n_padded):  # padding, that never wins
         store(own_weights, c, spread(np.inf))
         store(own_values, c, spread(0.0))
@@ -173,3 +168,25 @@ def medium_rows_moments(
         if seen.shape[0] > 0:
             store_seen(lanes_seen, first_row, n_own, n, seen)
     return n_seen, n_bad
+
+
+@allocating
+def medium_rows_moments(
+    key, n_samples, first_tile, stop_tile, n, weights, weighed, values, mean, squares, value, seen
+):  # fmt: skip
+    """As tile.rows_moments."""
+    n_padded = padded_length(n)
+    shape = (n_padded, WIDTH)
+    tiles = (
+        lane_array(n_padded + 1).reshape((n_padded + 1, WIDTH)), lane_array(n_padded).reshape(shape),
+        lane_array(n_padded).reshape(shape), lane_array(n_padded).reshape(shape),
+    )  # fmt: skip
+    rows = (
+        lane_array(n_padded), lane_array(n_padded), lane_array(n_padded), lane_array(n_padded),
+        lane_array(8).reshape((8, WIDTH)),
+    )  # fmt: skip
+    lists = np.empty(n_padded, np.int64), np.empty(n_padded), np.empty(n, np.uint64)
+    return add_tiles(
+        key, n_samples, first_tile, stop_tile, n, weights, weighed, values, mean, squares, value, seen,
+        tiles, rows, lists,
+    )  # fmt: skip
