@@ -23,6 +23,7 @@ from .kernels.one_variable import (
     one_variable_moments,
     row_moments,
     short_row_moments,
+    spread_seen,
 )
 
 # Of longer rows side by side not all pairs are compared.
@@ -45,21 +46,22 @@ class OneVariable:
         """The distinct actions, (M, 1), and their rows."""
         n_categories = self._logits.n_categories
         seen = np.empty(n_categories, np.bool_)
-        _, n_wanted = self._moments(np.zeros(n_categories), seen)
-        positions = np.empty(n_wanted + 1, np.int64)
+        _, n_wanted = self._moments(self._logits.weights, seen)  # what is wanted does not depend on the values
         actions, row = np.empty(n_wanted + 1, np.int32), np.empty(n_wanted + 1, np.int32)
-        list_seen(seen, self._logits.offsets, positions, actions, row)
-        self._wanted = positions[:-1]
+        list_seen(seen, self._logits.offsets, actions, row)
+        self._wanted = seen
         return actions[:-1, None], row[:-1]
 
     def estimate(self, values: FloatArray) -> Moments:
         """The gradient from the values of the distinct actions."""
-        table = np.zeros(self._logits.n_categories)
-        table[self._wanted] = values
+        table = np.empty(self._logits.n_categories)
+        spread_seen(self._wanted, values, table)
         moments = self.from_table(table)[0]
         if self._noise.first is None:
             return moments
-        return replace(moments, partial=KnownValues(self._logits, self._noise, self._wanted, values))
+        return replace(
+            moments, partial=KnownValues(self._logits, self._noise, np.flatnonzero(self._wanted), values.copy())
+        )
 
     def from_table(self, table: FloatArray) -> tuple[Moments, int]:
         """The gradient from the values of all categories, and how many of them it needed."""

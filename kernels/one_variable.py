@@ -172,15 +172,23 @@ def short_row_moments(
 
 
 @serial
-def list_seen(seen, offsets, positions, actions, rows):
-    """List what is marked: positions, categories and rows. There must be room for one more than are."""
+def list_seen(seen, offsets, actions, rows):
+    """List what is marked: categories and rows. There must be room for one more than are."""
     at = 0
     for row in range(offsets.shape[0] - 1):
         for i in range(offsets[row], offsets[row + 1]):
-            positions[at] = i
             actions[at] = i - offsets[row]
             rows[at] = row
             at += seen[i]
+
+
+@serial
+def spread_seen(seen, values, table):
+    """Write the values, in their order, to where there are marks, and 0 elsewhere. There is at least one."""
+    at = 0
+    for i in range(table.shape[0]):
+        table[i] = values[min(at, values.shape[0] - 1)] * seen[i]  # a branch would be mispredicted
+        at += seen[i]
 
 
 @parallel
