@@ -54,46 +54,42 @@ def exponential_of(x):
 
 
 @inlined
-def fill_gaps(logits, start, stop, out):
-    """Set out from start to stop to the largest logit there less each; nan where either is no number."""
+def largest_of(logits, start, stop):
+    """The largest entry from start to stop, of which there is one at least; where one is nan, any."""
     # By position, as a slice costs more than a short row.
+    top = entry(logits, start)
     if stop - start < WIDTH:
-        top = entry(logits, start)
         for i in range(start + 1, stop):
             top = entry(logits, i) if entry(logits, i) > top else top
-        for i in range(start, stop):
-            out[np.uint64(i)] = top - entry(logits, i)
-        return
+        return top
     # The last eight overlap those before them.
-    last = stop - WIDTH
-    tops = load_eight(logits, last)
-    for i in range(start, last, WIDTH):
+    tops = load_eight(logits, stop - WIDTH)
+    for i in range(start, stop - WIDTH, WIDTH):
         entries = load_eight(logits, i)
         tops = select(tops < entries, entries, tops)
-    top = largest_lane(tops)
-    for i in range(start, last, WIDTH):
-        store_from(out, i, top - load_eight(logits, i))
-    store_from(out, last, top - load_eight(logits, last))
+    return largest_lane(tops)
 
 
 @called
-def exponentiate(gaps):
-    """exp of each entry in place; False where one is nan."""
-    n_many = gaps.shape[0] // MANY * MANY
+def exponentiate(top, logits, out):
+    """Set out to exp(top - logits); False where one is no number. The two arrays may be one."""
+    n = logits.shape[0]
+    n_many = n // MANY * MANY
     numbers = many_of(0.0) == 0.0
     for start in range(0, n_many, MANY):
-        many = load_many(gaps, start)
-        numbers = numbers & (many >= 0.0)
-        store_from(gaps, start, exponential_of(many))
+        gaps = top - load_many(logits, start)
+        numbers = numbers & (gaps >= 0.0)
+        store_from(out, start, exponential_of(gaps))
     good = mask_bits(numbers) == ALL_OF_MANY
-    n_eights = gaps.shape[0] // WIDTH * WIDTH
+    n_eights = n // WIDTH * WIDTH
     for start in range(n_many, n_eights, WIDTH):
-        eight = load_eight(gaps, start)
+        eight = top - load_eight(logits, start)
         good &= mask_bits(eight >= 0.0) == ALL_OF_EIGHT
-        store_from(gaps, start, exponential_of(eight))
-    for i in range(n_eights, gaps.shape[0]):
-        good &= gaps[i] >= 0.0
-        gaps[i] = exponential_of(gaps[i])
+        store_from(out, start, exponential_of(eight))
+    for i in range(n_eights, n):
+        gap = top - logits[i]
+        good &= gap >= 0.0
+        out[i] = exponential_of(gap)
     return good
 
 
@@ -105,15 +101,14 @@ def weigh_tile(tile):
         logits = entry(tile, c)
         top = select(top < logits, logits, top)
     for c in range(tile.shape[0]):
-        store(tile, c, top - entry(tile, c))
-    return exponentiate(tile.reshape(tile.size))
+        store(tile, c, entry(tile, c) - top)
+    return exponentiate(0.0, tile.reshape(tile.size), tile.reshape(tile.size))
 
 
 @inlined
 def weigh_row(logits, out):
     """Set out to exp(max - logits) of one row; False where one is no number."""
-    fill_gaps(logits, 0, logits.shape[0], out)
-    return exponentiate(out)
+    return exponentiate(largest_of(logits, 0, logits.shape[0]), logits, out)
 
 
 @parallel
@@ -128,6 +123,9 @@ def fill_inverse_weights(logits, offsets, out):
     for task in numba.prange((n_rows + rows_per_task - 1) // rows_per_task):
         first, last = task * rows_per_task, min(n_rows, (task + 1) * rows_per_task)
         for row in range(first, last):
-            fill_gaps(logits, offsets[row], offsets[row + 1], out)
-        n_bad += not exponentiate(out[offsets[first] : offsets[last]])
+            top = largest_of(logits, offsets[row], offsets[row + 1])
+            for i in range(offsets[row], offsets[row + 1]):
+                out[i] = logits[i] - top
+        own = out[offsets[first] : offsets[last]]
+        n_bad += not exponentiate(0.0, own, own)
     return n_bad
