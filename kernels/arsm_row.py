@@ -92,12 +92,17 @@ def race_row(noise, inverse_weights):
 
 @allocating
 def row_room(n):
-    """Room of arsm_of_row for rows of up to n categories."""
+    """Room of arsm_of_row for rows of up to n categories.
+
+    The rows of the first two are lists of light and of heavy categories: see pack_losers and meet.
+    """
     blocks = min(n, LONGEST_PACKED) // WIDTH + 3
+    lists = lane_array(2 * 5 * blocks + MOST_MEMBERS + WIDTH)
+    step = 5 * blocks * WIDTH
     return (
-        (lane_array(blocks), lane_array(blocks), lane_array(blocks), lane_array(blocks), lane_array(blocks)),
-        (lane_array(blocks), lane_array(blocks), lane_array(blocks), lane_array(blocks), lane_array(blocks)),
-        lane_array(MOST_MEMBERS + WIDTH),
+        lists[:step].reshape((5, blocks * WIDTH)),
+        lists[step : 2 * step].reshape((5, blocks * WIDTH)),
+        lists[2 * step :],
         swap_scratch(n),
     )
 
@@ -129,12 +134,12 @@ def meet_one(keys, payment, unit, limit, key, own_payment, given, received, unit
 def meet(others, n_others, members, n_members, limit, sums):
     """Add up what the swaps of each member with each of the others give either.
 
-    Of both there are arrays: keys, of which the product is below the limit where a swap changes the winner; what
+    Of both there are rows: keys, of which the product is below the limit where a swap changes the winner; what
     the other one receives then; the difference, or 1, of which the product is the swap's difference; and the
     totals, which are written. The result is the sum of the differences. Lists end with eight infinite keys.
     """
-    keys, payments, units, totals, _ = others
-    member_keys, member_payments, member_units, member_totals, _ = members
+    keys, payments, units, totals = others[0], others[1], others[2], others[3]
+    member_keys, member_payments, member_units, member_totals = members[0], members[1], members[2], members[3]
     zero = spread(0.0)
     n_vectors = (n_others + WIDTH - 1) // WIDTH
     for i in range(n_vectors):
@@ -194,8 +199,8 @@ def spend(totals, numbers, n, h):
 @inlined
 def pack_losers(noise, inverse_total, inverse_weights, values, base, limit, lightest, light, heavy):
     """Pack what swaps the light and the heavy losers; their numbers, zeros where both are too many."""
-    light_keys, light_payments, light_units, _, light_numbers = light
-    heavy_keys, heavy_payments, heavy_units, _, heavy_numbers = heavy
+    light_keys, light_payments, light_units, light_numbers = light[0], light[1], light[2], light[4]
+    heavy_keys, heavy_payments, heavy_units, heavy_numbers = heavy[0], heavy[1], heavy[2], heavy[4]
     n = noise.shape[0]
     share = spread(1.0 / n)
     n_light, n_heavy = 0, 0
@@ -243,8 +248,8 @@ def add_loser_swaps(noise, inverse_total, inverse_weights, values, winner, limit
         )
     if n_heavy == 0:
         return away_from_winner(noise, inverse_total, inverse_weights, values, winner, limit, h, seen, scratch)
-    _, _, _, light_totals, light_numbers = light
-    _, _, heavy_units, heavy_totals, heavy_numbers = heavy
+    light_totals, light_numbers = light[3], light[4]
+    heavy_units, heavy_totals, heavy_numbers = heavy[2], heavy[3], heavy[4]
     if n_light < n_heavy:
         difference_sum = meet(heavy, n_heavy, light, n_light, limit, sums)
     else:
