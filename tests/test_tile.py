@@ -1,4 +1,4 @@
-"""Eight samples or rows at a time against one at a time: the same noise, drawn and handed in."""
+"""Eight samples, rows or categories at a time against one at a time: the same noise, drawn and handed in."""
 
 import numpy as np
 import pytest
@@ -9,11 +9,12 @@ from arsm_fast import dirichlet_noise, gradient, propose, sample
 SHAPES = [
     (1,), (2,), (3,), (7,), (8,), (30,), (100,), (257,), (1000,), (3, 40), (400, 30),
     (8, 1), (9, 2), (10_000, 2), (17, 10), (7, 16), (9, 40), (17, 41), (13, 64), (12, 128), (20, 255), (11, 257),
+    (3, 520), (4096,), (2, 5000),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-@pytest.mark.parametrize("scale", [0.0, 1.0, 4.0, 40.0, 700.0, "ramp", "unavailable"])
+@pytest.mark.parametrize("scale", [0.0, 1.0, 4.0, 40.0, 700.0, "ramp", "unavailable", "one"])
 @pytest.mark.parametrize("n_samples", [1, 3, 8, 75])
 def test_tiles_agree_with_single_samples(shape, scale, n_samples):
     rng = np.random.default_rng(shape[-1])
@@ -23,6 +24,9 @@ def test_tiles_agree_with_single_samples(shape, scale, n_samples):
     elif scale == "unavailable":
         logits = np.where(rng.random(shape) < 0.5, -np.inf, 0.0)
         logits[..., 0] = 1.0
+    elif scale == "one":
+        logits = np.full(shape, -np.inf)
+        logits[..., shape[-1] // 2] = 3.0
     else:
         logits = scale * rng.normal(size=shape)
     drawn = gradient(table, logits, n_samples=n_samples, rng=1)
@@ -35,7 +39,9 @@ def test_tiles_agree_with_single_samples(shape, scale, n_samples):
     assert drawn.n_evaluations == handed_in.n_evaluations
 
 
-@pytest.mark.parametrize("shape", [(1, 1, 5), (9, 1, 2), (9_000, 1, 2), (30, 1, 10), (5, 1, 200)], ids=str)
+@pytest.mark.parametrize(
+    "shape", [(1, 1, 5), (9, 1, 2), (9_000, 1, 2), (30, 1, 10), (5, 1, 200), (3, 1, 700)], ids=str
+)
 @pytest.mark.parametrize("n_samples", [1, 70])
 def test_proposals_of_rows_side_by_side_ask_for_what_they_need(shape, n_samples):
     rng = np.random.default_rng(shape[-1])
@@ -60,11 +66,14 @@ def test_draws_are_the_winners_of_the_noise(shape, n_samples):
     np.testing.assert_array_equal(sample(logits, n_samples, rng=1), winners)
 
 
-def test_tiles_agree_for_variables_of_different_length():
+@pytest.mark.parametrize("sizes", [(1, 50, 2, 9), (8, 300, 41, 2000)], ids=str)
+@pytest.mark.parametrize("n_samples", [1, 5, 100])
+def test_tiles_agree_for_variables_of_different_length(sizes, n_samples):
     rng = np.random.default_rng(0)
-    logits = [rng.normal(size=c) for c in (1, 50, 2, 9)]
-    table = [rng.normal(size=c) for c in (1, 50, 2, 9)]
-    drawn = gradient(table, logits, n_samples=100, rng=1)
-    handed_in = gradient(table, logits, n_samples=100, noise=dirichlet_noise(logits, 100, rng=1))
+    logits = [rng.normal(size=c) for c in sizes]
+    table = [rng.normal(size=c) for c in sizes]
+    drawn = gradient(table, logits, n_samples=n_samples, rng=1)
+    noise = dirichlet_noise(logits, n_samples, rng=1)
+    handed_in = gradient(table, logits, n_samples=n_samples, noise=noise)
     assert_close(drawn.gradient, handed_in.gradient)
     assert drawn.n_evaluations == handed_in.n_evaluations
