@@ -21,7 +21,7 @@ SCALE_MEMORY = 0.95
 # Batches that were predicted before the scale is trusted.
 LEAST_BATCHES = 5
 # A fit is made anew when the evaluations have grown by this factor, and by this share of the features.
-REFIT, REFIT_FEATURES = 1.1, 0.1
+REFIT, REFIT_FEATURES = 1.2, 0.5
 CHUNK = 4096
 
 
