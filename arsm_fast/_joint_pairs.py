@@ -36,7 +36,8 @@ class Entries(NamedTuple):
     change_bounds: IntArray
     hashes: HashArray
     starts: NDArray[np.int32]
-    changes: NDArray[np.int32]
+    variables: NDArray[np.int32]
+    actions: NDArray[np.int32]
 
 
 class RowEntries(NamedTuple):
@@ -113,7 +114,8 @@ class JointPairs:
             entries.vector_bounds,
             entries.change_bounds,
             entries.starts,
-            entries.changes,
+            entries.variables,
+            entries.actions,
             vectors,
         )
 
@@ -148,8 +150,8 @@ class JointPairs:
 
     def _without_vectors(self, entries: Any) -> Any:
         """What is kept of each wave."""
-        nothing = np.empty((0, 2), np.int32)
-        return entries._replace(true_actions=nothing, starts=nothing, changes=nothing)
+        nothing = np.empty(0, np.int32)
+        return entries._replace(true_actions=nothing, starts=nothing, variables=nothing, actions=nothing)
 
     def _form(self, start: int, stop: int) -> VectorArray:
         """The vectors from start to stop, wave by wave."""
@@ -217,7 +219,7 @@ class ShortRows(JointPairs):
         pass
 
     def _without_vectors(self, entries: Any) -> Any:
-        nothing = np.empty((0, 2), np.int32)
+        nothing = np.empty(0, np.int32)
         return entries._replace(first=nothing, words=nothing)
 
     def estimate(self, values: FloatArray) -> Moments:

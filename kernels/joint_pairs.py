@@ -133,11 +133,11 @@ def hash_entries(counts, changes, more, true_actions, multipliers, hashes):
 
 
 @called
-def number_vectors(offsets, n_many, counts, changes, hashes, more, number, starts, vector_changes):
+def number_vectors(offsets, n_many, counts, changes, hashes, more, number, starts, variables, actions):
     """Number an item's distinct vectors in order of first appearance; how many there are.
 
-    n_many entries have several changes, and hashes. Vectors get their changes, vector_changes from starts[i] on:
-    a variable and its action.
+    n_many entries have several changes, and hashes. Vectors get their changes, from starts[i] on: variables and
+    their actions.
     """
     # A vector of one change is known by that; others, which are few where there are few variables, by hash.
     singles = np.zeros(offsets[-1] - offsets[0], np.uint32)
@@ -155,7 +155,7 @@ def number_vectors(offsets, n_many, counts, changes, hashes, more, number, start
         new = np.uint32(last + 1)
         k, action = changes[entry, 0], changes[entry, 1]
         first[new], starts[new] = entry, end
-        vector_changes[end, 0], vector_changes[end, 1] = k, action
+        variables[end], actions[end] = k, action
         if count == 1:
             cell = np.uint64(offsets[k] - offsets[0] + action)
             found = singles[cell]
@@ -179,14 +179,14 @@ def number_vectors(offsets, n_many, counts, changes, hashes, more, number, start
     for i in range(more.shape[0]):
         place = counts[more[i, 0]]
         if place != NONE:
-            vector_changes[place, 0], vector_changes[place, 1] = more[i, 1], more[i, 2]
+            variables[place], actions[place] = more[i, 1], more[i, 2]
             counts[more[i, 0]] = place + np.uint32(1)
     starts[last + 1] = end
     return last + 1
 
 
 @called
-def hash_vectors(true_actions, starts, changes, multipliers, hashes):
+def hash_vectors(true_actions, starts, variables, actions, multipliers, hashes):
     """The hashes of an item's vectors, as of distinct.hash_rows."""
     hashes[0] = 0
     for k in range(true_actions.shape[0]):
@@ -195,20 +195,20 @@ def hash_vectors(true_actions, starts, changes, multipliers, hashes):
     for v in range(1, hashes.shape[0]):
         hashes[v, 0], hashes[v, 1] = hashes[0, 0], hashes[0, 1]
         for change in range(starts[v], starts[v + 1]):
-            add_hash(changes[change, 0], changes[change, 1], true_actions, multipliers, hashes[v])
+            add_hash(variables[change], actions[change], true_actions, multipliers, hashes[v])
 
 
 @called
 def find_vectors(
     all_pairs, key, noise, n_samples, n_variables, inverse_weights, offsets, longest, multipliers,
-    item, true_actions, pairs, number, starts, vector_changes,
+    item, true_actions, pairs, number, starts, vector_variables, vector_actions,
 ):  # fmt: skip
     """Find the entries and the vectors of an item, if there is room for its changes.
 
     Results: the number of all changes, of entries, of vectors, and of changes of the variable with the most.
     """
     problem, sample = item // n_samples, item % n_samples
-    room = vector_changes.shape[0]
+    room = vector_actions.shape[0]
     most_entries = pairs.shape[0]
     own_offsets = offsets[problem * n_variables : (problem + 1) * n_variables + 1]
     rows = np.empty(own_offsets[n_variables] - own_offsets[0] + LANES)
@@ -262,19 +262,21 @@ def find_vectors(
         own_counts, own_more = counts[: last + 1], more[:n_more]
         n_many = hash_entries(own_counts, changes, own_more, true_actions, multipliers, hashes)
         n_vectors = number_vectors(
-            own_offsets, n_many, own_counts, changes, hashes, own_more, number, starts, vector_changes
-        )
+            own_offsets, n_many, own_counts, changes, hashes, own_more,
+            number, starts, vector_variables, vector_actions,
+        )  # fmt: skip
     return n_changes, last + 1, n_vectors, most
 
 
 @inlined
-def close_ranks(array, starts, ends):
-    """Move the parts of an array from their starts to where they follow each other; all of them."""
-    for part in range(1, ends.shape[0] - 1):
-        shift = starts[part] - ends[part]
-        for i in range(ends[part], ends[part + 1]):
+def close_ranks(array, room, items_per_task, bounds):
+    """Move what the tasks wrote, each with room for so much of an item, to follow each other; all of it."""
+    for first in range(items_per_task, bounds.shape[0] - 1, items_per_task):
+        last = min(first + items_per_task, bounds.shape[0] - 1)
+        shift = first * room - bounds[first]
+        for i in range(bounds[first], bounds[last]):
             array[i] = array[i + shift]
-    return array[: ends[-1]]
+    return array[: bounds[-1]]
 
 
 @parallel
@@ -288,7 +290,7 @@ def joint_pair_entries(
     of item i are bounds[i]..bounds[i + 1] - 1; their pairs; the number of each one's vector within the item;
     vector_bounds and change_bounds, likewise; the vectors' hashes, if there are several samples; where the
     changes of each vector start within those of its item, and after the last one of an item where they end; and
-    the changes: a variable and its action. Work is for n_tasks threads.
+    the variables of the changes, and their actions. Work is for n_tasks threads.
     """
     n_pairs = longest * (longest - 1) // 2
     items_per_task = (n_items + n_tasks - 1) // n_tasks
@@ -302,7 +304,7 @@ def joint_pair_entries(
         pairs = np.empty(n_items * most_entries, np.int64)
         number = np.empty(n_items * most_entries, np.int32)
         starts = np.empty(n_items * (most_entries + 1), np.int32)
-        changes = np.empty((n_items * room, 2), np.int32)
+        changes = np.empty((2, n_items * room), np.int32)
         for task in numba.prange(n_tasks):
             first = task * items_per_task
             entry, start, change = first * most_entries, first * (most_entries + 1), first * room
@@ -311,7 +313,7 @@ def joint_pair_entries(
                     all_pairs, key, noise, n_samples, n_variables, inverse_weights, offsets, longest,
                     multipliers, first_item + i, true_actions[i], pairs[entry : entry + most_entries],
                     number[entry : entry + most_entries], starts[start : start + most_entries + 1],
-                    changes[change : change + room],
+                    changes[0, change : change + room], changes[1, change : change + room],
                 )  # fmt: skip
                 entry += found[i, 1]
                 start += found[i, 2] + 1
@@ -320,36 +322,46 @@ def joint_pair_entries(
             needed = max(needed, found[i, 0])
         if needed == room:
             break
-    bounds = np.zeros(n_items + 1, np.int64)
-    vector_bounds = np.zeros(n_items + 1, np.int64)
+    bounds, vector_bounds = np.zeros(n_items + 1, np.int64), np.zeros(n_items + 1, np.int64)
+    start_bounds, change_bounds = np.zeros(n_items + 1, np.int64), np.zeros(n_items + 1, np.int64)
     most = 0
     for i in range(n_items):
         bounds[i + 1] = bounds[i] + found[i, 1]
         vector_bounds[i + 1] = vector_bounds[i] + found[i, 2]
+        start_bounds[i + 1] = vector_bounds[i + 1] + i + 1
         most = max(most, found[i, 3])
-    firsts = np.minimum(np.arange(n_tasks + 1) * items_per_task, n_items)
-    all_starts = vector_bounds + np.arange(n_items + 1)
-    pairs = close_ranks(pairs, firsts * most_entries, bounds[firsts])
-    number = close_ranks(number, firsts * most_entries, bounds[firsts])
-    starts = close_ranks(starts, firsts * (most_entries + 1), all_starts[firsts])
-    change_bounds = np.zeros(n_items + 1, np.int64)
+    pairs = close_ranks(pairs, most_entries, items_per_task, bounds)
+    number = close_ranks(number, most_entries, items_per_task, bounds)
+    starts = close_ranks(starts, most_entries + 1, items_per_task, start_bounds)
     for i in range(n_items):
-        change_bounds[i + 1] = change_bounds[i] + starts[all_starts[i + 1] - 1]
-    flat = close_ranks(changes.reshape(changes.size), firsts * (2 * room), 2 * change_bounds[firsts])
-    changes = flat.reshape((flat.size // 2, 2))
+        change_bounds[i + 1] = change_bounds[i] + starts[start_bounds[i + 1] - 1]
+    variables = close_ranks(changes[0], room, items_per_task, change_bounds)
+    actions = close_ranks(changes[1], room, items_per_task, change_bounds)
     hashes = np.empty((vector_bounds[n_items] if n_samples > 1 else 0, 2), np.uint64)
     if n_samples > 1:
         for i in numba.prange(n_items):
             hash_vectors(
-                true_actions[i], starts[all_starts[i] : all_starts[i + 1]],
-                changes[change_bounds[i] : change_bounds[i + 1]], multipliers,
+                true_actions[i], starts[start_bounds[i] : start_bounds[i + 1]],
+                variables[change_bounds[i] :], actions[change_bounds[i] :], multipliers,
                 hashes[vector_bounds[i] : vector_bounds[i + 1]],
             )  # fmt: skip
-    return most, true_actions, bounds, pairs, number, vector_bounds, change_bounds, hashes, starts, changes
+    return (
+        most,
+        true_actions,
+        bounds,
+        pairs,
+        number,
+        vector_bounds,
+        change_bounds,
+        hashes,
+        starts,
+        variables,
+        actions,
+    )
 
 
 @parallel
-def form_joint_vectors(wanted, true_actions, vector_bounds, change_bounds, starts, changes, out):
+def form_joint_vectors(wanted, true_actions, vector_bounds, change_bounds, starts, variables, actions, out):
     """The given vectors, in ascending order, from the results of joint_pair_entries."""
     n_variables = out.shape[1]
     flat = out.reshape(out.size)
@@ -361,11 +373,11 @@ def form_joint_vectors(wanted, true_actions, vector_bounds, change_bounds, start
         while done < own.shape[0]:
             copy_row(own[: min(done, own.shape[0] - done)], own[done:])
             done *= 2
-        own_starts, own_changes = starts[vector_bounds[i] + i :], changes[change_bounds[i] :]
+        own_starts, origin = starts[vector_bounds[i] + i :], change_bounds[i]
         for at in range(end - begin):
             vector = wanted[begin + at] - vector_bounds[i]
-            for change in range(own_starts[vector], own_starts[vector + 1]):
-                own[at * n_variables + own_changes[change, 0]] = own_changes[change, 1]
+            for change in range(origin + own_starts[vector], origin + own_starts[vector + 1]):
+                own[at * n_variables + variables[change]] = actions[change]
 
 
 @inlined
