@@ -14,10 +14,9 @@ from ._moments import Blocks, Moments, accumulate
 from ._noise import Noise, kernel_arguments
 from ._vectors import FormedVectors, VectorArray, Vectors
 from .kernels.joint_pairs import form_joint_vectors, joint_pair_entries, joint_pair_moments
-from .kernels.joint_rows import joint_row_entries
-from .kernels.pairs import HALF
+from .kernels.joint_rows import form_row_vectors, joint_row_entries, joint_row_moments
 
-# Of longer rows not all pairs are compared.
+# Of longer rows not all pairs are compared; kernels.joint_rows takes 64 categories at most.
 LONGEST_ALL_PAIRS = 40
 # A variable of C categories has from 0.9 C to 2 C changes on average, few of them more than this many times C.
 CHANGES_PER_CATEGORY = 4
@@ -32,19 +31,23 @@ class Entries(NamedTuple):
     true_actions: NDArray[np.int32]
     bounds: IntArray
     pairs: IntArray
+    number: NDArray[np.int32]
+    vector_bounds: IntArray
+    change_bounds: IntArray
     hashes: HashArray
-    starts: IntArray
-    changes: NDArray[np.int32]
+    starts: NDArray[np.int32]
+    variables: NDArray[np.int32]
+    actions: NDArray[np.int32]
 
 
 class RowEntries(NamedTuple):
-    """What kernels.joint_rows.joint_row_entries finds out about a wave of items, in the form of Entries."""
+    """What kernels.joint_rows.joint_row_entries finds out about a wave of items."""
 
-    most: int
-    bounds: IntArray
-    pairs: IntArray
+    number: NDArray[np.int32]
+    vector_bounds: IntArray
     hashes: HashArray
-    vectors: VectorArray
+    first: NDArray[np.int32]
+    words: HashArray
 
 
 def joint_pairs(logits: Logits, noise: Noise, *, plus: bool) -> JointPairs:
@@ -63,6 +66,17 @@ def _n_pairs(n_categories: int) -> int:
 def _room(logits: Logits) -> int:
     """For the changes of an item."""
     return CHANGES_PER_CATEGORY * int(logits.offsets[logits.n_variables])
+
+
+def _joined(arrays: list[NDArray[Any]]) -> NDArray[Any]:
+    """One after the other."""
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+
+
+def _joined_bounds(bounds: list[IntArray]) -> IntArray:
+    """Those of one wave after the other, each from 0 on."""
+    ends = np.cumsum([0, *(own[-1] for own in bounds)])
+    return _joined([own[min(i, 1) :] + ends[i] for i, own in enumerate(bounds)])
 
 
 class JointPairs:
@@ -86,12 +100,24 @@ class JointPairs:
         """The entries of a wave."""
         room = _room(self._logits)
         all_pairs = _n_pairs(self._arguments[-1]) <= room
-        found = joint_pair_entries(first_item, n_items, all_pairs, room, *self._arguments, self._multipliers)
+        n_tasks = min(n_items, numba.get_num_threads())
+        found = joint_pair_entries(
+            first_item, n_items, n_tasks, all_pairs, room, *self._arguments, self._multipliers
+        )
         return Entries(*found)
 
     def _form_wave(self, wanted: IntArray, entries: Any, vectors: VectorArray) -> None:
-        """The vectors of some entries of a wave."""
-        form_joint_vectors(wanted, entries.true_actions, entries.bounds, entries.starts, entries.changes, vectors)
+        """Some vectors of a wave."""
+        form_joint_vectors(
+            wanted,
+            entries.true_actions,
+            entries.vector_bounds,
+            entries.change_bounds,
+            entries.starts,
+            entries.variables,
+            entries.actions,
+            vectors,
+        )
 
     def _entries(self, first_item: int) -> Any:
         """The entries of the wave that begins with an item."""
@@ -100,23 +126,32 @@ class JointPairs:
             self._held = first_item, self._find(first_item, n_items)
         return self._held[1]
 
+    def _keep(self, waves: list[Any]) -> None:
+        """Keep what the estimate needs of all waves, without what forms the vectors."""
+        self._most = max(wave.most for wave in waves)
+        self._bounds = _joined_bounds([wave.bounds for wave in waves])
+        self._pairs = _joined([wave.pairs for wave in waves])
+
     def propose(self) -> tuple[Vectors, NDArray[np.int32]]:
         """The distinct vectors, (M, K), and their problems."""
-        pairs, hashes = [], []
-        self._bounds = np.zeros(self._n_items + 1, np.int64)
-        self._most = 0
-        for first in range(0, self._n_items, self._wave_items):
-            entries = self._entries(first)
-            pairs.append(entries.pairs)
-            hashes.append(entries.hashes)
-            self._bounds[first + 1 : first + entries.bounds.size] = self._bounds[first] + entries.bounds[1:]
-            self._most = max(self._most, entries.most)
-        self._pairs = np.concatenate(pairs)
-        distinct = find_distinct(
-            np.concatenate(hashes), np.ascontiguousarray(self._bounds[:: self._noise.n_samples])
-        )
-        self._number, self._first = distinct.number, distinct.first
-        return FormedVectors(self._form, distinct.first.size), distinct.problem
+        firsts = range(0, self._n_items, self._wave_items)
+        waves = [self._without_vectors(self._entries(first)) for first in firsts]
+        self._keep(waves)
+        self._entry_number = _joined([wave.number for wave in waves])
+        self._vector_bounds = _joined_bounds([wave.vector_bounds for wave in waves])
+        by_problem = np.ascontiguousarray(self._vector_bounds[:: self._noise.n_samples])
+        if self._noise.n_samples == 1:
+            problem = np.repeat(np.arange(self._n_items, dtype=np.int32), np.diff(by_problem))
+            self._number = self._first = np.arange(problem.size)
+        else:
+            hashes = _joined([wave.hashes for wave in waves])
+            self._number, self._first, problem = find_distinct(hashes, by_problem)
+        return FormedVectors(self._form, problem.size), problem
+
+    def _without_vectors(self, entries: Any) -> Any:
+        """What is kept of each wave."""
+        nothing = np.empty(0, np.int32)
+        return entries._replace(true_actions=nothing, starts=nothing, variables=nothing, actions=nothing)
 
     def _form(self, start: int, stop: int) -> VectorArray:
         """The vectors from start to stop, wave by wave."""
@@ -124,18 +159,20 @@ class JointPairs:
         vectors = np.empty((wanted.size, self._logits.n_variables), np.int32)
         done = 0
         while done < wanted.size:
-            item = int(np.searchsorted(self._bounds, wanted[done], side="right")) - 1
+            item = int(np.searchsorted(self._vector_bounds, wanted[done], side="right")) - 1
             first = item - item % self._wave_items
             entries = self._entries(first)
-            end = int(np.searchsorted(wanted, self._bounds[first + entries.bounds.size - 1]))
-            self._form_wave(wanted[done:end] - self._bounds[first], entries, vectors[done:end])
-            done = end
+            begin, end = self._vector_bounds[[first, first + entries.vector_bounds.size - 1]]
+            here = slice(done, int(np.searchsorted(wanted, end)))
+            self._form_wave(wanted[here] - begin, entries, vectors[here])
+            done = here.stop
         return vectors
 
     def estimate(self, values: FloatArray) -> Moments:
         """The gradient from the values of the distinct vectors."""
         logits, noise = self._logits, self._noise
         order = np.argsort(-logits.sizes[: logits.n_variables], kind="stable")
+        vector_values = values[self._number]
 
         def run(begin: int, blocks: Blocks) -> None:
             joint_pair_moments(
@@ -145,8 +182,9 @@ class JointPairs:
                 order,
                 self._bounds,
                 self._pairs,
-                self._number,
-                values,
+                self._entry_number,
+                self._vector_bounds,
+                vector_values,
                 begin,
                 *blocks,
             )
@@ -162,29 +200,46 @@ class ShortRows(JointPairs):
 
     def _find(self, first_item: int, n_items: int) -> RowEntries:
         logits, noise, longest = self._logits, self._noise, self._arguments[-1]
-        n_entries = 1 + _n_pairs(longest)
-        vectors = np.empty((n_items, n_entries, logits.n_variables), np.int32)
-        hashes = np.empty((n_items, n_entries, 2), np.uint64)
-        joint_row_entries(
+        found = joint_row_entries(
             first_item,
+            n_items,
             noise.key,
             noise.n_samples,
+            logits.n_variables,
             longest,
             logits.inverse_weights,
             self._multipliers,
-            vectors,
-            hashes,
         )
-        larger, smaller = np.tril_indices(longest, -1)
-        pairs = np.concatenate(([0], larger << HALF | smaller))
-        return RowEntries(
-            n_entries,
-            np.arange(n_items + 1) * n_entries,
-            np.tile(pairs, n_items),
-            hashes.reshape(-1, 2),
-            vectors.reshape(-1, logits.n_variables),
-        )
+        return RowEntries(*found)
 
     def _form_wave(self, wanted: IntArray, entries: RowEntries, vectors: VectorArray) -> None:
-        # Without a mode, NumPy would take them twice.
-        np.take(entries.vectors, wanted, axis=0, out=vectors, mode="clip")
+        form_row_vectors(wanted, entries.vector_bounds, entries.first, entries.words, vectors)
+
+    def _keep(self, waves: list[Any]) -> None:
+        pass
+
+    def _without_vectors(self, entries: Any) -> Any:
+        nothing = np.empty(0, np.int32)
+        return entries._replace(first=nothing, words=nothing)
+
+    def estimate(self, values: FloatArray) -> Moments:
+        """The gradient from the values of the distinct vectors."""
+        logits, noise = self._logits, self._noise
+        vector_values = values[self._number]
+
+        def run(begin: int, blocks: Blocks) -> None:
+            joint_row_moments(
+                self._plus,
+                noise.key,
+                noise.n_samples,
+                logits.n_variables,
+                self._arguments[-1],
+                logits.inverse_weights,
+                self._vector_bounds,
+                self._entry_number,
+                vector_values,
+                begin,
+                *blocks,
+            )
+
+        return accumulate(run, logits.problem_offsets, noise.n_samples, noise.first)

@@ -32,18 +32,18 @@ def number_of_one(hashes, number, first):
     size = 8
     while size < 2 * n:
         size *= 2
-    table = np.full(size, -1, np.int64)
+    table = np.zeros(size, np.uint32)
     slots = np.uint64(size - 1)
     count = 0
     for entry in range(n):
         slot = (hashes[entry, 0] ^ (hashes[entry, 0] >> WORD_BITS)) & slots
         while True:
-            found = table[slot]
+            found = np.int64(table[slot]) - 1
             if found < 0:
-                table[slot] = count
                 first[count] = entry
                 number[entry] = count
                 count += 1
+                table[slot] = count
                 break
             other = first[found]
             if hashes[other, 0] == hashes[entry, 0] and hashes[other, 1] == hashes[entry, 1]:

@@ -4,71 +4,417 @@ What joint_pairs finds for drawn noise, in time and memory O(K C**2) with a smal
 is number problem * n_samples + sample. Its entries are the true vector and then one for each pair c < j, number
 1 + j (j - 1) / 2 + c; an entry whose swap changes no variable repeats the true vector. Level racers, which drawn
 noise has as good as never, are not told apart here by number.
+
+Eight variables are a group, and their actions the bytes of a word.
 """
 
 import numba
 import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
 
-from ._jit import called, parallel
-from .lanes import WIDTH, entry, lane_array, load, spread, store
-from .tile import draw_tile, load_rows, race_tile
-from .vectors import select
+from ._jit import allocating, called, inlined, parallel
+from .exponential import MANY, NOISE_STREAM, counters_of_many, exponentials
+from .lanes import WIDTH, entry, lane_array, load, loading, mask, spread, store
+from .moments import add_to_tree, sample_room, take_result, tree_room
+from .philox import LOW_WORD, WORD_BITS
+from .tile import lanes_in_turn, load_rows, store_rows
+from .vectors import as_bits, fma, select
 
+# Groups whose noise is drawn together.
+BLOCK = 4
+# Rows of a product of matrices that are made at a time.
+ROWS = 4
 ITEMS_PER_TASK = 16
+# Smaller tasks take less time than their room.
+PAIRS_PER_TASK = 2048
+EVERY_BYTE = np.uint64(0x0101010101010101)
+ZERO = np.uint64(0)
+
+load_counters = loading(MANY // 2)
+
+
+@intrinsic
+def bytes_equal(typing_context, first, second):
+    """Where the bytes of two words are equal, as a condition of Lanes."""
+
+    def codegen(context, builder, sig, arguments):
+        kind = ir.VectorType(ir.IntType(8), WIDTH)
+        return builder.icmp_unsigned("==", *(builder.bitcast(word, kind) for word in arguments))
+
+    return mask(types.uint64, types.uint64), codegen
+
+
+@intrinsic
+def select_bytes(typing_context, condition, yes, no):
+    """The bytes of one word where a condition of Lanes holds, else those of another."""
+
+    def codegen(context, builder, sig, arguments):
+        kind = ir.VectorType(ir.IntType(8), WIDTH)
+        words = (builder.bitcast(word, kind) for word in arguments[1:])
+        return builder.bitcast(builder.select(arguments[0], *words), ir.IntType(64))
+
+    return types.uint64(condition, types.uint64, types.uint64), codegen
+
+
+@intrinsic
+def store_bytes(typing_context, array, start, word, n):
+    """Set n entries of an int32 array from start on to the first bytes of a word, eight at most."""
+
+    def codegen(context, builder, sig, arguments):
+        array, start, word, n = arguments
+        kind = ir.VectorType(ir.IntType(32), WIDTH)
+        data = context.make_array(sig.args[0])(context, builder, array).data
+        pointer = builder.bitcast(builder.gep(data, [start]), kind.as_pointer())
+        numbers = builder.zext(builder.bitcast(word, ir.VectorType(ir.IntType(8), WIDTH)), kind)
+        stop = builder.insert_element(
+            ir.Constant(kind, ir.Undefined), builder.trunc(n, ir.IntType(32)), ir.IntType(32)(0)
+        )
+        stop = builder.shuffle_vector(stop, stop, ir.Constant(kind, [0] * WIDTH))
+        inside = builder.icmp_signed("<", ir.Constant(kind, list(range(WIDTH))), stop)
+        function = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(ir.VoidType(), [kind, kind.as_pointer(), ir.IntType(32), inside.type]),
+            f"llvm.masked.store.v{WIDTH}i32.p0",
+        )
+        builder.call(function, [numbers, pointer, ir.IntType(32)(4), inside])
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, types.uint64, types.int64), codegen
+
+
+@inlined
+def n_groups_of(n_variables):
+    """How many groups there are."""
+    return (n_variables + WIDTH - 1) // WIDTH
+
+
+@allocating
+def block_room(n):
+    """The counters of a block's noise, and room for that, for rows of n categories each.
+
+    For each group and each two categories of it the counters are their number and the rows.
+    """
+    n_counters = BLOCK * ((n + 1) // 2)
+    n_words = (n_counters * WIDTH + MANY // 2 - 1) // (MANY // 2) * (MANY // 2)
+    counters = np.zeros((2, n_words), np.uint64)
+    for i in range(n_counters):
+        group, pair = i // ((n + 1) // 2), i % ((n + 1) // 2)
+        for lane in range(WIDTH):
+            counters[0, i * WIDTH + lane] = pair
+            counters[1, i * WIDTH + lane] = group * WIDTH + lane
+    return counters[0], counters[1], lane_array(2 * n_words // WIDTH)
 
 
 @called
-def compare_pairs(noise, inverse_weights, group, n_groups, winners):
-    """Write the winners of eight rows, those of entry e to the (e n_groups + group)-th eight numbers."""
-    _, first_at, second_at, first_value, second_value = race_tile(noise, inverse_weights)
-    store(winners, group, first_at)
-    place = group
-    for j in range(inverse_weights.shape[0]):
-        j_at, noise_j, weight_j = spread(np.float64(j)), load(noise, j), entry(inverse_weights, j)
-        j_first = first_at == j_at
+def draw_block(key, first_sample, sample, first_row, n_groups, n, room):
+    """The noise of n categories of each row of a block, as tile.draw_tile; see tile_of_block.
+
+    First come the generator's key and the number of its first sample.
+    """
+    pairs, rows, noise = room
+    key_0, key_1 = key & LOW_WORD, key >> WORD_BITS
+    samples = counters_of_many(first_sample + np.uint64(sample), ZERO, ZERO)
+    streams = counters_of_many(NOISE_STREAM, ZERO, ZERO)
+    for start in range(0, n_groups * ((n + 1) // 2) * WIDTH, MANY // 2):
+        own_rows = as_bits(load_counters(rows, start)) + np.uint64(first_row)
+        numbers = exponentials(as_bits(load_counters(pairs, start)), own_rows, samples, streams, key_0, key_1)
+        store(noise, 2 * start // WIDTH, lanes_in_turn(numbers))
+
+
+@allocating
+def tile_of_block(room, group, n):
+    """The noise of one group of a block: entry (c, i) belongs to category c of its i-th row."""
+    size = (n + 1) // 2 * 2 * WIDTH
+    return room[2][group * size : group * size + n * WIDTH].reshape((n, WIDTH))
+
+
+@inlined
+def race_bytes(noise, inverse_weights):
+    """The words of the two first, and their race values."""
+    first_value, second_value = spread(np.inf), spread(np.inf)
+    first, second = ZERO, ZERO
+    for c in range(inverse_weights.shape[0]):
+        value, own = load(noise, c) * entry(inverse_weights, c), np.uint64(c) * EVERY_BYTE
+        before_first, before_second = value < first_value, value < second_value
+        second = select_bytes(before_first, first, select_bytes(before_second, own, second))
+        first = select_bytes(before_first, own, first)
+        second_value = select(before_first, first_value, select(before_second, value, second_value))
+        first_value = select(before_first, value, first_value)
+    return first, second, first_value, second_value
+
+
+@called
+def compare_pairs(noise, inverse_weights, moved, rest_values, words):
+    """Write the winners of eight rows, of the e-th entry to words[e]; moved and rest_values are room."""
+    n = inverse_weights.shape[0]
+    first, second, first_value, second_value = race_bytes(noise, inverse_weights)
+    words[0] = first
+    # Of the two first one still wins after their swap: then the second has no need to be left out.
+    for c in range(n):
+        is_first = bytes_equal(first, np.uint64(c) * EVERY_BYTE)
+        moved[c] = select_bytes(is_first, first ^ second, ZERO)
+        store(rest_values, c, select(is_first, second_value, first_value))
+    e = 0
+    for j in range(n):
+        noise_j, weight_j, rest_j = load(noise, j), entry(inverse_weights, j), load(rest_values, j)
+        first_or_second, j_bytes = first ^ moved[j], np.uint64(j) * EVERY_BYTE
         for c in range(j):
-            place += n_groups
-            c_at = spread(np.float64(c))
+            e += 1
             c_value, j_value = noise_j * entry(inverse_weights, c), load(noise, c) * weight_j
-            best = select(j_value < c_value, j_at, c_at)
-            best_value = select(j_value < c_value, j_value, c_value)
-            # Of the two first one still wins after their swap: then the second has no need to be left out.
-            moved = j_first | (first_at == c_at)
-            rest, rest_value = select(moved, second_at, first_at), select(moved, second_value, first_value)
-            store(winners, place, select(rest_value < best_value, rest, best))
+            j_first = j_value < c_value
+            best_value = select(j_first, j_value, c_value)
+            best = select_bytes(j_first, j_bytes, np.uint64(c) * EVERY_BYTE)
+            rest_c = load(rest_values, c)
+            rest_value = select(rest_j < rest_c, rest_c, rest_j)
+            words[e] = select_bytes(rest_value < best_value, first_or_second ^ moved[c], best)
+
+
+@inlined
+def digits_of(word):
+    """Two numbers of 24 bits, of four actions each, from bytes of six bits: of 64 categories at most."""
+    word = (word & np.uint64(0x003F003F003F003F)) | ((word >> np.uint64(2)) & np.uint64(0x0FC00FC00FC00FC0))
+    word = (word & np.uint64(0x00000FFF00000FFF)) | ((word >> np.uint64(4)) & np.uint64(0x00FFF00000FFF000))
+    return word & LOW_WORD, word >> WORD_BITS
+
+
+@inlined
+def mask_of_group(n_variables, group):
+    """The bytes of a word that belong to variables."""
+    n = n_variables - group * WIDTH
+    return (np.uint64(1) << np.uint64(8 * n)) - np.uint64(1) if n < WIDTH else ~ZERO
 
 
 @called
-def write_entries(winners, multipliers, vectors, hashes):
-    """Winners as actions, and the hashes of their vectors."""
-    n_entries, n_variables = vectors.shape
-    step = winners.shape[0] // n_entries
-    for e in range(n_entries):
-        own, vector = winners[e * step : (e + 1) * step], vectors[e]
-        hash_0, hash_1 = np.uint64(0), np.uint64(0)
-        for k in range(n_variables):
-            action = np.int32(own[k])
-            vector[k] = action
-            hash_0 += multipliers[k, 0] * np.uint64(action)
-            hash_1 += multipliers[k, 1] * np.uint64(action)
-        hashes[e, 0] = hash_0
-        hashes[e, 1] = hash_1
+def hash_words(words, n_variables, multipliers, hashes):
+    """The hashes of an item's vectors, as of distinct.hash_rows of their digits."""
+    hashes[:] = 0
+    for group in range(words.shape[0]):
+        mask = mask_of_group(n_variables, group)
+        m_00, m_01 = multipliers[2 * group, 0], multipliers[2 * group, 1]
+        m_10, m_11 = multipliers[2 * group + 1, 0], multipliers[2 * group + 1, 1]
+        for e in range(words.shape[1]):
+            digit_0, digit_1 = digits_of(words[group, e] & mask)
+            hashes[0, e] += m_00 * digit_0 + m_10 * digit_1
+            hashes[1, e] += m_01 * digit_0 + m_11 * digit_1
+
+
+@called
+def number_entries(hashes, table, number, first):
+    """Number the distinct hashes in order of first appearance, and list those; how many there are."""
+    slots = np.uint64(table.shape[0] - 1)
+    table[:] = 0
+    count = 0
+    for e in range(hashes.shape[1]):
+        slot = (hashes[0, e] ^ (hashes[0, e] >> WORD_BITS)) & slots
+        while table[slot] > 0:
+            other = first[table[slot] - 1]
+            if hashes[0, other] == hashes[0, e] and hashes[1, other] == hashes[1, e]:
+                break
+            slot = (slot + np.uint64(1)) & slots
+        if table[slot] == 0:
+            first[count] = e
+            count += 1
+            table[slot] = count
+        number[e] = table[slot] - 1
+    return count
 
 
 @parallel
-def joint_row_entries(first_item, key, n_samples, n, inverse_weights, multipliers, vectors, hashes):
-    """The vectors, (items, entries, variables), and their hashes, for variables of n categories each."""
-    n_items, n_entries, n_variables = vectors.shape
-    n_groups = (n_variables + WIDTH - 1) // WIDTH
+def joint_row_entries(first_item, n_items, key, n_samples, n_variables, n, inverse_weights, multipliers):
+    """The distinct vectors of items, of n_variables of n categories each.
+
+    Results: the number of each entry's vector within its item, (items, entries); bounds: the vectors of item i
+    are bounds[i]..bounds[i + 1] - 1; their hashes, if there are several samples; the entries that they first
+    appear at, (items, entries); and the entries' words, (items, groups, entries).
+    """
+    n_entries = 1 + n * (n - 1) // 2
+    n_groups = n_groups_of(n_variables)
+    n_rows = inverse_weights.shape[0] // n
+    size = 4
+    while size < 2 * n_entries:
+        size *= 2
+    words = np.empty((n_items, n_groups, n_entries), np.uint64)
+    number = np.empty((n_items, n_entries), np.int32)
+    first_entries = np.empty((n_items, n_entries), np.int32)
+    item_hashes = np.empty((n_items, 2, n_entries), np.uint64)
+    bounds = np.zeros(n_items + 1, np.int64)
     for task in numba.prange((n_items + ITEMS_PER_TASK - 1) // ITEMS_PER_TASK):
-        noise = lane_array(n + 1).reshape((n + 1, WIDTH))
+        room = block_room(n)
         weights = lane_array(n).reshape((n, WIDTH))
-        winners = lane_array(n_entries * n_groups)
+        rest_values = lane_array(n)
+        moved = np.empty(n, np.uint64)
+        table = np.empty(size, np.int32)
         for i in range(task * ITEMS_PER_TASK, min(n_items, (task + 1) * ITEMS_PER_TASK)):
             problem, sample = (first_item + i) // n_samples, (first_item + i) % n_samples
             for group in range(n_groups):
-                first_row = problem * n_variables + group * WIDTH
-                load_rows(inverse_weights, first_row, (problem + 1) * n_variables, n, weights)
-                draw_tile(key, sample, 0, first_row, 1, 0, n, noise)
-                compare_pairs(noise, weights, group, n_groups, winners)
-            write_entries(winners, multipliers, vectors[i], hashes[i])
+                row = problem * n_variables + group * WIDTH
+                if group % BLOCK == 0:
+                    draw_block(key[0], key[1], sample, row, min(BLOCK, n_groups - group), n, room)
+                load_rows(inverse_weights, row, n_rows, n, weights)
+                compare_pairs(tile_of_block(room, group % BLOCK, n), weights, moved, rest_values, words[i, group])
+            hash_words(words[i], n_variables, multipliers, item_hashes[i])
+            bounds[i + 1] = number_entries(item_hashes[i], table, number[i], first_entries[i])
+    for i in range(n_items):
+        bounds[i + 1] += bounds[i]
+    hashes = np.empty((bounds[n_items] if n_samples > 1 else 0, 2), np.uint64)
+    if n_samples > 1:
+        for i in numba.prange(n_items):
+            for at in range(bounds[i + 1] - bounds[i]):
+                hashes[bounds[i] + at, 0] = item_hashes[i, 0, first_entries[i, at]]
+                hashes[bounds[i] + at, 1] = item_hashes[i, 1, first_entries[i, at]]
+    return number, bounds, hashes, first_entries, words
+
+
+@parallel
+def form_row_vectors(wanted, bounds, first_entries, words, out):
+    """The given vectors, in ascending order, from the results of joint_row_entries."""
+    n_variables = out.shape[1]
+    flat = out.reshape(out.size)
+    for i in numba.prange(words.shape[0]):
+        begin, end = np.searchsorted(wanted, bounds[i]), np.searchsorted(wanted, bounds[i + 1])
+        own_wanted, first = wanted[begin:end], first_entries[i]
+        for group in range(words.shape[1]):
+            own_words, start = words[i, group], begin * n_variables + group * WIDTH
+            for at in range(own_wanted.shape[0]):
+                word = own_words[first[own_wanted[at] - bounds[i]]]
+                store_bytes(flat, start + at * n_variables, word, n_variables - group * WIDTH)
+
+
+@allocating
+def keep_references(words, weights):
+    """ARSM+: drop the weights of references under which no swap changes the variable."""
+    n = weights.shape[0]
+    changed = np.zeros(n, np.uint64)
+    e = 0
+    for j in range(n):
+        for c in range(j):
+            e += 1
+            changed[c] |= words[e] ^ words[0]
+            changed[j] |= words[e] ^ words[0]
+    for c in range(n):
+        for lane in range(WIDTH):
+            if (changed[c] >> np.uint64(8 * lane)) & np.uint64(0xFF) == 0:
+                weights[c, lane] = 0.0
+
+
+@inlined
+def padded(n):
+    """n as a multiple of ROWS."""
+    return (n + ROWS - 1) // ROWS * ROWS
+
+
+@called
+def tile_gradient(differences, weights, h):
+    """Set h to the gradient of eight rows: of their weights and the symmetric matrix of what swaps add to f.
+
+    Matrix and h have padded(n) rows, so that some can be made at a time: sums wait for themselves.
+    """
+    n = weights.shape[0]
+    zero = spread(0.0)
+    for c in range(0, n, ROWS):
+        sum_0, sum_1, sum_2, sum_3 = zero, zero, zero, zero
+        for j in range(n):
+            weight, at = load(weights, j), j * padded(n) + c
+            sum_0 = fma(entry(differences, at), weight, sum_0)
+            sum_1 = fma(entry(differences, at + 1), weight, sum_1)
+            sum_2 = fma(entry(differences, at + 2), weight, sum_2)
+            sum_3 = fma(entry(differences, at + 3), weight, sum_3)
+        store(h, c, sum_0)
+        store(h, c + 1, sum_1)
+        store(h, c + 2, sum_2)
+        store(h, c + 3, sum_3)
+    h_sum = zero
+    for c in range(n):
+        h_sum = h_sum + load(h, c)
+    mean = h_sum / np.float64(n)
+    for c in range(n):
+        store(h, c, load(h, c) - mean)
+
+
+@inlined
+def fill_differences(number, values, n, differences):
+    """Write what swaps add to f, as a symmetric matrix; the sum of its lower half."""
+    base, size = values[0], padded(n)
+    difference_sum = 0.0
+    e = 0
+    for j in range(n):
+        for c in range(j):
+            e += 1
+            difference = values[number[e]] - base
+            differences[j * size + c] = difference
+            differences[c * size + j] = difference
+            difference_sum += difference
+    return difference_sum
+
+
+@inlined
+def weigh_tile(noise, weights):
+    """1 / n - noise / sum(noise) of eight rows."""
+    n = weights.shape[0]
+    total = spread(0.0)
+    for c in range(n):
+        total = total + load(noise, c)
+    inverse_n, inverse_total = 1.0 / n, 1.0 / total
+    for c in range(n):
+        store(weights, c, inverse_n - load(noise, c) * inverse_total)
+
+
+@parallel
+def joint_row_moments(
+    plus, key, n_samples, n_variables, n, inverse_weights, bounds, number, values,
+    begin_sample, first_item, n_blocks, block_samples, starts, mean, squares, value,
+):  # fmt: skip
+    """Moments of the gradient of blocks of samples; a block is one problem (see moments.merge_blocks).
+
+    Entry e of item i has the value values[bounds[i] + number[i, e]].
+    """
+    n_entries = number.shape[1]
+    n_groups = n_groups_of(n_variables)
+    n_rows = inverse_weights.shape[0] // n
+    n_parts = (n_groups + BLOCK - 1) // BLOCK
+    n_all = value.shape[0] * n_parts
+    most_samples = min(n_samples, block_samples)
+    parts_per_task = max(1, PAIRS_PER_TASK // (n_entries * min(BLOCK, n_groups) * most_samples))
+    for task in numba.prange((n_all + parts_per_task - 1) // parts_per_task):
+        noise_room = block_room(n)
+        weights = lane_array(n).reshape((n, WIDTH))
+        h = lane_array(padded(n)).reshape((padded(n), WIDTH))
+        inverse = lane_array(n).reshape((n, WIDTH))
+        rest_values, moved = lane_array(n), np.empty(n, np.uint64)
+        words = np.empty(n_entries, np.uint64)
+        differences = np.zeros(padded(n) * padded(n))
+        for own in range(task * parts_per_task, min(n_all, (task + 1) * parts_per_task)):
+            i, part = own // n_parts, own % n_parts
+            problem, block = (first_item + i) // n_blocks, (first_item + i) % n_blocks
+            first_variable = part * BLOCK * WIDTH
+            n_own_variables = min(n_variables - first_variable, BLOCK * WIDTH)
+            n_own_groups = n_groups_of(n_own_variables)
+            first_row = problem * n_variables + first_variable
+            start = starts[i] + first_variable * n
+            out = slice(start, start + n_own_variables * n)
+            first_sample = begin_sample + block * block_samples
+            n_own = min(n_samples - first_sample, block_samples)
+            gradient = sample_room(n_own, mean[out])
+            room = tree_room(n_own, gradient.shape[0])
+            for sample in range(first_sample, first_sample + n_own):
+                item = problem * n_samples + sample
+                own_values, own_number = values[bounds[item] : bounds[item + 1]], number[item]
+                difference_sum = fill_differences(own_number, own_values, n, differences)
+                draw_block(key[0], key[1], sample, first_row, n_own_groups, n, noise_room)
+                for group in range(n_own_groups):
+                    noise = tile_of_block(noise_room, group, n)
+                    weigh_tile(noise, weights)
+                    if plus:
+                        load_rows(inverse_weights, first_row + group * WIDTH, n_rows, n, inverse)
+                        compare_pairs(noise, inverse, moved, rest_values, words)
+                        keep_references(words, weights)
+                    tile_gradient(differences, weights, h)
+                    store_rows(h, group * WIDTH, n_own_variables, n, gradient)
+                sample_value = own_values[0] + 2.0 * difference_sum / (np.float64(n) * n)
+                add_to_tree(gradient, sample_value, sample - first_sample, n_own, room)
+            value_sum = take_result(n_own, room, mean[out], squares[out])
+            if part == 0:
+                value[i] = value_sum

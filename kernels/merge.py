@@ -246,12 +246,6 @@ def swap_row(noise, total, inverse_weights, values, race, references, h, seen, s
 
 
 @allocating
-def row_scratch(n):
-    """Two lists of categories and keys to sort one by, for rows of up to n categories."""
-    return np.empty(n, np.int32), np.empty(n, np.int32), np.empty(n)
-
-
-@allocating
 def swap_scratch(n):
     """Scratch of swap_row for rows of up to n categories."""
     return np.empty(n, np.int32), np.empty(n, np.int32), np.empty((5, n + WIDTH))

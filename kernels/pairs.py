@@ -3,7 +3,11 @@
 The pair {c, j} is one number, with the larger category in its high half.
 """
 
-from ._jit import called, inlined
+import numpy as np
+
+from ._jit import allocating, called, inlined
+from .bits import lowest_bit
+from .lanes import WIDTH, load, mask_bits
 from .merge import EXCLUDED, append_below, limit_of
 from .race import INFINITY_BITS, swap_winner
 from .sorting import sort_by_key
@@ -23,6 +27,12 @@ def pair_of(c, j):
 def members_of(pair):
     """The categories of a pair, the lower one first."""
     return pair & LOW_HALF, pair >> HALF
+
+
+@allocating
+def pair_scratch(n):
+    """Scratch of changed_pairs for rows of up to n categories."""
+    return np.empty(n, np.int32), np.empty(n, np.int32), np.empty(n + WIDTH), np.empty(n + WIDTH)
 
 
 @inlined
@@ -74,9 +84,10 @@ def mark_pseudo_actions(noise, inverse_weights, race, references, winners, seen)
 def changed_pairs(noise, inverse_weights, race, scratch, pairs, winners):
     """Write the changed pairs and their winners, as far as there is room; the result is how many there are.
 
-    There must be room for as many as there are categories. The row of noise is used up.
+    There must be room for as many as there are categories, and for eight more than are to be found. The row of
+    noise is used up.
     """
-    members, others, keys = scratch
+    members, others, keys, limits = scratch
     n = noise.shape[0]
     winner, _, winner_value, _ = race
     winner_noise = noise[winner]
@@ -89,36 +100,45 @@ def changed_pairs(noise, inverse_weights, race, scratch, pairs, winners):
         count += members[j] != winner
     if lightest > winner_value:
         return count
-    # Of two losers c wins where noise[j] * inverse_weights[c] is below its limit: sort the smaller side.
+    # Of two losers c wins where noise[j] * inverse_weights[c] is below its limit. The smaller side is sorted, and
+    # each of the other is compared with eight of it at a time.
     front_limit = limit_of(-1, winner, winner_value)
     n_light = append_below(noise, 1.0, front_limit, members)
     n_heavy = append_below(inverse_weights, lightest, front_limit, others)
-    room = pairs.shape[0]
-    if n_light <= n_heavy:
-        for i in range(n_light):
-            keys[i] = noise[members[i]]
-        sort_by_key(keys[:n_light], members[:n_light])
-        for i in range(n_heavy):
-            c = others[i]
-            limit = limit_of(c, winner, winner_value)
-            at = 0
-            while c != winner and at < n_light and keys[at] * inverse_weights[c] < limit:
-                if count < room:
-                    pairs[count], winners[count] = pair_of(c, members[at]), c
-                count += 1
-                at += 1
+    by_light = n_light <= n_heavy
+    if by_light:
+        short, long, short_keys, long_keys = members[:n_light], others[:n_heavy], noise, inverse_weights
     else:
-        for i in range(n_heavy):
-            keys[i] = inverse_weights[others[i]]
-        sort_by_key(keys[:n_heavy], others[:n_heavy])
-        for i in range(n_light):
-            j = members[i]
-            at = 0
-            while at < n_heavy and noise[j] * keys[at] < limit_of(others[at], winner, winner_value):
-                c = others[at]
-                if c != winner:
-                    if count < room:
-                        pairs[count], winners[count] = pair_of(c, j), c
-                    count += 1
-                at += 1
+        short, long, short_keys, long_keys = others[:n_heavy], members[:n_light], inverse_weights, noise
+    n_short = short.shape[0]
+    for i in range(n_short):
+        keys[i] = short_keys[short[i]]
+    sort_by_key(keys[:n_short], short)
+    n_left = 0
+    for i in range(n_short):
+        keys[n_left], short[n_left] = keys[i], short[i]
+        n_left += short[i] != winner
+    n_short = n_left
+    n_vectors = (n_short + WIDTH - 1) // WIDTH
+    keys[n_short : n_vectors * WIDTH] = np.inf
+    for i in range(n_short):
+        limits[i] = limit_of(short[i], winner, winner_value)
+    room = pairs.shape[0] - WIDTH
+    for i in range(long.shape[0]):
+        member = long[i]
+        key, limit = long_keys[member], limit_of(member, winner, winner_value)
+        if member == winner:
+            continue
+        for vector in range(n_vectors):
+            products = load(keys, vector) * key
+            below = products < limit if by_light else products < load(limits, vector)
+            n_below = lowest_bit(~mask_bits(below))
+            if count <= room:
+                for lane in range(n_below):
+                    other = short[vector * WIDTH + lane]
+                    pairs[count + lane] = pair_of(member, other)
+                    winners[count + lane] = member if by_light else other
+            count += n_below
+            if n_below < WIDTH:
+                break
     return count
