@@ -82,6 +82,7 @@ class Settings:
     rate: float
     entropy: float  # what a unit of it is worth at each step, in units of returns
     horizon: int  # of returns, in steps
+    batch: int | None = None  # decisions of one step of Adam; by default all of an iteration
     critic: CriticSettings | None = None  # whose value stands for what comes after the horizon, if there is one
     falling: bool = False  # rates and entropy, to 0 at the last step
     look_every: int = 25_000  # steps
@@ -326,7 +327,7 @@ class SwapLearner:
             self._environment, self.policy, path, decisions, actions, noise, settings, self._critic
         )
         observations = self._environment.observe(path.states)
-        logits, tape = self.policy.forward(observations)
+        logits = self.policy(observations)
         if self._critic is None:
             gradient = episodes.gradient(path.returns_to_go(settings.gamma, settings.horizon), rollouts)
         else:
@@ -344,7 +345,7 @@ class SwapLearner:
                 np.concatenate([returns, rollouts]),
             )
         gradient += self._entropy * entropy_gradient(logits)
-        self._adam.descend(self.policy.backward(tape, -gradient / settings.episodes)[1])
+        ascend(self.policy, self._adam, observations, gradient, settings, rng)
         return n_steps + path.rewards.size, path.rewards.sum() / settings.episodes
 
 
@@ -379,13 +380,32 @@ class ActorCritic:
         observations = self._environment.observe(path.states)
         values = self._critic(observations)[:, 0]
         returns = path.returns_to_go(settings.gamma, settings.horizon, values)
-        logits, tape = self.policy.forward(observations)
+        logits = self.policy(observations)
         score = -np.exp(log_softmax(logits))
         score[np.arange(values.size), path.actions] += 1.0
         gradient = score * (returns - values)[:, None] + self._entropy * entropy_gradient(logits)
-        self._adam.descend(self.policy.backward(tape, -gradient / settings.episodes)[1])
+        ascend(self.policy, self._adam, observations, gradient, settings, self._rng)
         self._critic.learn(observations, 0, returns)
         return path.rewards.size, path.rewards.sum() / settings.episodes
+
+
+def ascend(
+    policy: Network,
+    adam: Adam,
+    observations: FloatArray,
+    gradient: FloatArray,
+    settings: Settings,
+    rng: np.random.Generator,
+) -> None:
+    """Steps of Adam with the gradients for the logits of so many decisions at a time."""
+    batches = [np.arange(len(observations))]
+    if settings.batch is not None:
+        batches = np.array_split(rng.permutation(len(observations)), -(-len(observations) // settings.batch))
+    for rows in batches:
+        # Means of the decisions of a batch: steps must not get longer as the episodes do.
+        divisor = settings.episodes if settings.batch is None else rows.size
+        _, tape = policy.forward(observations[rows])
+        adam.descend(policy.backward(tape, -gradient[rows] / divisor)[1])
 
 
 def entropy_gradient(logits: FloatArray) -> FloatArray:

@@ -7,7 +7,7 @@ import gymnasium
 import numpy as np
 import pytest
 from classic_control import Acrobot, CartPole
-from networks import Network
+from networks import Adam, Network
 from policy_gradient import (
     ActorCritic,
     Critic,
@@ -16,6 +16,7 @@ from policy_gradient import (
     Run,
     Settings,
     SwapLearner,
+    ascend,
     draw,
     entropy_gradient,
     expected,
@@ -160,6 +161,27 @@ def test_slower_learners_step_less(method):
 
     assert first_step(0.0) == 0
     assert 0 < first_step(0.25) <= 0.0251 < first_step(1.0)
+
+
+def test_steps_of_adam_take_batches_of_decisions():
+    """The mean gradient of each batch, all decisions once; or by default one step, in episodes' units."""
+    rng = np.random.default_rng(9)
+    observations, gradient = rng.normal(size=(10, 4)), rng.normal(size=(10, 2))
+    settings = Settings(1, 0, episodes=5, rollouts=8, rate=0.1, entropy=0.0, horizon=20)
+
+    class Recorder(Adam):
+        def descend(self, gradients):
+            self.seen.append(gradients[-1])  # that of the last biases, which is a sum over decisions
+
+    for batch, sizes, total in ((None, [10], 5), (4, [4, 3, 3], 1), (10, [10], 10)):
+        policy = Network([4, 3, 2], rng=rng, slope=0.0)
+        adam = Recorder(policy.parameters, 0.1)
+        adam.seen = []
+        ascend(policy, adam, observations, gradient, replace(settings, batch=batch), rng)
+        assert len(adam.seen) == len(sizes)
+        divisors = [total] if len(sizes) == 1 else sizes
+        sums = sum(divisor * seen for divisor, seen in zip(divisors, adam.seen, strict=True))
+        np.testing.assert_allclose(sums, -gradient.sum(axis=0))
 
 
 def test_expected_value():
