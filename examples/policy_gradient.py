@@ -83,6 +83,7 @@ class Settings:
     entropy: float  # what a unit of it is worth at each step, in units of returns
     horizon: int  # of returns, in steps
     batch: int | None = None  # decisions of one step of Adam; by default all of an iteration
+    limit: int | None = None  # of an episode in training, in steps, where a learned value stands for the rest
     critic: CriticSettings | None = None  # whose value stands for what comes after the horizon, if there is one
     falling: bool = False  # rates and entropy, to 0 at the last step
     look_every: int = 25_000  # steps
@@ -163,6 +164,8 @@ class Path:
     rewards: FloatArray
     numbers: IntArray  # of the episodes
     steps: IntArray
+    last_states: FloatArray  # after the last step of episodes that were cut short there
+    last_numbers: IntArray  # of these episodes
 
     def noise_by_step(self, noise: FloatArray, limit: int, rng: np.random.Generator) -> FloatArray:
         """The noise of the decisions, (limit, episodes, n_actions), fresh after the end of an episode."""
@@ -170,11 +173,17 @@ class Path:
         table[self.steps, self.numbers] = noise
         return table
 
-    def returns_to_go(self, gamma: float, horizon: int, rest: FloatArray | float = 0.0) -> FloatArray:
-        """Discounted sums of so many rewards at most from each decision on, and of the rest after these."""
+    def returns_to_go(
+        self, gamma: float, horizon: int, rest: FloatArray | float = 0.0, last: FloatArray | float = 0.0
+    ) -> FloatArray:
+        """Discounted sums of so many rewards at most from each decision on, and of the rest after these.
+
+        The rest is given for each decision, and that of episodes that were cut short for their last states.
+        """
         returns = SCALE * self.rewards
         bounds = np.searchsorted(self.steps, np.arange(self.steps[-1] + 2))
         following = np.zeros(self.numbers.max() + 1)
+        following[self.last_numbers] = last
         for start, stop in zip(bounds[-2::-1], bounds[:0:-1], strict=True):
             returns[start:stop] += gamma * following[self.numbers[start:stop]]
             following[self.numbers[start:stop]] = returns[start:stop]
@@ -197,19 +206,23 @@ def race(noise: FloatArray, logits: FloatArray) -> ActionArray:
 
 
 def play(
-    environment: Environment, act: Callable[[FloatArray], ActionArray], n: int, rng: np.random.Generator
+    environment: Environment,
+    act: Callable[[FloatArray], ActionArray],
+    n: int,
+    rng: np.random.Generator,
+    limit: int | None = None,
 ) -> Path:
-    """Play n episodes."""
+    """Play n episodes, to the environment's limit of steps or a shorter one."""
     states, numbers = environment.reset(n, rng), np.arange(n)
     parts = []
-    for step in range(environment.limit):
+    for step in range(limit or environment.limit):
         actions = act(environment.observe(states))
         following, rewards, ended = environment.step(states, actions)
         parts.append((states, actions, rewards, numbers, np.full(numbers.size, step)))
         states, numbers = following[~ended], numbers[~ended]
         if numbers.size == 0:
             break
-    return Path(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    return Path(*(np.concatenate(column) for column in zip(*parts, strict=True)), states, numbers)
 
 
 class Critic:
@@ -311,6 +324,13 @@ class SwapLearner:
         if self._critic is not None:
             self._critic.slow(share)
 
+    def _last_values(self, path: Path) -> FloatArray | float:
+        """Of the states after episodes that were cut short."""
+        if self._settings.limit is None or self._critic is None:
+            return 0.0
+        last = self._environment.observe(path.last_states)
+        return expected(self._critic(last), self.policy(last))
+
     def iterate(self) -> tuple[int, float]:
         """Play, try the pseudo actions, and take one step; the steps of the environment, and the mean return."""
         settings, rng = self._settings, self._rng
@@ -320,6 +340,7 @@ class SwapLearner:
             lambda observations: episodes.act(self.policy(observations)),
             settings.episodes,
             rng,
+            settings.limit,
         )
         decisions, actions = episodes.pseudo_actions(max_rollouts=settings.rollouts * settings.episodes)
         noise = path.noise_by_step(episodes.noise, self._environment.limit, rng)
@@ -335,7 +356,9 @@ class SwapLearner:
             # what they differ from these.
             values = self._critic(observations)
             true = values[np.arange(path.actions.size), path.actions]
-            returns = path.returns_to_go(settings.gamma, settings.horizon, expected(values, logits))
+            returns = path.returns_to_go(
+                settings.gamma, settings.horizon, expected(values, logits), self._last_values(path)
+            )
             gradient = episodes.gradient(returns - true, rollouts - values[decisions, actions])
             all_decisions, all_actions = episodes.pseudo_actions()
             gradient += episodes.gradient(true, values[all_decisions, all_actions])
@@ -376,10 +399,12 @@ class ActorCritic:
             lambda observations: draw(self.policy(observations), self._rng),
             settings.episodes,
             self._rng,
+            settings.limit,
         )
         observations = self._environment.observe(path.states)
         values = self._critic(observations)[:, 0]
-        returns = path.returns_to_go(settings.gamma, settings.horizon, values)
+        last = 0.0 if settings.limit is None else self._critic(self._environment.observe(path.last_states))[:, 0]
+        returns = path.returns_to_go(settings.gamma, settings.horizon, values, last)
         logits = self.policy(observations)
         score = -np.exp(log_softmax(logits))
         score[np.arange(values.size), path.actions] += 1.0

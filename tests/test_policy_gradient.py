@@ -96,7 +96,7 @@ def test_returns_to_go():
     # Episode 0 has three steps, episode 1 one, episode 2 two.
     numbers, steps = np.array([0, 1, 2, 0, 2, 0]), np.array([0, 0, 0, 1, 1, 2])
     rewards = np.array([100.0, 200.0, 300.0, 400.0, 500.0, 600.0])
-    path = Path(np.zeros((6, 1)), np.zeros(6, np.int32), rewards, numbers, steps)
+    path = Path(np.zeros((6, 1)), np.zeros(6, np.int32), rewards, numbers, steps, np.zeros((1, 1)), np.array([2]))
     np.testing.assert_allclose(path.returns_to_go(0.5, 10), [4.5, 2.0, 5.5, 7.0, 5.0, 6.0])
     np.testing.assert_allclose(path.returns_to_go(0.5, 3), [4.5, 2.0, 5.5, 7.0, 5.0, 6.0])
     np.testing.assert_allclose(path.returns_to_go(0.5, 2), [3.0, 2.0, 5.5, 7.0, 5.0, 6.0])
@@ -106,6 +106,26 @@ def test_returns_to_go():
     np.testing.assert_allclose(path.returns_to_go(0.5, 3, rest), [4.5, 2.0, 5.5, 7.0, 5.0, 6.0])
     np.testing.assert_allclose(path.returns_to_go(0.5, 2, rest), [5.0, 2.0, 5.5, 7.0, 5.0, 6.0])
     np.testing.assert_allclose(path.returns_to_go(0.5, 1, rest), [5.0, 2.0, 7.0, 8.0, 5.0, 6.0])
+    # And of 4 after episode 2, which was cut short.
+    last = np.array([4.0])
+    np.testing.assert_allclose(path.returns_to_go(0.5, 3, rest, last), [4.5, 2.0, 6.5, 7.0, 7.0, 6.0])
+    np.testing.assert_allclose(path.returns_to_go(0.5, 1, rest, last), [5.0, 2.0, 7.0, 8.0, 7.0, 6.0])
+
+
+def test_episodes_that_are_cut_short():
+    environment = CartPole()
+
+    def push_left(observations):
+        return np.zeros(len(observations), np.int32)
+
+    whole = play(environment, push_left, 20, np.random.default_rng(10))
+    assert whole.last_numbers.size == 0
+    path = play(environment, push_left, 20, np.random.default_rng(10), 9)
+    assert path.steps.max() == 8
+    later = whole.steps == 9
+    assert 0 < path.last_numbers.size < 20
+    np.testing.assert_array_equal(path.last_numbers, whole.numbers[later])
+    np.testing.assert_array_equal(path.last_states, whole.states[later])
 
 
 def test_rollouts_share_the_noise_of_their_episode():
@@ -198,7 +218,8 @@ def test_rollouts_are_episodes_that_begin_elsewhere():
 
     def rollouts(step, settings):
         steps = np.full(2000, step)
-        path = Path(states, actions, np.ones(2000), np.arange(2000), steps)
+        none = np.zeros(0, np.int64)
+        path = Path(states, actions, np.ones(2000), np.arange(2000), steps, states[:0], none)
         noise = rng.standard_exponential((500, 2000, 2))
         return roll_out(environment, policy, path, np.arange(2000), actions, noise, settings)
 
