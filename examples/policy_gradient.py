@@ -446,10 +446,15 @@ def policy_network(environment: Environment, rng: np.random.Generator) -> Networ
 
 @dataclass(frozen=True)
 class Run:
-    """What one method did with one seed; the curve has steps, seconds and the mean return of its episodes."""
+    """What one method did with one seed.
+
+    The curve has steps, seconds and the mean return of the episodes of each iteration; looks have steps, seconds
+    of a processor and the mean return of whole episodes that the policy of that moment played.
+    """
 
     method: str
     curve: list[tuple[int, float, float]]
+    looks: list[tuple[int, float, float]]
     solved_after: int | None
     seconds: float
     processor_seconds: float
@@ -462,13 +467,11 @@ class Run:
         return float(recent.mean() if recent.size else returns[0])
 
     def summary(self) -> str:
-        """The curve in ten parts of equally many steps."""
-        used, seconds, returns = np.array(self.curve).T
-        points = []
-        for part in np.array_split(np.arange(used.size), np.searchsorted(used, used[-1] * np.arange(1, 10) / 10)):
-            if part.size:
-                points.append(f"{returns[part].mean():.0f} ({used[part[-1]]:,.0f}, {seconds[part[-1]]:.0f} s)")
-        return ", ".join(points)
+        """The looks, no more than some twenty of them."""
+        shown = self.looks[:: 1 + len(self.looks) // 20]
+        if shown[-1] != self.looks[-1]:
+            shown = [*shown, self.looks[-1]]
+        return ", ".join(f"{score:.0f} ({used:,}, {seconds:.0f} s)" for used, seconds, score in shown)
 
 
 def train(method: str, environment: Environment, settings: Settings, seed: int) -> Run:
@@ -480,7 +483,7 @@ def train(method: str, environment: Environment, settings: Settings, seed: int) 
         if method == "a2c"
         else SwapLearner(environment, settings, method, draws)
     )
-    curve = []
+    curve, seen = [], []
     used, next_look, best, solved_after = 0, 0, -np.inf, None
     parameters: list[FloatArray] = []
     start, processor_start = time.perf_counter(), time.process_time()
@@ -493,6 +496,7 @@ def train(method: str, environment: Environment, settings: Settings, seed: int) 
         if used >= min(next_look, settings.steps):
             next_look = used + settings.look_every
             score = look(environment, learner.policy, settings.tests, looks)
+            seen.append((used, time.process_time() - processor_start, score))
             progress(f"{METHODS[method]}, seed {seed}: {used:,} steps, mean return {score:.1f}")
             if score > best:
                 best, parameters = score, [parameter.copy() for parameter in learner.policy.parameters]
@@ -502,7 +506,7 @@ def train(method: str, environment: Environment, settings: Settings, seed: int) 
     learner.policy.parameters[:] = parameters
     result = test(environment, learner.policy, settings.tests, tests)
     progress("")
-    return Run(method, curve, solved_after, seconds, processor_seconds, result)
+    return Run(method, curve, seen, solved_after, seconds, processor_seconds, result)
 
 
 def look(environment: Environment, policy: Network, n: int, rng: np.random.Generator) -> float:
@@ -645,14 +649,18 @@ def main(argv: list[str] | None = None) -> list[Run]:
     runs = []
     for method in args.methods:
         for seed in range(args.seeds):
-            run = train(method, environment, critic_settings if method == "a2c" else swap_settings, seed)
+            settings = critic_settings if method == "a2c" else swap_settings
+            run = train(method, environment, settings, seed)
             runs.append(run)
             print(
                 f"{METHODS[method]}, seed {seed}: test {run.test:.1f} after {run.curve[-1][0]:,} steps and "
                 f"{run.seconds:.1f} s, {run.processor_seconds:.1f} s of a processor",
                 flush=True,
             )
-            print(f"    mean returns in training (after steps, seconds): {run.summary()}", flush=True)
+            print(
+                f"    means of {settings.tests} episodes on the way (steps, seconds of a processor): {run.summary()}",
+                flush=True,
+            )
     print()
     print_table(runs, environment)
     if args.plot:

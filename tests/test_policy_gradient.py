@@ -276,10 +276,13 @@ def test_arsm_learns(capsys):
 
 def test_equal_steps():
     curve = [(10, 0.0, 1.0), (85, 0.0, 2.0), (95, 0.0, 4.0), (120, 0.0, 8.0)]
-    run = Run("arsm", curve, None, 0.0, 0.0, 0.0)
+    looks = [(10 * i, 0.6 * i, -float(i)) for i in range(25)]
+    run = Run("arsm", curve, looks, None, 0.0, 0.0, 0.0)
     assert run.return_at(100) == 3.0
     assert run.return_at(5) == 1.0
-    assert run.summary() == "1 (10, 0 s), 3 (95, 0 s), 8 (120, 0 s)"
+    shown = run.summary().split("), ")
+    assert shown[:2] == ["-0 (0, 0 s", "-2 (20, 1 s"]
+    assert (len(shown), shown[-1]) == (13, "-24 (240, 14 s)")
 
 
 def test_without_gymnasium(monkeypatch):
