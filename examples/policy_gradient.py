@@ -658,7 +658,7 @@ def main(argv: list[str] | None = None) -> list[Run]:
                 flush=True,
             )
             print(
-                f"    means of {settings.tests} episodes on the way (steps, seconds of a processor): {run.summary()}",
+                f"    means of {settings.tests} episodes on the way (steps, processor seconds): {run.summary()}",
                 flush=True,
             )
     print()
