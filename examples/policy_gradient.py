@@ -54,6 +54,7 @@ import arsm_fast
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 ActionArray = NDArray[np.int32]
+BoolArray = NDArray[np.bool_]
 
 HIDDEN = [10, 10]
 # Of rewards, so that discounted returns are about 1 in size.
@@ -81,9 +82,10 @@ class Settings:
     rollouts: int  # an episode, at most
     rate: float
     entropy: float  # what a unit of it is worth at each step, in units of returns
-    horizon: int  # of returns, in steps
+    horizon: int  # of returns
     batch: int | None = None  # decisions of one step of Adam; by default all of an iteration
-    limit: int | None = None  # of an episode in training, in steps, where a learned value stands for the rest
+    hold: int = 1  # steps for which an action is held; horizon and limit are in decisions
+    limit: int | None = None  # of an episode in training, where a learned value stands for the rest
     critic: CriticSettings | None = None  # whose value stands for what comes after the horizon, if there is one
     falling: bool = False  # rates and entropy, to 0 at the last step
     look_every: int = 25_000  # steps
@@ -153,6 +155,30 @@ ENVIRONMENTS: dict[str, tuple[type[Environment], Settings, Settings]] = {
         ),
     ),
 }
+
+
+class Held:
+    """An environment in which each action is held for several steps, and a step is all of these.
+
+    The dynamics, rewards and the limit of steps are those of the environment: only the policy decides less often.
+    """
+
+    def __init__(self, environment: Environment, hold: int) -> None:
+        self._environment = environment
+        self._hold = hold
+        self.name, self.solved = environment.name, environment.solved
+        self.n_actions, self.n_observations = environment.n_actions, environment.n_observations
+        self.limit = environment.limit // hold
+        self.reset, self.observe = environment.reset, environment.observe
+
+    def step(self, states: FloatArray, actions: ActionArray) -> tuple[FloatArray, FloatArray, BoolArray]:
+        """The states, the sums of rewards, and where the episode ended on the way."""
+        states, rewards, ended = self._environment.step(states, actions)
+        for _ in range(self._hold - 1):
+            going = np.flatnonzero(~ended)
+            states[going], more, ended[going] = self._environment.step(states[going], actions[going])
+            rewards[going] += more
+        return states, rewards, ended
 
 
 @dataclass(frozen=True)
@@ -476,6 +502,7 @@ class Run:
 
 def train(method: str, environment: Environment, settings: Settings, seed: int) -> Run:
     """Train until it is good enough or its steps are used up, and test the best policy on the way."""
+    environment = Held(environment, settings.hold)
     # Looking must not change the path.
     draws, looks, tests = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(3))
     learner = (
@@ -491,7 +518,7 @@ def train(method: str, environment: Environment, settings: Settings, seed: int) 
         if settings.falling:
             learner.slow(1 - used / settings.steps)
         n_steps, mean_return = learner.iterate()
-        used += n_steps
+        used += settings.hold * n_steps
         curve.append((used, time.perf_counter() - start, mean_return))
         if used >= min(next_look, settings.steps):
             next_look = used + settings.look_every
@@ -504,7 +531,7 @@ def train(method: str, environment: Environment, settings: Settings, seed: int) 
                 solved_after = used
     seconds, processor_seconds = time.perf_counter() - start, time.process_time() - processor_start
     learner.policy.parameters[:] = parameters
-    result = test(environment, learner.policy, settings.tests, tests)
+    result = test(environment.name, learner.policy, settings, tests)
     progress("")
     return Run(method, curve, seen, solved_after, seconds, processor_seconds, result)
 
@@ -515,18 +542,22 @@ def look(environment: Environment, policy: Network, n: int, rng: np.random.Gener
     return float(path.rewards.sum() / n)
 
 
-def test(environment: Environment, policy: Network, n: int, rng: np.random.Generator) -> float:
+def test(name: str, policy: Network, settings: Settings, rng: np.random.Generator) -> float:
     """The mean return in gymnasium's own environment, not discounted."""
-    games = [gymnasium().make(environment.name) for _ in range(n)]
+    n = settings.tests
+    games = [gymnasium().make(name) for _ in range(n)]
     observations = [game.reset(seed=int(rng.integers(2**31)))[0] for game in games]
     total, running = 0.0, list(range(n))
     while running:
         actions = draw(policy(np.array([observations[i] for i in running], np.float64)), rng)
         still = []
         for i, action in zip(running, actions, strict=True):
-            observations[i], reward, terminated, truncated, _ = games[i].step(int(action))
-            total += float(reward)
-            if not (terminated or truncated):
+            for _ in range(settings.hold):
+                observations[i], reward, terminated, truncated, _ = games[i].step(int(action))
+                total += float(reward)
+                if terminated or truncated:
+                    break
+            else:
                 still.append(i)
         running = still
     return total / n

@@ -12,6 +12,7 @@ from policy_gradient import (
     ActorCritic,
     Critic,
     CriticSettings,
+    Held,
     Path,
     Run,
     Settings,
@@ -126,6 +127,25 @@ def test_episodes_that_are_cut_short():
     assert 0 < path.last_numbers.size < 20
     np.testing.assert_array_equal(path.last_numbers, whole.numbers[later])
     np.testing.assert_array_equal(path.last_states, whole.states[later])
+
+
+def test_held_actions_are_repeated_until_the_end():
+    environment, rng = CartPole(), np.random.default_rng(11)
+    states, actions = environment.reset(30, rng), rng.integers(0, 2, 30).astype(np.int32)
+    states[:, 2:] *= 12  # some near the end, which is at 0.21 rad
+    kept = states.copy()
+    held = Held(environment, 4)
+    assert held.limit == 125
+    following, rewards, ended = held.step(states, actions)
+    np.testing.assert_array_equal(states, kept)
+    for i in range(30):
+        state, total, end = states[i : i + 1], 0.0, False
+        while not end and total < 4:
+            state, (reward,), (end,) = environment.step(state, actions[i : i + 1])
+            total += reward
+        np.testing.assert_array_equal(following[i], state[0])
+        assert (rewards[i], ended[i]) == (total, end)
+    assert 0 < (rewards < 4).sum() < 30
 
 
 def test_rollouts_share_the_noise_of_their_episode():
