@@ -93,7 +93,21 @@ class Settings:
     tests: int = 100  # episodes of a look and of the test
 
 
-LANDER_CRITIC = CriticSettings(hidden=(64, 64), rate=0.003, passes=4, batch=512)
+LANDER = Settings(
+    4_000_000,
+    230,
+    episodes=16,
+    rollouts=8,
+    rate=0.005,
+    entropy=0.001,
+    horizon=5,
+    batch=500,
+    hold=4,
+    limit=100,
+    critic=CriticSettings(hidden=(64, 64), rate=0.003, passes=4, batch=512),
+    falling=True,
+    look_every=200_000,
+)
 
 # The environment, the settings of ARSM and ARS, and those of A2C.
 ENVIRONMENTS: dict[str, tuple[type[Environment], Settings, Settings]] = {
@@ -127,33 +141,7 @@ ENVIRONMENTS: dict[str, tuple[type[Environment], Settings, Settings]] = {
             critic=CriticSettings(),
         ),
     ),
-    "LunarLander-v3": (
-        LunarLander,
-        Settings(
-            4_000_000,
-            225,
-            episodes=16,
-            rollouts=16,
-            rate=0.008,
-            entropy=0.0003,
-            horizon=10,
-            critic=LANDER_CRITIC,
-            falling=True,
-            look_every=200_000,
-        ),
-        Settings(
-            4_000_000,
-            225,
-            episodes=16,
-            rollouts=0,
-            rate=0.008,
-            entropy=0.0003,
-            horizon=20,
-            critic=LANDER_CRITIC,
-            falling=True,
-            look_every=200_000,
-        ),
-    ),
+    "LunarLander-v3": (LunarLander, LANDER, replace(LANDER, rollouts=0, horizon=20)),
 }
 
 
