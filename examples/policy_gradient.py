@@ -16,16 +16,23 @@ Training is in compiled simulators, classic_control.py and lunar_lander.py, in w
 that can be copied. Every so many steps the policy of that moment plays 100 episodes; a method stops when it has
 done clearly better than the environment asks, or has used up its steps. The policy that did best then plays 100
 test episodes in gymnasium's own environment: the test return. Steps are all steps of the environment in training,
-in episodes and in rollouts; the first return in the table is that of the episodes of training, after as many
-steps for all methods.
+in episodes and in rollouts, where a held action counts in full; the first return in the table is that of the
+episodes of training, after as many steps for all methods.
 
 Returns are discounted by 0.99, as in the paper, but the gradients of the steps are not (see `discount` of
 `arsm_fast.Episode.gradient`): what counts in the end are sums of all rewards, and late steps are as good as early
 ones. For Acrobot a return ends after 100 steps, which makes rollouts shorter and less noisy, and the gradient
 slightly biased; some entropy keeps its policy from settling on one action before it has ever reached the goal.
-For LunarLander a return has few rewards, and then the value that a network of 64 and 64 units has learned, for
-A2C too; that is biased as far as the value is wrong. The same values, as a control variate, stand for the
-rollouts that the budget leaves out; that is not biased. Its rates and entropy fall with the steps.
+
+For LunarLander, in training as in the test, an action is held for 4 steps. The lander has landed when it has lain
+still for half a second, 25 steps. To a policy that decides at each step, and draws its actions, that happens too
+seldom to learn it: it trembles on the ground until the limit. Held, 7 decisions are enough. What the environment
+does, its rewards and its limit of 1,000 steps stay as they are. Returns have few rewards, and then the value that
+a network of 64 and 64 units has learned, for A2C too; that is biased as far as the value is wrong. It also stands
+for the rest of episodes of training, which are cut after 400 steps. The same values, as a control variate, stand
+for the rollouts that the budget leaves out; that is not biased. Adam takes several steps an iteration, with the
+gradients of batches of its decisions, of which all but the first are of a policy that is no longer quite the one
+that played. Rates and entropy fall with the steps.
 
 With two actions, as in CartPole, ARS and ARSM are the same. A2C learns all tasks from several times fewer steps:
 a rollout costs many steps and gives one difference.
