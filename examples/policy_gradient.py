@@ -26,13 +26,15 @@ slightly biased; some entropy keeps its policy from settling on one action befor
 
 For LunarLander, in training as in the test, an action is held for 4 steps. The lander has landed when it has lain
 still for half a second, 25 steps. To a policy that decides at each step, and draws its actions, that happens too
-seldom to learn it: it trembles on the ground until the limit. Held, 7 decisions are enough. What the environment
-does, its rewards and its limit of 1,000 steps stay as they are. Returns have few rewards, and then the value that
+seldom to learn it; held, 7 decisions are enough. What the environment does, its rewards and its limit of 1,000
+steps stay as they are. To fire nothing is wrong in the air, and a policy that has forgotten it there trembles on
+the ground until the limit: a barrier, the mean log-probability of all actions, keeps each of them alive where the
+gradient of the entropy would vanish. Returns have few rewards, and then the value that
 a network of 64 and 64 units has learned, for A2C too; that is biased as far as the value is wrong. It also stands
 for the rest of episodes of training, which are cut after 400 steps. The same values, as a control variate, stand
 for the rollouts that the budget leaves out; that is not biased. Adam takes several steps an iteration, with the
 gradients of batches of its decisions, of which all but the first are of a policy that is no longer quite the one
-that played. Rates and entropy fall with the steps.
+that played. Rates and barrier fall with the steps.
 
 With two actions, as in CartPole, ARS and ARSM are the same. A2C learns all tasks from several times fewer steps:
 a rollout costs many steps and gives one difference.
@@ -90,11 +92,12 @@ class Settings:
     rate: float
     entropy: float  # what a unit of it is worth at each step, in units of returns
     horizon: int  # of returns
+    barrier: float = 0.0  # what a unit of the mean log-probability of all actions is worth, likewise
     batch: int | None = None  # decisions of one step of Adam; by default all of an iteration
     hold: int = 1  # steps for which an action is held; horizon and limit are in decisions
     limit: int | None = None  # of an episode in training, where a learned value stands for the rest
     critic: CriticSettings | None = None  # whose value stands for what comes after the horizon, if there is one
-    falling: bool = False  # rates and entropy, to 0 at the last step
+    falling: bool = False  # rates, entropy and barrier, to 0 at the last step
     look_every: int = 25_000  # steps
     gamma: float = 0.99
     tests: int = 100  # episodes of a look and of the test
@@ -105,8 +108,9 @@ LANDER = Settings(
     230,
     episodes=16,
     rollouts=8,
-    rate=0.005,
-    entropy=0.001,
+    rate=0.008,
+    entropy=0.0,
+    barrier=0.01,
     horizon=5,
     batch=500,
     hold=4,
@@ -336,12 +340,12 @@ class SwapLearner:
         if settings.critic is not None:
             self._critic = Critic(environment, settings.critic, rng, environment.n_actions)
         self._adam = Adam(self.policy.parameters, settings.rate)
-        self._entropy = settings.entropy
+        self._share = 1.0
 
     def slow(self, share: float) -> None:
         """Go on with this share of the first rate."""
         self._adam.rate = share * self._settings.rate
-        self._entropy = share * self._settings.entropy
+        self._share = share
         if self._critic is not None:
             self._critic.slow(share)
 
@@ -388,7 +392,7 @@ class SwapLearner:
                 np.concatenate([path.actions, actions]),
                 np.concatenate([returns, rollouts]),
             )
-        gradient += self._entropy * entropy_gradient(logits)
+        gradient += self._share * exploration_gradient(logits, settings)
         ascend(self.policy, self._adam, observations, gradient, settings, rng)
         return n_steps + path.rewards.size, path.rewards.sum() / settings.episodes
 
@@ -404,12 +408,12 @@ class ActorCritic:
         assert settings.critic is not None
         self._critic = Critic(environment, settings.critic, rng)
         self._adam = Adam(self.policy.parameters, settings.rate)
-        self._entropy = settings.entropy
+        self._share = 1.0
 
     def slow(self, share: float) -> None:
         """Go on with this share of the first rate."""
         self._adam.rate = share * self._settings.rate
-        self._entropy = share * self._settings.entropy
+        self._share = share
         self._critic.slow(share)
 
     def iterate(self) -> tuple[int, float]:
@@ -429,7 +433,7 @@ class ActorCritic:
         logits = self.policy(observations)
         score = -np.exp(log_softmax(logits))
         score[np.arange(values.size), path.actions] += 1.0
-        gradient = score * (returns - values)[:, None] + self._entropy * entropy_gradient(logits)
+        gradient = score * (returns - values)[:, None] + self._share * exploration_gradient(logits, settings)
         ascend(self.policy, self._adam, observations, gradient, settings, self._rng)
         self._critic.learn(observations, 0, returns)
         return path.rewards.size, path.rewards.sum() / settings.episodes
@@ -459,6 +463,12 @@ def entropy_gradient(logits: FloatArray) -> FloatArray:
     log_p = log_softmax(logits)
     p = np.exp(log_p)
     return -p * (log_p - (p * log_p).sum(axis=1, keepdims=True))
+
+
+def exploration_gradient(logits: FloatArray, settings: Settings) -> FloatArray:
+    """Of what entropy and barrier are worth; that of the barrier does not vanish with the probability."""
+    gradient = settings.entropy * entropy_gradient(logits)
+    return gradient + settings.barrier * (1 / logits.shape[1] - np.exp(log_softmax(logits)))
 
 
 def policy_network(environment: Environment, rng: np.random.Generator) -> Network:

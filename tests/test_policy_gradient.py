@@ -21,6 +21,7 @@ from policy_gradient import (
     draw,
     entropy_gradient,
     expected,
+    exploration_gradient,
     look,
     main,
     play,
@@ -271,6 +272,18 @@ def test_entropy_gradient_is_that_of_differences():
     for row, gradient in zip(logits, entropy_gradient(logits), strict=True):
         differences = [(entropy(row + e) - entropy(row - e)) / 2e-6 for e in 1e-6 * np.eye(3)]
         np.testing.assert_allclose(gradient, differences, atol=1e-8)
+
+
+def test_exploration_gradient_is_that_of_differences():
+    settings = Settings(1, 0, episodes=1, rollouts=1, rate=0.1, entropy=0.3, horizon=1, barrier=0.7)
+    logits = np.array([[0.2, -1.0, 0.7]])
+
+    def worth(phi):
+        p = np.exp(phi) / np.exp(phi).sum()
+        return -0.3 * (p * np.log(p)).sum() + 0.7 * np.log(p).mean()
+
+    differences = [(worth(logits + e) - worth(logits - e)) / 2e-6 for e in 1e-6 * np.eye(3)]
+    np.testing.assert_allclose(exploration_gradient(logits, settings)[0], differences, atol=1e-8)
 
 
 @pytest.mark.parametrize("name", ["CartPole-v1", "Acrobot-v1"])
