@@ -36,9 +36,9 @@ for the rollouts that the budget leaves out; that is not biased. Adam takes seve
 gradients of batches of its decisions, of which all but the first are of a policy that is no longer quite the one
 that played. Rates and barrier fall with the steps.
 
-With two actions, as in CartPole, ARS and ARSM are the same. A2C learns CartPole and Acrobot from several times fewer
-steps: a rollout costs many steps and gives one difference. For LunarLander, where rollouts are short, it takes about
-as many, or somewhat fewer.
+With two actions, as in CartPole, ARS and ARSM are the same. A2C learns CartPole and Acrobot from several times
+fewer steps: a rollout costs many steps and gives one difference. For LunarLander, where rollouts are short, it
+takes about as many, or somewhat fewer.
 
 Yin, Yue and Zhou, "ARSM: Augment-REINFORCE-Swap-Merge Estimator for Gradient Backpropagation Through Categorical
 Variables", ICML 2019 (version 2), section 4.4.
