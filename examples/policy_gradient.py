@@ -38,7 +38,7 @@ that played. Rates and barrier fall with the steps.
 
 With two actions, as in CartPole, ARS and ARSM are the same. A2C learns CartPole and Acrobot from several times
 fewer steps: a rollout costs many steps and gives one difference. For LunarLander, where rollouts are short, it
-takes about as many, or somewhat fewer.
+takes about as many.
 
 Yin, Yue and Zhou, "ARSM: Augment-REINFORCE-Swap-Merge Estimator for Gradient Backpropagation Through Categorical
 Variables", ICML 2019 (version 2), section 4.4.
