@@ -17,6 +17,10 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 ActionArray = NDArray[np.int32]
 BoolArray = NDArray[np.bool_]
+Triple = tuple[float, float, float]
+Quadruple = tuple[float, float, float, float]
+PointNumbers = tuple[float, float, float, float, float, float]
+JointNumbers = tuple[tuple[float, float], Quadruple, Triple, Triple, PointNumbers]
 
 compiled = numba.njit(cache=True, error_model="numpy")
 # For what is called again and again: calls that pass many arrays take longer than what they do.
@@ -69,8 +73,8 @@ LEG, LEG_MASS, LEG_INERTIA, _ = _polygon(
     [(x / SCALE, y / SCALE) for x, y in [(-2, -8), (2, -8), (2, 8), (-2, 8)]], 1.0
 )
 LIFT = float(CENTRE[1])  # of the lander's centre of mass above its origin
-INVERSE_MASSES = np.array([1 / LANDER_MASS, 1 / LEG_MASS, 1 / LEG_MASS])
-INVERSE_INERTIAS = np.array([1 / LANDER_INERTIA, 1 / LEG_INERTIA, 1 / LEG_INERTIA])
+LANDER_INVERSE_MASS, LANDER_INVERSE_INERTIA = 1 / LANDER_MASS, 1 / LANDER_INERTIA
+LEG_INVERSE_MASS, LEG_INVERSE_INERTIA = 1 / LEG_MASS, 1 / LEG_INERTIA
 # Where the joints are on the legs, and the angles of these to the lander between which they turn; left and right.
 ANCHOR_X, ANCHOR_Y = np.array([-20 / SCALE, 20 / SCALE]), 18 / SCALE
 LOWER, UPPER = np.array([0.35, -0.85]), np.array([0.85, -0.35])
@@ -265,9 +269,9 @@ def _fire(bodies: FloatArray, action: int, first: float, second: float) -> float
     at_x, at_y = x + sine * LIFT, y - cosine * LIFT
     if action != 2:
         at_x, at_y = at_x - sine * 17 / SCALE, at_y + cosine * 14 / SCALE
-    bodies[0, 3] -= INVERSE_MASSES[0] * x * power
-    bodies[0, 4] -= INVERSE_MASSES[0] * y * power
-    bodies[0, 5] -= INVERSE_INERTIAS[0] * (at_x * y - at_y * x) * power
+    bodies[0, 3] -= LANDER_INVERSE_MASS * x * power
+    bodies[0, 4] -= LANDER_INVERSE_MASS * y * power
+    bodies[0, 5] -= LANDER_INVERSE_INERTIA * (at_x * y - at_y * x) * power
     return fuel
 
 
@@ -336,13 +340,19 @@ def _hit(row: FloatArray, bodies: FloatArray, contacts: Contacts, leg: int, star
         for k in (2 * leg, 2 * leg + 1):
             contacts.impulses[k] = 0.0
             _prepare_contact(bodies, contacts, k)
+        speed, (n0, n1) = _speed(bodies, 1 + leg), contacts.n_solved[2 * leg : 2 * leg + 2]
+        first0, second0, matrix0, impulses0 = _contact_numbers(contacts, 2 * leg)
+        first1, second1, matrix1, impulses1 = _contact_numbers(contacts, 2 * leg + 1)
         for _ in range(VELOCITY_ITERATIONS):
             change = 0.0
-            for k in (2 * leg, 2 * leg + 1):
-                if contacts.n_solved[k] > 0:
-                    change = max(change, _solve_contact(bodies, contacts, k))
+            if n0 > 0:
+                speed, impulses0, change = _solve_contact(n0, first0, second0, matrix0, speed, impulses0)
+            if n1 > 0:
+                speed, impulses1, other = _solve_contact(n1, first1, second1, matrix1, speed, impulses1)
+                change = max(change, other)
             if change < SOLVED:
                 break
+        body[3:] = speed
         body[:3] += left * body[3:]
 
 
@@ -522,15 +532,36 @@ def _solve(row: FloatArray, bodies: FloatArray, contacts: Contacts) -> bool:
     joints = Joints(impulses, np.empty(2, np.int64), np.empty((2, 4)), np.empty((2, 6)), np.empty((2, 9)))
     for leg in (1, 0):
         _prepare_joint(bodies, joints, leg)
+    lander, left, right = _speed(bodies, 0), _speed(bodies, 1), _speed(bodies, 2)
+    left_joint, right_joint = _joint_numbers(joints, 0), _joint_numbers(joints, 1)
+    left_impulses, right_impulses = _joint_impulses(joints, 0), _joint_impulses(joints, 1)
+    n0, n1, n2, n3 = contacts.n_solved
+    first0, second0, matrix0, impulses0 = _contact_numbers(contacts, 0)
+    first1, second1, matrix1, impulses1 = _contact_numbers(contacts, 1)
+    first2, second2, matrix2, impulses2 = _contact_numbers(contacts, 2)
+    first3, second3, matrix3, impulses3 = _contact_numbers(contacts, 3)
     for _ in range(VELOCITY_ITERATIONS):
-        change = 0.0
-        for leg in (1, 0):
-            change = max(change, _solve_joint(bodies, joints, leg))
-        for k in range(4):
-            if contacts.n_solved[k] > 0:
-                change = max(change, _solve_contact(bodies, contacts, k))
+        lander, right, right_impulses, change = _solve_joint(right_joint, lander, right, right_impulses)
+        lander, left, left_impulses, other = _solve_joint(left_joint, lander, left, left_impulses)
+        change = max(change, other)
+        if n0 > 0:
+            left, impulses0, other = _solve_contact(n0, first0, second0, matrix0, left, impulses0)
+            change = max(change, other)
+        if n1 > 0:
+            left, impulses1, other = _solve_contact(n1, first1, second1, matrix1, left, impulses1)
+            change = max(change, other)
+        if n2 > 0:
+            right, impulses2, other = _solve_contact(n2, first2, second2, matrix2, right, impulses2)
+            change = max(change, other)
+        if n3 > 0:
+            right, impulses3, other = _solve_contact(n3, first3, second3, matrix3, right, impulses3)
+            change = max(change, other)
         if change < SOLVED:
             break
+    bodies[0, 3:], bodies[1, 3:], bodies[2, 3:] = lander, left, right
+    impulses[0], impulses[1] = left_impulses, right_impulses
+    of_contacts = contacts.impulses.reshape(4, 4)
+    of_contacts[0], of_contacts[1], of_contacts[2], of_contacts[3] = impulses0, impulses1, impulses2, impulses3
     for leg in range(2):
         _remember(row, contacts, leg)
     for b in range(N_BODIES):
@@ -556,11 +587,14 @@ def _solve(row: FloatArray, bodies: FloatArray, contacts: Contacts) -> bool:
 
 
 @inlined
-def _push(bodies: FloatArray, b: int, x: float, y: float, turn: float) -> None:
-    """Change speeds by an impulse."""
-    bodies[b, 3] += INVERSE_MASSES[b] * x
-    bodies[b, 4] += INVERSE_MASSES[b] * y
-    bodies[b, 5] += INVERSE_INERTIAS[b] * turn
+def _speed(bodies: FloatArray, b: int) -> Triple:
+    return bodies[b, 3], bodies[b, 4], bodies[b, 5]
+
+
+@inlined
+def _push(speed: Triple, mass: float, inertia: float, x: float, y: float, turn: float) -> Triple:
+    """The speed after an impulse; mass and inertia are inverse."""
+    return speed[0] + mass * x, speed[1] + mass * y, speed[2] + inertia * turn
 
 
 @compiled
@@ -571,7 +605,7 @@ def _arms(bodies: FloatArray, joints: Joints, leg: int) -> None:
     sine, cosine = math.sin(bodies[1 + leg, 2]), math.cos(bodies[1 + leg, 2])
     bx, by = cosine * ANCHOR_X[leg] - sine * ANCHOR_Y, sine * ANCHOR_X[leg] + cosine * ANCHOR_Y
     arms[leg, 0], arms[leg, 1], arms[leg, 2], arms[leg, 3] = ax, ay, bx, by
-    a, b, m = INVERSE_INERTIAS[0], INVERSE_INERTIAS[1], INVERSE_MASSES[0] + INVERSE_MASSES[1]
+    a, b, m = LANDER_INVERSE_INERTIA, LEG_INVERSE_INERTIA, LANDER_INVERSE_MASS + LEG_INVERSE_MASS
     matrix[leg, 0] = m + ay * ay * a + by * by * b
     matrix[leg, 1] = -ay * ax * a - by * bx * b
     matrix[leg, 2] = m + ax * ax * a + bx * bx * b
@@ -583,7 +617,7 @@ def _arms(bodies: FloatArray, joints: Joints, leg: int) -> None:
 @compiled
 def _prepare_joint(bodies: FloatArray, joints: Joints, leg: int) -> None:
     """Which limit holds the joint; the impulses of the step before are applied."""
-    impulses, inverse = joints.impulses, joints.inverse
+    impulses, inverse, arms = joints.impulses, joints.inverse, joints.arms
     _arms(bodies, joints, leg)
     xx, xy, yy, xz, yz, zz = joints.matrix[leg]
     determinant = xx * yy - xy * xy
@@ -605,48 +639,78 @@ def _prepare_joint(bodies: FloatArray, joints: Joints, leg: int) -> None:
     else:
         impulses[leg, 2] = 0.0
     turn = impulses[leg, 2] + impulses[leg, 3]
-    _push_joint(bodies, joints, leg, impulses[leg, 0], impulses[leg, 1], turn)
+    bodies[0, 3:], bodies[1 + leg, 3:] = _push_joint(
+        (arms[leg, 0], arms[leg, 1], arms[leg, 2], arms[leg, 3]),
+        _speed(bodies, 0),
+        _speed(bodies, 1 + leg),
+        impulses[leg, 0],
+        impulses[leg, 1],
+        turn,
+    )
 
 
 @inlined
-def _push_joint(bodies: FloatArray, joints: Joints, leg: int, x: float, y: float, turn: float) -> None:
-    arms = joints.arms
-    _push(bodies, 0, -x, -y, -(arms[leg, 0] * y - arms[leg, 1] * x) - turn)
-    _push(bodies, 1 + leg, x, y, arms[leg, 2] * y - arms[leg, 3] * x + turn)
+def _joint_impulses(joints: Joints, leg: int) -> Quadruple:
+    impulses = joints.impulses
+    return impulses[leg, 0], impulses[leg, 1], impulses[leg, 2], impulses[leg, 3]
 
 
 @inlined
-def _solve_joint(bodies: FloatArray, joints: Joints, leg: int) -> float:
-    """One iteration for the speeds; the largest change of an impulse."""
-    impulses, arms, matrix, inverse, b = joints.impulses, joints.arms, joints.matrix, joints.inverse, 1 + leg
-    motor = impulses[leg, 3] - (bodies[b, 5] - bodies[0, 5] - MOTOR_SPEED * SIDE[leg]) / matrix[leg, 5]
+def _joint_numbers(joints: Joints, leg: int) -> JointNumbers:
+    """What one iteration needs: limit, speed of the motor, arms, xz, yz and zz of the matrix, and its inverse."""
+    a, m, v = joints.arms[leg], joints.matrix[leg], joints.inverse[leg]
+    return (
+        (float(joints.limit[leg]), MOTOR_SPEED * SIDE[leg]),
+        (a[0], a[1], a[2], a[3]),
+        (m[3], m[4], m[5]),
+        (v[0], v[1], v[2]),
+        (v[3], v[4], v[5], v[6], v[7], v[8]),
+    )
+
+
+@inlined
+def _push_joint(
+    arms: Quadruple, lander: Triple, own: Triple, x: float, y: float, turn: float
+) -> tuple[Triple, Triple]:
+    """The speeds of lander and leg after an impulse between them."""
+    back, forth = arms[0] * y - arms[1] * x, arms[2] * y - arms[3] * x
+    return (
+        _push(lander, LANDER_INVERSE_MASS, LANDER_INVERSE_INERTIA, -x, -y, -back - turn),
+        _push(own, LEG_INVERSE_MASS, LEG_INVERSE_INERTIA, x, y, forth + turn),
+    )
+
+
+@inlined
+def _solve_joint(
+    joint: JointNumbers, lander: Triple, own: Triple, impulses: Quadruple
+) -> tuple[Triple, Triple, Quadruple, float]:
+    """One iteration for the speeds, which go in and out with the impulses; the largest change of an impulse."""
+    (limit, motor_speed), arms, (xz, yz, zz), of_two, of_three = joint
+    motor = impulses[3] - (own[2] - lander[2] - motor_speed) / zz
     motor = min(max(motor, -MOTOR_IMPULSE), MOTOR_IMPULSE)
-    change = motor - impulses[leg, 3]
-    impulses[leg, 3] = motor
-    bodies[0, 5] -= INVERSE_INERTIAS[0] * change
-    bodies[b, 5] += INVERSE_INERTIAS[b] * change
-    dx = bodies[b, 3] - bodies[b, 5] * arms[leg, 3] - bodies[0, 3] + bodies[0, 5] * arms[leg, 1]
-    dy = bodies[b, 4] + bodies[b, 5] * arms[leg, 2] - bodies[0, 4] - bodies[0, 5] * arms[leg, 0]
-    z, free = 0.0, joints.limit[leg] == 0
+    change = motor - impulses[3]
+    lander = lander[0], lander[1], lander[2] - LANDER_INVERSE_INERTIA * change
+    own = own[0], own[1], own[2] + LEG_INVERSE_INERTIA * change
+    dx = own[0] - own[2] * arms[3] - lander[0] + lander[2] * arms[1]
+    dy = own[1] + own[2] * arms[2] - lander[1] - lander[2] * arms[0]
+    z, free = 0.0, limit == 0
     x, y = 0.0, 0.0
     if not free:
-        dz = bodies[b, 5] - bodies[0, 5]
-        x = -(inverse[leg, 3] * dx + inverse[leg, 4] * dy + inverse[leg, 5] * dz)
-        y = -(inverse[leg, 4] * dx + inverse[leg, 6] * dy + inverse[leg, 7] * dz)
-        z = -(inverse[leg, 5] * dx + inverse[leg, 7] * dy + inverse[leg, 8] * dz)
-        if joints.limit[leg] * (impulses[leg, 2] + z) > 0:
+        dz = own[2] - lander[2]
+        x = -(of_three[0] * dx + of_three[1] * dy + of_three[2] * dz)
+        y = -(of_three[1] * dx + of_three[3] * dy + of_three[4] * dz)
+        z = -(of_three[2] * dx + of_three[4] * dy + of_three[5] * dz)
+        if limit * (impulses[2] + z) > 0:
             # The limit would pull: it lets go.
-            free, z = True, -impulses[leg, 2]
-            dx += z * matrix[leg, 3]
-            dy += z * matrix[leg, 4]
+            free, z = True, -impulses[2]
+            dx += z * xz
+            dy += z * yz
     if free:
-        x = -(inverse[leg, 0] * dx + inverse[leg, 1] * dy)
-        y = -(inverse[leg, 1] * dx + inverse[leg, 2] * dy)
-    impulses[leg, 0] += x
-    impulses[leg, 1] += y
-    impulses[leg, 2] += z
-    _push_joint(bodies, joints, leg, x, y, z)
-    return max(abs(change), abs(x), abs(y), abs(z))
+        x = -(of_two[0] * dx + of_two[1] * dy)
+        y = -(of_two[1] * dx + of_two[2] * dy)
+    lander, own = _push_joint(arms, lander, own, x, y, z)
+    change = max(abs(change), abs(x), abs(y), abs(z))
+    return lander, own, (impulses[0] + x, impulses[1] + y, impulses[2] + z, motor), change
 
 
 @inlined
@@ -672,18 +736,18 @@ def _place_joint(bodies: FloatArray, joints: Joints, leg: int) -> bool:
             angular_error = excess
             excess = min(max(excess - ANGULAR_SLOP, 0.0), ANGULAR_CORRECTION)
         impulse = -excess / matrix[5]
-        lander[2] -= INVERSE_INERTIAS[0] * impulse
-        own[2] += INVERSE_INERTIAS[1 + leg] * impulse
+        lander[2] -= LANDER_INVERSE_INERTIA * impulse
+        own[2] += LEG_INVERSE_INERTIA * impulse
     _arms(bodies, joints, leg)
     dx = own[0] + arms[2] - lander[0] - arms[0]
     dy = own[1] + arms[3] - lander[1] - arms[1]
     x, y = _solve_2(matrix[0], matrix[1], matrix[2], -dx, -dy)
-    lander[0] -= INVERSE_MASSES[0] * x
-    lander[1] -= INVERSE_MASSES[0] * y
-    lander[2] -= INVERSE_INERTIAS[0] * (arms[0] * y - arms[1] * x)
-    own[0] += INVERSE_MASSES[1 + leg] * x
-    own[1] += INVERSE_MASSES[1 + leg] * y
-    own[2] += INVERSE_INERTIAS[1 + leg] * (arms[2] * y - arms[3] * x)
+    lander[0] -= LANDER_INVERSE_MASS * x
+    lander[1] -= LANDER_INVERSE_MASS * y
+    lander[2] -= LANDER_INVERSE_INERTIA * (arms[0] * y - arms[1] * x)
+    own[0] += LEG_INVERSE_MASS * x
+    own[1] += LEG_INVERSE_MASS * y
+    own[2] += LEG_INVERSE_INERTIA * (arms[2] * y - arms[3] * x)
     return math.hypot(dx, dy) <= SLOP and angular_error <= ANGULAR_SLOP
 
 
@@ -711,7 +775,7 @@ def _contact_point(
 @compiled
 def _prepare_contact(bodies: FloatArray, contacts: Contacts, k: int) -> None:
     """Arms and masses; the impulses of the step before are applied."""
-    b, mass, inertia = 1 + k // 2, INVERSE_MASSES[1], INVERSE_INERTIAS[1]
+    b, mass, inertia = 1 + k // 2, LEG_INVERSE_MASS, LEG_INVERSE_INERTIA
     normal, arm, matrix = contacts.normal, contacts.arm, contacts.matrix
     contacts.n_solved[k] = contacts.n_points[k]
     crosses = (0.0, 0.0)
@@ -733,63 +797,84 @@ def _prepare_contact(bodies: FloatArray, contacts: Contacts, k: int) -> None:
         if matrix[k, 0] ** 2 >= 1000.0 * (matrix[k, 0] * matrix[k, 2] - matrix[k, 1] ** 2):
             contacts.n_solved[k] = 1  # two that are nearly one
     for j in range(contacts.n_solved[k]):
-        _push_contact(bodies, contacts, k, j, contacts.impulses[k, j, 0], contacts.impulses[k, j, 1])
+        along, across = contacts.impulses[k, j]
+        point = _point_numbers(contacts, k, j)
+        bodies[b, 3:] = _push_contact(point, _speed(bodies, b), along, across)
 
 
 @inlined
-def _push_contact(bodies: FloatArray, contacts: Contacts, k: int, j: int, along: float, across: float) -> None:
-    nx, ny = contacts.normal[k, 0], contacts.normal[k, 1]
+def _point_numbers(contacts: Contacts, k: int, j: int) -> PointNumbers:
+    """Of a point of a contact the normal, the arm, and the masses along the normal and along the ground."""
+    normal, arm, masses = contacts.normal, contacts.arm, contacts.masses
+    return normal[k, 0], normal[k, 1], arm[k, j, 0], arm[k, j, 1], masses[k, j, 0], masses[k, j, 1]
+
+
+@inlined
+def _contact_numbers(contacts: Contacts, k: int) -> tuple[PointNumbers, PointNumbers, Triple, Quadruple]:
+    """What one iteration needs: both points, the inverse mass of both together, and the impulses."""
+    m, i = contacts.matrix, contacts.impulses
+    return (
+        _point_numbers(contacts, k, 0),
+        _point_numbers(contacts, k, 1),
+        (m[k, 0], m[k, 1], m[k, 2]),
+        (i[k, 0, 0], i[k, 0, 1], i[k, 1, 0], i[k, 1, 1]),
+    )
+
+
+@inlined
+def _push_contact(point: PointNumbers, speed: Triple, along: float, across: float) -> Triple:
+    nx, ny, arm_x, arm_y, _, _ = point
     x, y = along * nx + across * ny, along * ny - across * nx
-    _push(bodies, 1 + k // 2, x, y, contacts.arm[k, j, 0] * y - contacts.arm[k, j, 1] * x)
+    return _push(speed, LEG_INVERSE_MASS, LEG_INVERSE_INERTIA, x, y, arm_x * y - arm_y * x)
 
 
 @inlined
-def _speeds(bodies: FloatArray, contacts: Contacts, k: int, j: int) -> tuple[float, float]:
-    """Of a point of a leg, along the normal and along the ground."""
-    b, nx, ny = 1 + k // 2, contacts.normal[k, 0], contacts.normal[k, 1]
-    x = bodies[b, 3] - bodies[b, 5] * contacts.arm[k, j, 1]
-    y = bodies[b, 4] + bodies[b, 5] * contacts.arm[k, j, 0]
-    return x * nx + y * ny, x * ny - y * nx
+def _speed_along(point: PointNumbers, speed: Triple) -> float:
+    """Of a point of a leg, along the normal."""
+    nx, ny, arm_x, arm_y, _, _ = point
+    return (speed[0] - speed[2] * arm_y) * nx + (speed[1] + speed[2] * arm_x) * ny
 
 
 @inlined
-def _solve_contact(bodies: FloatArray, contacts: Contacts, k: int) -> float:
-    """One iteration for the speeds; the largest change of an impulse."""
-    impulses, masses, n, largest = contacts.impulses, contacts.masses, contacts.n_solved[k], 0.0
-    for j in range(n):
-        bound = FRICTION * impulses[k, j, 0]
-        after = impulses[k, j, 1] - masses[k, j, 1] * _speeds(bodies, contacts, k, j)[1]
-        after = min(max(after, -bound), bound)
-        change = after - impulses[k, j, 1]
-        impulses[k, j, 1] = after
-        _push_contact(bodies, contacts, k, j, 0.0, change)
-        largest = max(largest, abs(change))
+def _rub(point: PointNumbers, speed: Triple, along: float, across: float) -> tuple[Triple, float]:
+    """The speed and the impulse along the ground after friction at a point."""
+    nx, ny, arm_x, arm_y, _, mass = point
+    bound = FRICTION * along
+    after = across - mass * ((speed[0] - speed[2] * arm_y) * ny - (speed[1] + speed[2] * arm_x) * nx)
+    after = min(max(after, -bound), bound)
+    return _push_contact(point, speed, 0.0, after - across), after
+
+
+@compiled
+def _solve_contact(
+    n: int, first: PointNumbers, second: PointNumbers, matrix: Triple, speed: Triple, impulses: Quadruple
+) -> tuple[Triple, Quadruple, float]:
+    """One iteration for the speed of the leg, which goes in and out with the impulses; their largest change."""
+    before0, across0, before1, across1 = impulses
+    speed, new_across0 = _rub(first, speed, before0, across0)
+    new_across1, x0, x1 = across1, before0, before1
     if n == 1:
-        after = max(impulses[k, 0, 0] - masses[k, 0, 0] * _speeds(bodies, contacts, k, 0)[0], 0.0)
-        change = after - impulses[k, 0, 0]
-        impulses[k, 0, 0] = after
-        _push_contact(bodies, contacts, k, 0, change, 0.0)
-        largest = max(largest, abs(change))
-    elif n == 2:
+        x0 = max(before0 - first[4] * _speed_along(first, speed), 0.0)
+        speed = _push_contact(first, speed, x0 - before0, 0.0)
+    else:
+        speed, new_across1 = _rub(second, speed, before1, across1)
         # Both points together, by trying which of them push.
-        xx, xy, yy = contacts.matrix[k, 0], contacts.matrix[k, 1], contacts.matrix[k, 2]
-        before0, before1 = impulses[k, 0, 0], impulses[k, 1, 0]
-        speed0 = _speeds(bodies, contacts, k, 0)[0] - xx * before0 - xy * before1
-        speed1 = _speeds(bodies, contacts, k, 1)[0] - xy * before0 - yy * before1
+        xx, xy, yy = matrix
+        speed0 = _speed_along(first, speed) - xx * before0 - xy * before1
+        speed1 = _speed_along(second, speed) - xy * before0 - yy * before1
         x0, x1 = _solve_2(xx, xy, yy, -speed0, -speed1)
         if not (x0 >= 0 and x1 >= 0):
-            x0, x1 = -masses[k, 0, 0] * speed0, 0.0
+            x0, x1 = -first[4] * speed0, 0.0
             if not (x0 >= 0 and xy * x0 + speed1 >= 0):
-                x0, x1 = 0.0, -masses[k, 1, 0] * speed1
+                x0, x1 = 0.0, -second[4] * speed1
                 if not (x1 >= 0 and xy * x1 + speed0 >= 0):
                     x1 = 0.0
                     if not (speed0 >= 0 and speed1 >= 0):
-                        return largest
-        impulses[k, 0, 0], impulses[k, 1, 0] = x0, x1
-        _push_contact(bodies, contacts, k, 0, x0 - before0, 0.0)
-        _push_contact(bodies, contacts, k, 1, x1 - before1, 0.0)
-        largest = max(largest, abs(x0 - before0), abs(x1 - before1))
-    return largest
+                        x0, x1 = before0, before1
+        speed = _push_contact(first, speed, x0 - before0, 0.0)
+        speed = _push_contact(second, speed, x1 - before1, 0.0)
+    change = max(abs(x0 - before0), abs(x1 - before1), abs(new_across0 - across0), abs(new_across1 - across1))
+    return speed, (x0, new_across0, x1, new_across1), change
 
 
 @compiled
@@ -801,8 +886,8 @@ def _place_contact(bodies: FloatArray, contacts: Contacts, k: int, share: float)
         least = min(least, apart)
         excess = min(max(share * (apart + SLOP), -CORRECTION), 0.0)
         cross = (x - bodies[b, 0]) * ny - (y - bodies[b, 1]) * nx
-        impulse = -excess / (INVERSE_MASSES[1] + INVERSE_INERTIAS[1] * cross**2)
-        bodies[b, 0] += INVERSE_MASSES[1] * impulse * nx
-        bodies[b, 1] += INVERSE_MASSES[1] * impulse * ny
-        bodies[b, 2] += INVERSE_INERTIAS[1] * impulse * cross
+        impulse = -excess / (LEG_INVERSE_MASS + LEG_INVERSE_INERTIA * cross**2)
+        bodies[b, 0] += LEG_INVERSE_MASS * impulse * nx
+        bodies[b, 1] += LEG_INVERSE_MASS * impulse * ny
+        bodies[b, 2] += LEG_INVERSE_INERTIA * impulse * cross
     return least

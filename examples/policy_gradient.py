@@ -16,19 +16,29 @@ Training is in compiled simulators, classic_control.py and lunar_lander.py, in w
 that can be copied. Every so many steps the policy of that moment plays 100 episodes; a method stops when it has
 done clearly better than the environment asks, or has used up its steps. The policy that did best then plays 100
 test episodes in gymnasium's own environment: the test return. Steps are all steps of the environment in training,
-in episodes and in rollouts; the first return in the table is that of the episodes of training, after as many
-steps for all methods.
+in episodes and in rollouts, where a held action counts in full; the first return in the table is that of the
+episodes of training, after as many steps for all methods.
 
 Returns are discounted by 0.99, as in the paper, but the gradients of the steps are not (see `discount` of
 `arsm_fast.Episode.gradient`): what counts in the end are sums of all rewards, and late steps are as good as early
 ones. For Acrobot a return ends after 100 steps, which makes rollouts shorter and less noisy, and the gradient
 slightly biased; some entropy keeps its policy from settling on one action before it has ever reached the goal.
-For LunarLander a return has few rewards, and then the value that a network of 64 and 64 units has learned, for
-A2C too; that is biased as far as the value is wrong. The same values, as a control variate, stand for the
-rollouts that the budget leaves out; that is not biased. Its rates and entropy fall with the steps.
 
-With two actions, as in CartPole, ARS and ARSM are the same. A2C learns all tasks from several times fewer steps:
-a rollout costs many steps and gives one difference.
+For LunarLander, in training as in the test, an action is held for 4 steps. The lander has landed when it has lain
+still for half a second, 25 steps. To a policy that decides at each step, and draws its actions, that happens too
+seldom to learn it; held, 7 decisions are enough. What the environment does, its rewards and its limit of 1,000
+steps stay as they are. To fire nothing is wrong in the air, and a policy that has forgotten it there trembles on
+the ground until the limit: a barrier, the mean log-probability of all actions, keeps each of them alive where the
+gradient of the entropy would vanish. Returns have few rewards, and then the value that
+a network of 64 and 64 units has learned, for A2C too; that is biased as far as the value is wrong. It also stands
+for the rest of episodes of training, which are cut after 400 steps. The same values, as a control variate, stand
+for the rollouts that the budget leaves out; that is not biased. Adam takes several steps an iteration, with the
+gradients of batches of its decisions, of which all but the first are of a policy that is no longer quite the one
+that played. Rates and barrier fall with the steps.
+
+With two actions, as in CartPole, ARS and ARSM are the same. A2C learns CartPole and Acrobot from several times
+fewer steps: a rollout costs many steps and gives one difference. For LunarLander, where rollouts are short, it
+takes about as many.
 
 Yin, Yue and Zhou, "ARSM: Augment-REINFORCE-Swap-Merge Estimator for Gradient Backpropagation Through Categorical
 Variables", ICML 2019 (version 2), section 4.4.
@@ -54,6 +64,7 @@ import arsm_fast
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 ActionArray = NDArray[np.int32]
+BoolArray = NDArray[np.bool_]
 
 HIDDEN = [10, 10]
 # Of rewards, so that discounted returns are about 1 in size.
@@ -81,15 +92,34 @@ class Settings:
     rollouts: int  # an episode, at most
     rate: float
     entropy: float  # what a unit of it is worth at each step, in units of returns
-    horizon: int  # of returns, in steps
+    horizon: int  # of returns
+    barrier: float = 0.0  # what a unit of the mean log-probability of all actions is worth, likewise
+    batch: int | None = None  # decisions of one step of Adam; by default all of an iteration
+    hold: int = 1  # steps for which an action is held; horizon and limit are in decisions
+    limit: int | None = None  # of an episode in training, where a learned value stands for the rest
     critic: CriticSettings | None = None  # whose value stands for what comes after the horizon, if there is one
-    falling: bool = False  # rates and entropy, to 0 at the last step
+    falling: bool = False  # rates, entropy and barrier, to 0 at the last step
     look_every: int = 25_000  # steps
     gamma: float = 0.99
     tests: int = 100  # episodes of a look and of the test
 
 
-LANDER_CRITIC = CriticSettings(hidden=(64, 64), rate=0.003, passes=4, batch=512)
+LANDER = Settings(
+    4_000_000,
+    230,
+    episodes=16,
+    rollouts=8,
+    rate=0.008,
+    entropy=0.0,
+    barrier=0.01,
+    horizon=5,
+    batch=500,
+    hold=4,
+    limit=100,
+    critic=CriticSettings(hidden=(64, 64), rate=0.003, passes=4, batch=512),
+    falling=True,
+    look_every=200_000,
+)
 
 # The environment, the settings of ARSM and ARS, and those of A2C.
 ENVIRONMENTS: dict[str, tuple[type[Environment], Settings, Settings]] = {
@@ -123,34 +153,32 @@ ENVIRONMENTS: dict[str, tuple[type[Environment], Settings, Settings]] = {
             critic=CriticSettings(),
         ),
     ),
-    "LunarLander-v3": (
-        LunarLander,
-        Settings(
-            4_000_000,
-            225,
-            episodes=16,
-            rollouts=16,
-            rate=0.008,
-            entropy=0.0003,
-            horizon=10,
-            critic=LANDER_CRITIC,
-            falling=True,
-            look_every=200_000,
-        ),
-        Settings(
-            4_000_000,
-            225,
-            episodes=16,
-            rollouts=0,
-            rate=0.008,
-            entropy=0.0003,
-            horizon=20,
-            critic=LANDER_CRITIC,
-            falling=True,
-            look_every=200_000,
-        ),
-    ),
+    "LunarLander-v3": (LunarLander, LANDER, replace(LANDER, rollouts=0, horizon=20)),
 }
+
+
+class Held:
+    """An environment in which each action is held for several steps, and a step is all of these.
+
+    The dynamics, rewards and the limit of steps are those of the environment: only the policy decides less often.
+    """
+
+    def __init__(self, environment: Environment, hold: int) -> None:
+        self._environment = environment
+        self._hold = hold
+        self.name, self.solved = environment.name, environment.solved
+        self.n_actions, self.n_observations = environment.n_actions, environment.n_observations
+        self.limit = environment.limit // hold
+        self.reset, self.observe = environment.reset, environment.observe
+
+    def step(self, states: FloatArray, actions: ActionArray) -> tuple[FloatArray, FloatArray, BoolArray]:
+        """The states, the sums of rewards, and where the episode ended on the way."""
+        states, rewards, ended = self._environment.step(states, actions)
+        for _ in range(self._hold - 1):
+            going = np.flatnonzero(~ended)
+            states[going], more, ended[going] = self._environment.step(states[going], actions[going])
+            rewards[going] += more
+        return states, rewards, ended
 
 
 @dataclass(frozen=True)
@@ -162,6 +190,8 @@ class Path:
     rewards: FloatArray
     numbers: IntArray  # of the episodes
     steps: IntArray
+    last_states: FloatArray  # after the last step of episodes that were cut short there
+    last_numbers: IntArray  # of these episodes
 
     def noise_by_step(self, noise: FloatArray, limit: int, rng: np.random.Generator) -> FloatArray:
         """The noise of the decisions, (limit, episodes, n_actions), fresh after the end of an episode."""
@@ -169,11 +199,17 @@ class Path:
         table[self.steps, self.numbers] = noise
         return table
 
-    def returns_to_go(self, gamma: float, horizon: int, rest: FloatArray | float = 0.0) -> FloatArray:
-        """Discounted sums of so many rewards at most from each decision on, and of the rest after these."""
+    def returns_to_go(
+        self, gamma: float, horizon: int, rest: FloatArray | float = 0.0, last: FloatArray | float = 0.0
+    ) -> FloatArray:
+        """Discounted sums of so many rewards at most from each decision on, and of the rest after these.
+
+        The rest is given for each decision, and that of episodes that were cut short for their last states.
+        """
         returns = SCALE * self.rewards
         bounds = np.searchsorted(self.steps, np.arange(self.steps[-1] + 2))
         following = np.zeros(self.numbers.max() + 1)
+        following[self.last_numbers] = last
         for start, stop in zip(bounds[-2::-1], bounds[:0:-1], strict=True):
             returns[start:stop] += gamma * following[self.numbers[start:stop]]
             following[self.numbers[start:stop]] = returns[start:stop]
@@ -196,19 +232,23 @@ def race(noise: FloatArray, logits: FloatArray) -> ActionArray:
 
 
 def play(
-    environment: Environment, act: Callable[[FloatArray], ActionArray], n: int, rng: np.random.Generator
+    environment: Environment,
+    act: Callable[[FloatArray], ActionArray],
+    n: int,
+    rng: np.random.Generator,
+    limit: int | None = None,
 ) -> Path:
-    """Play n episodes."""
+    """Play n episodes, to the environment's limit of steps or a shorter one."""
     states, numbers = environment.reset(n, rng), np.arange(n)
     parts = []
-    for step in range(environment.limit):
+    for step in range(limit or environment.limit):
         actions = act(environment.observe(states))
         following, rewards, ended = environment.step(states, actions)
         parts.append((states, actions, rewards, numbers, np.full(numbers.size, step)))
         states, numbers = following[~ended], numbers[~ended]
         if numbers.size == 0:
             break
-    return Path(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    return Path(*(np.concatenate(column) for column in zip(*parts, strict=True)), states, numbers)
 
 
 class Critic:
@@ -301,14 +341,21 @@ class SwapLearner:
         if settings.critic is not None:
             self._critic = Critic(environment, settings.critic, rng, environment.n_actions)
         self._adam = Adam(self.policy.parameters, settings.rate)
-        self._entropy = settings.entropy
+        self._share = 1.0
 
     def slow(self, share: float) -> None:
         """Go on with this share of the first rate."""
         self._adam.rate = share * self._settings.rate
-        self._entropy = share * self._settings.entropy
+        self._share = share
         if self._critic is not None:
             self._critic.slow(share)
+
+    def _last_values(self, path: Path) -> FloatArray | float:
+        """Of the states after episodes that were cut short."""
+        if self._settings.limit is None or self._critic is None:
+            return 0.0
+        last = self._environment.observe(path.last_states)
+        return expected(self._critic(last), self.policy(last))
 
     def iterate(self) -> tuple[int, float]:
         """Play, try the pseudo actions, and take one step; the steps of the environment, and the mean return."""
@@ -319,6 +366,7 @@ class SwapLearner:
             lambda observations: episodes.act(self.policy(observations)),
             settings.episodes,
             rng,
+            settings.limit,
         )
         decisions, actions = episodes.pseudo_actions(max_rollouts=settings.rollouts * settings.episodes)
         noise = path.noise_by_step(episodes.noise, self._environment.limit, rng)
@@ -326,7 +374,7 @@ class SwapLearner:
             self._environment, self.policy, path, decisions, actions, noise, settings, self._critic
         )
         observations = self._environment.observe(path.states)
-        logits, tape = self.policy.forward(observations)
+        logits = self.policy(observations)
         if self._critic is None:
             gradient = episodes.gradient(path.returns_to_go(settings.gamma, settings.horizon), rollouts)
         else:
@@ -334,7 +382,9 @@ class SwapLearner:
             # what they differ from these.
             values = self._critic(observations)
             true = values[np.arange(path.actions.size), path.actions]
-            returns = path.returns_to_go(settings.gamma, settings.horizon, expected(values, logits))
+            returns = path.returns_to_go(
+                settings.gamma, settings.horizon, expected(values, logits), self._last_values(path)
+            )
             gradient = episodes.gradient(returns - true, rollouts - values[decisions, actions])
             all_decisions, all_actions = episodes.pseudo_actions()
             gradient += episodes.gradient(true, values[all_decisions, all_actions])
@@ -343,8 +393,8 @@ class SwapLearner:
                 np.concatenate([path.actions, actions]),
                 np.concatenate([returns, rollouts]),
             )
-        gradient += self._entropy * entropy_gradient(logits)
-        self._adam.descend(self.policy.backward(tape, -gradient / settings.episodes)[1])
+        gradient += self._share * exploration_gradient(logits, settings)
+        ascend(self.policy, self._adam, observations, gradient, settings, rng)
         return n_steps + path.rewards.size, path.rewards.sum() / settings.episodes
 
 
@@ -359,12 +409,12 @@ class ActorCritic:
         assert settings.critic is not None
         self._critic = Critic(environment, settings.critic, rng)
         self._adam = Adam(self.policy.parameters, settings.rate)
-        self._entropy = settings.entropy
+        self._share = 1.0
 
     def slow(self, share: float) -> None:
         """Go on with this share of the first rate."""
         self._adam.rate = share * self._settings.rate
-        self._entropy = share * self._settings.entropy
+        self._share = share
         self._critic.slow(share)
 
     def iterate(self) -> tuple[int, float]:
@@ -375,17 +425,38 @@ class ActorCritic:
             lambda observations: draw(self.policy(observations), self._rng),
             settings.episodes,
             self._rng,
+            settings.limit,
         )
         observations = self._environment.observe(path.states)
         values = self._critic(observations)[:, 0]
-        returns = path.returns_to_go(settings.gamma, settings.horizon, values)
-        logits, tape = self.policy.forward(observations)
+        last = 0.0 if settings.limit is None else self._critic(self._environment.observe(path.last_states))[:, 0]
+        returns = path.returns_to_go(settings.gamma, settings.horizon, values, last)
+        logits = self.policy(observations)
         score = -np.exp(log_softmax(logits))
         score[np.arange(values.size), path.actions] += 1.0
-        gradient = score * (returns - values)[:, None] + self._entropy * entropy_gradient(logits)
-        self._adam.descend(self.policy.backward(tape, -gradient / settings.episodes)[1])
+        gradient = score * (returns - values)[:, None] + self._share * exploration_gradient(logits, settings)
+        ascend(self.policy, self._adam, observations, gradient, settings, self._rng)
         self._critic.learn(observations, 0, returns)
         return path.rewards.size, path.rewards.sum() / settings.episodes
+
+
+def ascend(
+    policy: Network,
+    adam: Adam,
+    observations: FloatArray,
+    gradient: FloatArray,
+    settings: Settings,
+    rng: np.random.Generator,
+) -> None:
+    """Steps of Adam with the gradients for the logits of so many decisions at a time."""
+    batches = [np.arange(len(observations))]
+    if settings.batch is not None:
+        batches = np.array_split(rng.permutation(len(observations)), -(-len(observations) // settings.batch))
+    for rows in batches:
+        # Means of the decisions of a batch: steps must not get longer as the episodes do.
+        divisor = settings.episodes if settings.batch is None else rows.size
+        _, tape = policy.forward(observations[rows])
+        adam.descend(policy.backward(tape, -gradient[rows] / divisor)[1])
 
 
 def entropy_gradient(logits: FloatArray) -> FloatArray:
@@ -395,16 +466,27 @@ def entropy_gradient(logits: FloatArray) -> FloatArray:
     return -p * (log_p - (p * log_p).sum(axis=1, keepdims=True))
 
 
+def exploration_gradient(logits: FloatArray, settings: Settings) -> FloatArray:
+    """Of what entropy and barrier are worth; that of the barrier does not vanish with the probability."""
+    gradient = settings.entropy * entropy_gradient(logits)
+    return gradient + settings.barrier * (1 / logits.shape[1] - np.exp(log_softmax(logits)))
+
+
 def policy_network(environment: Environment, rng: np.random.Generator) -> Network:
     return Network([environment.n_observations, *HIDDEN, environment.n_actions], rng=rng, slope=0.0)
 
 
 @dataclass(frozen=True)
 class Run:
-    """What one method did with one seed; the curve has steps, seconds and the mean return of its episodes."""
+    """What one method did with one seed.
+
+    The curve has steps, seconds and the mean return of the episodes of each iteration; looks have steps, seconds
+    of a processor and the mean return of whole episodes that the policy of that moment played.
+    """
 
     method: str
     curve: list[tuple[int, float, float]]
+    looks: list[tuple[int, float, float]]
     solved_after: int | None
     seconds: float
     processor_seconds: float
@@ -417,17 +499,16 @@ class Run:
         return float(recent.mean() if recent.size else returns[0])
 
     def summary(self) -> str:
-        """The curve in ten parts of equally many steps."""
-        used, seconds, returns = np.array(self.curve).T
-        points = []
-        for part in np.array_split(np.arange(used.size), np.searchsorted(used, used[-1] * np.arange(1, 10) / 10)):
-            if part.size:
-                points.append(f"{returns[part].mean():.0f} ({used[part[-1]]:,.0f}, {seconds[part[-1]]:.0f} s)")
-        return ", ".join(points)
+        """The looks, no more than some twenty of them."""
+        shown = self.looks[:: 1 + len(self.looks) // 20]
+        if shown[-1] != self.looks[-1]:
+            shown = [*shown, self.looks[-1]]
+        return ", ".join(f"{score:.0f} ({used:,}, {seconds:.0f} s)" for used, seconds, score in shown)
 
 
 def train(method: str, environment: Environment, settings: Settings, seed: int) -> Run:
     """Train until it is good enough or its steps are used up, and test the best policy on the way."""
+    environment = Held(environment, settings.hold)
     # Looking must not change the path.
     draws, looks, tests = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(3))
     learner = (
@@ -435,7 +516,7 @@ def train(method: str, environment: Environment, settings: Settings, seed: int) 
         if method == "a2c"
         else SwapLearner(environment, settings, method, draws)
     )
-    curve = []
+    curve, seen = [], []
     used, next_look, best, solved_after = 0, 0, -np.inf, None
     parameters: list[FloatArray] = []
     start, processor_start = time.perf_counter(), time.process_time()
@@ -443,11 +524,12 @@ def train(method: str, environment: Environment, settings: Settings, seed: int) 
         if settings.falling:
             learner.slow(1 - used / settings.steps)
         n_steps, mean_return = learner.iterate()
-        used += n_steps
+        used += settings.hold * n_steps
         curve.append((used, time.perf_counter() - start, mean_return))
         if used >= min(next_look, settings.steps):
             next_look = used + settings.look_every
             score = look(environment, learner.policy, settings.tests, looks)
+            seen.append((used, time.process_time() - processor_start, score))
             progress(f"{METHODS[method]}, seed {seed}: {used:,} steps, mean return {score:.1f}")
             if score > best:
                 best, parameters = score, [parameter.copy() for parameter in learner.policy.parameters]
@@ -455,9 +537,9 @@ def train(method: str, environment: Environment, settings: Settings, seed: int) 
                 solved_after = used
     seconds, processor_seconds = time.perf_counter() - start, time.process_time() - processor_start
     learner.policy.parameters[:] = parameters
-    result = test(environment, learner.policy, settings.tests, tests)
+    result = test(environment.name, learner.policy, settings, tests)
     progress("")
-    return Run(method, curve, solved_after, seconds, processor_seconds, result)
+    return Run(method, curve, seen, solved_after, seconds, processor_seconds, result)
 
 
 def look(environment: Environment, policy: Network, n: int, rng: np.random.Generator) -> float:
@@ -466,18 +548,22 @@ def look(environment: Environment, policy: Network, n: int, rng: np.random.Gener
     return float(path.rewards.sum() / n)
 
 
-def test(environment: Environment, policy: Network, n: int, rng: np.random.Generator) -> float:
+def test(name: str, policy: Network, settings: Settings, rng: np.random.Generator) -> float:
     """The mean return in gymnasium's own environment, not discounted."""
-    games = [gymnasium().make(environment.name) for _ in range(n)]
+    n = settings.tests
+    games = [gymnasium().make(name) for _ in range(n)]
     observations = [game.reset(seed=int(rng.integers(2**31)))[0] for game in games]
     total, running = 0.0, list(range(n))
     while running:
         actions = draw(policy(np.array([observations[i] for i in running], np.float64)), rng)
         still = []
         for i, action in zip(running, actions, strict=True):
-            observations[i], reward, terminated, truncated, _ = games[i].step(int(action))
-            total += float(reward)
-            if not (terminated or truncated):
+            for _ in range(settings.hold):
+                observations[i], reward, terminated, truncated, _ = games[i].step(int(action))
+                total += float(reward)
+                if terminated or truncated:
+                    break
+            else:
                 still.append(i)
         running = still
     return total / n
@@ -600,14 +686,18 @@ def main(argv: list[str] | None = None) -> list[Run]:
     runs = []
     for method in args.methods:
         for seed in range(args.seeds):
-            run = train(method, environment, critic_settings if method == "a2c" else swap_settings, seed)
+            settings = critic_settings if method == "a2c" else swap_settings
+            run = train(method, environment, settings, seed)
             runs.append(run)
             print(
                 f"{METHODS[method]}, seed {seed}: test {run.test:.1f} after {run.curve[-1][0]:,} steps and "
                 f"{run.seconds:.1f} s, {run.processor_seconds:.1f} s of a processor",
                 flush=True,
             )
-            print(f"    mean returns in training (after steps, seconds): {run.summary()}", flush=True)
+            print(
+                f"    means of {settings.tests} episodes on the way (steps, processor seconds): {run.summary()}",
+                flush=True,
+            )
     print()
     print_table(runs, environment)
     if args.plot:

@@ -7,18 +7,21 @@ import gymnasium
 import numpy as np
 import pytest
 from classic_control import Acrobot, CartPole
-from networks import Network
+from networks import Adam, Network
 from policy_gradient import (
     ActorCritic,
     Critic,
     CriticSettings,
+    Held,
     Path,
     Run,
     Settings,
     SwapLearner,
+    ascend,
     draw,
     entropy_gradient,
     expected,
+    exploration_gradient,
     look,
     main,
     play,
@@ -95,7 +98,7 @@ def test_returns_to_go():
     # Episode 0 has three steps, episode 1 one, episode 2 two.
     numbers, steps = np.array([0, 1, 2, 0, 2, 0]), np.array([0, 0, 0, 1, 1, 2])
     rewards = np.array([100.0, 200.0, 300.0, 400.0, 500.0, 600.0])
-    path = Path(np.zeros((6, 1)), np.zeros(6, np.int32), rewards, numbers, steps)
+    path = Path(np.zeros((6, 1)), np.zeros(6, np.int32), rewards, numbers, steps, np.zeros((1, 1)), np.array([2]))
     np.testing.assert_allclose(path.returns_to_go(0.5, 10), [4.5, 2.0, 5.5, 7.0, 5.0, 6.0])
     np.testing.assert_allclose(path.returns_to_go(0.5, 3), [4.5, 2.0, 5.5, 7.0, 5.0, 6.0])
     np.testing.assert_allclose(path.returns_to_go(0.5, 2), [3.0, 2.0, 5.5, 7.0, 5.0, 6.0])
@@ -105,6 +108,45 @@ def test_returns_to_go():
     np.testing.assert_allclose(path.returns_to_go(0.5, 3, rest), [4.5, 2.0, 5.5, 7.0, 5.0, 6.0])
     np.testing.assert_allclose(path.returns_to_go(0.5, 2, rest), [5.0, 2.0, 5.5, 7.0, 5.0, 6.0])
     np.testing.assert_allclose(path.returns_to_go(0.5, 1, rest), [5.0, 2.0, 7.0, 8.0, 5.0, 6.0])
+    # And of 4 after episode 2, which was cut short.
+    last = np.array([4.0])
+    np.testing.assert_allclose(path.returns_to_go(0.5, 3, rest, last), [4.5, 2.0, 6.5, 7.0, 7.0, 6.0])
+    np.testing.assert_allclose(path.returns_to_go(0.5, 1, rest, last), [5.0, 2.0, 7.0, 8.0, 7.0, 6.0])
+
+
+def test_episodes_that_are_cut_short():
+    environment = CartPole()
+
+    def push_left(observations):
+        return np.zeros(len(observations), np.int32)
+
+    whole = play(environment, push_left, 20, np.random.default_rng(10))
+    assert whole.last_numbers.size == 0
+    path = play(environment, push_left, 20, np.random.default_rng(10), 9)
+    assert path.steps.max() == 8
+    later = whole.steps == 9
+    assert 0 < path.last_numbers.size < 20
+    np.testing.assert_array_equal(path.last_numbers, whole.numbers[later])
+    np.testing.assert_array_equal(path.last_states, whole.states[later])
+
+
+def test_held_actions_are_repeated_until_the_end():
+    environment, rng = CartPole(), np.random.default_rng(11)
+    states, actions = environment.reset(30, rng), rng.integers(0, 2, 30).astype(np.int32)
+    states[:, 2:] *= 12  # some near the end, which is at 0.21 rad
+    kept = states.copy()
+    held = Held(environment, 4)
+    assert held.limit == 125
+    following, rewards, ended = held.step(states, actions)
+    np.testing.assert_array_equal(states, kept)
+    for i in range(30):
+        state, total, end = states[i : i + 1], 0.0, False
+        while not end and total < 4:
+            state, (reward,), (end,) = environment.step(state, actions[i : i + 1])
+            total += reward
+        np.testing.assert_array_equal(following[i], state[0])
+        assert (rewards[i], ended[i]) == (total, end)
+    assert 0 < (rewards < 4).sum() < 30
 
 
 def test_rollouts_share_the_noise_of_their_episode():
@@ -162,6 +204,27 @@ def test_slower_learners_step_less(method):
     assert 0 < first_step(0.25) <= 0.0251 < first_step(1.0)
 
 
+def test_steps_of_adam_take_batches_of_decisions():
+    """The mean gradient of each batch, all decisions once; or by default one step, in episodes' units."""
+    rng = np.random.default_rng(9)
+    observations, gradient = rng.normal(size=(10, 4)), rng.normal(size=(10, 2))
+    settings = Settings(1, 0, episodes=5, rollouts=8, rate=0.1, entropy=0.0, horizon=20)
+
+    class Recorder(Adam):
+        def descend(self, gradients):
+            self.seen.append(gradients[-1])  # that of the last biases, which is a sum over decisions
+
+    for batch, sizes, total in ((None, [10], 5), (4, [4, 3, 3], 1), (10, [10], 10)):
+        policy = Network([4, 3, 2], rng=rng, slope=0.0)
+        adam = Recorder(policy.parameters, 0.1)
+        adam.seen = []
+        ascend(policy, adam, observations, gradient, replace(settings, batch=batch), rng)
+        assert len(adam.seen) == len(sizes)
+        divisors = [total] if len(sizes) == 1 else sizes
+        sums = sum(divisor * seen for divisor, seen in zip(divisors, adam.seen, strict=True))
+        np.testing.assert_allclose(sums, -gradient.sum(axis=0))
+
+
 def test_expected_value():
     values, p = np.array([[1.0, 5.0]]), np.array([[0.25, 0.75]])
     np.testing.assert_allclose(expected(values, np.log(p) + 3), [4.0])
@@ -176,7 +239,8 @@ def test_rollouts_are_episodes_that_begin_elsewhere():
 
     def rollouts(step, settings):
         steps = np.full(2000, step)
-        path = Path(states, actions, np.ones(2000), np.arange(2000), steps)
+        none = np.zeros(0, np.int64)
+        path = Path(states, actions, np.ones(2000), np.arange(2000), steps, states[:0], none)
         noise = rng.standard_exponential((500, 2000, 2))
         return roll_out(environment, policy, path, np.arange(2000), actions, noise, settings)
 
@@ -210,6 +274,18 @@ def test_entropy_gradient_is_that_of_differences():
         np.testing.assert_allclose(gradient, differences, atol=1e-8)
 
 
+def test_exploration_gradient_is_that_of_differences():
+    settings = Settings(1, 0, episodes=1, rollouts=1, rate=0.1, entropy=0.3, horizon=1, barrier=0.7)
+    logits = np.array([[0.2, -1.0, 0.7]])
+
+    def worth(phi):
+        p = np.exp(phi) / np.exp(phi).sum()
+        return -0.3 * (p * np.log(p)).sum() + 0.7 * np.log(p).mean()
+
+    differences = [(worth(logits + e) - worth(logits - e)) / 2e-6 for e in 1e-6 * np.eye(3)]
+    np.testing.assert_allclose(exploration_gradient(logits, settings)[0], differences, atol=1e-8)
+
+
 @pytest.mark.parametrize("name", ["CartPole-v1", "Acrobot-v1"])
 def test_runs_and_repeats(name, capsys, tmp_path):
     path = tmp_path / "policy.png"
@@ -233,10 +309,13 @@ def test_arsm_learns(capsys):
 
 def test_equal_steps():
     curve = [(10, 0.0, 1.0), (85, 0.0, 2.0), (95, 0.0, 4.0), (120, 0.0, 8.0)]
-    run = Run("arsm", curve, None, 0.0, 0.0, 0.0)
+    looks = [(10 * i, 0.6 * i, -float(i)) for i in range(25)]
+    run = Run("arsm", curve, looks, None, 0.0, 0.0, 0.0)
     assert run.return_at(100) == 3.0
     assert run.return_at(5) == 1.0
-    assert run.summary() == "1 (10, 0 s), 3 (95, 0 s), 8 (120, 0 s)"
+    shown = run.summary().split("), ")
+    assert shown[:2] == ["-0 (0, 0 s", "-2 (20, 1 s"]
+    assert (len(shown), shown[-1]) == (13, "-24 (240, 14 s)")
 
 
 def test_without_gymnasium(monkeypatch):
