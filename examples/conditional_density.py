@@ -10,7 +10,7 @@ evaluations of log p, all the seconds of a processor (those of several threads a
 these points the table has the negative log-likelihood of the test images, -log mean_s p(lower | z_2^(s)) over
 1,000 draws of both layers.
 
-    python conditional_density.py                          # scikit-learn's digits, 8 x 8
+    python conditional_density.py                          # scikit-learn's digits, 8 x 8: some 6 minutes
     python conditional_density.py --mnist FOLDER           # MNIST, from its own files
     python conditional_density.py --plot density.png
 

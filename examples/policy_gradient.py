@@ -7,9 +7,9 @@ steps of their episode, so that only what the pseudo action changes is in their 
 whose baseline is a value learned by a second network, has as many steps of the environment, and spends them on
 more episodes.
 
-    python policy_gradient.py                          # CartPole-v1, five seeds of each method
-    python policy_gradient.py --env Acrobot-v1 --plot acrobot.png
-    python policy_gradient.py --env LunarLander-v3 --seeds 1        # needs the extra box2d
+    python policy_gradient.py                          # CartPole-v1, five seeds of each method: 1 to 2 minutes
+    python policy_gradient.py --env Acrobot-v1 --plot acrobot.png   # some 15 minutes
+    python policy_gradient.py --env LunarLander-v3 --seeds 1        # some 5 minutes; needs the extra box2d
     python policy_gradient.py --methods arsm --seeds 1
 
 Training is in compiled simulators, classic_control.py and lunar_lander.py, in which a state is a row of an array
