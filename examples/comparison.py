@@ -131,6 +131,11 @@ class Trace:
     at: dict[str, Point]
 
 
+def look_at(number: int, seconds: float) -> float:
+    """When a curve gets its next point: evenly up to so many seconds, then each a quarter later than the last."""
+    return seconds * (number / N_CURVE if number <= N_CURVE else 1.25 ** (number - N_CURVE))
+
+
 def train(name: str, model: Model, n_images: int, settings: Settings) -> Trace:
     """Train a model; its seconds are those that the processor took for the steps."""
     # Looking must not change the path; and every method gets the same batches.
@@ -145,7 +150,7 @@ def train(name: str, model: Model, n_images: int, settings: Settings) -> Trace:
         return Point(**spent, scores=model.scores(n_samples, looks))
 
     while len(at) < len(BUDGETS):
-        if spent["seconds"] >= len(curve) * settings.seconds / N_CURVE:
+        if spent["seconds"] >= look_at(len(curve), settings.seconds):
             curve.append(point(settings.curve_samples))
             variances.append(variance(model, n_images, settings.batch, looks))
             done = ", ".join(

@@ -29,6 +29,7 @@ from .lanes import (
 )
 from .merge import EXCLUDED, away_from_winner, swap_scratch
 from .moments import add_sample
+from .race import enter_race
 from .vectors import fma, select
 
 # So many categories are raced before it is looked where the first of them are.
@@ -53,8 +54,7 @@ def race_values(noise, inverse_weights, c, n):
 def race_row(noise, inverse_weights):
     """The two first categories and their race values, as race.run_race."""
     n = noise.shape[0]
-    winner, second = -1, -1
-    first_value, second_value = np.inf, np.inf
+    race = -1, -1, np.inf, np.inf
     for block in range(0, n, RACE_BLOCK):
         stop = min(n, block + RACE_BLOCK)
         least, others = spread(np.inf), spread(np.inf)
@@ -71,7 +71,7 @@ def race_row(noise, inverse_weights):
             others = select(larger < others, larger, others)
         before = others < least
         block_least, bound = two_least(select(before, others, least), select(before, least, others))
-        if block_least < second_value or second < 0:
+        if block_least < race[3] or race[1] < 0:
             # Two of the block reach this bound, so neither of its two first lies above it.
             for c in range(block, stop, WIDTH):
                 start, values = race_values(noise, inverse_weights, c, n)
@@ -79,15 +79,9 @@ def race_row(noise, inverse_weights):
                 while bits:
                     at = start + lowest_bit(bits)
                     bits &= bits - np.uint64(1)
-                    value = noise[at] * inverse_weights[at]
-                    if at < c:
-                        continue
-                    if value < first_value or winner < 0:
-                        second, second_value = winner, first_value
-                        winner, first_value = at, value
-                    elif value < second_value or second < 0:
-                        second, second_value = at, value
-    return winner, second, first_value, second_value
+                    if at >= c:
+                        race = enter_race(at, noise[at] * inverse_weights[at], race)
+    return race
 
 
 @allocating

@@ -56,6 +56,17 @@ def block_minima(noise, inverse_weights, length, minima):
     return second
 
 
+@inlined
+def enter_race(c, value, race):
+    """The two first and their race values after a category behind them in number has joined."""
+    winner, second, first_value, second_value = race
+    if value < first_value or winner < 0:
+        return c, winner, value, first_value
+    if value < second_value or second < 0:
+        return winner, c, first_value, value
+    return race
+
+
 @called
 def run_race(noise, inverse_weights, minima):
     """The two first categories and their race values (-1 and infinity where there is no second).
@@ -63,8 +74,7 @@ def run_race(noise, inverse_weights, minima):
     minima is race_scratch.
     """
     n = noise.shape[0]
-    winner, second = -1, -1
-    first_value, second_value = np.inf, np.inf
+    race = -1, -1, np.inf, np.inf
     # Two blocks reach this bound, so neither of the two first lies above it.
     length = block_length(n)
     bound = block_minima(noise, inverse_weights, length, minima)
@@ -75,12 +85,8 @@ def run_race(noise, inverse_weights, minima):
             value = noise[c] * inverse_weights[c]
             if value > bound:
                 continue
-            if value < first_value or winner < 0:
-                second, second_value = winner, first_value
-                winner, first_value = c, value
-            elif value < second_value or second < 0:
-                second, second_value = c, value
-    return winner, second, first_value, second_value
+            race = enter_race(c, value, race)
+    return race
 
 
 @called
