@@ -82,17 +82,17 @@ OPTIMIZERS = {"arsm_fast": ours, TOLD: ours, **other_optimizers.OPTIMIZERS}
 
 
 def run(task):
-    """What one optimiser finds on one instance, and the seconds it takes."""
+    """What one optimiser finds on one instance, and the seconds of a processor it takes."""
     name, problem_name, budget, seed = task
     problem = PROBLEMS[problem_name](seed)
     f = (told_more(problem) if name == TOLD else Objective)(problem)
     rng = np.random.default_rng([seed, budget])
     options = {"noisy": True} if name == "arsm_fast" and problem_name == "pest" else {}
-    start = time.perf_counter()
+    start = time.process_time()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the packages compared with
         x = OPTIMIZERS[name](f, problem.n_categories, budget, rng, **options)
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     assert f.evaluations <= budget, f"{name} made {f.evaluations} evaluations of {budget}"
     if problem_name == "pest":
         problem = problems.PestControl(0, n_farms=20_000)
@@ -116,7 +116,7 @@ def collect(tasks, path, n_jobs):
 
 
 def print_tables(results, names, problem_names, budgets, seeds):
-    """Means with standard errors, mean ranks, and seconds."""
+    """Means with standard errors, mean ranks, and seconds of a processor."""
     ranked = [name for name in names if name != TOLD]
     ranks = {name: [] for name in ranked}
     for budget in budgets:
