@@ -16,8 +16,8 @@ from ._vectors import FormedVectors, VectorArray, Vectors
 from .kernels.joint_pairs import form_joint_vectors, joint_pair_entries, joint_pair_moments
 from .kernels.joint_rows import form_row_vectors, joint_row_entries, joint_row_moments
 
-# Of longer rows not all pairs are compared; kernels.joint_rows takes 64 categories at most.
-LONGEST_ALL_PAIRS = 40
+# Of longer rows not all pairs are compared, nor does kernels.joint_rows take them.
+LONGEST_ALL_PAIRS = 64
 # A variable of C categories has from 0.9 C to 2 C changes on average, few of them more than this many times C.
 CHANGES_PER_CATEGORY = 4
 # Items are taken in waves of so many changes at most, and only the changes of the last wave are kept.
@@ -75,6 +75,8 @@ def _joined(arrays: list[NDArray[Any]]) -> NDArray[Any]:
 
 def _joined_bounds(bounds: list[IntArray]) -> IntArray:
     """Those of one wave after the other, each from 0 on."""
+    if len(bounds) == 1:
+        return bounds[0]
     ends = np.cumsum([0, *(own[-1] for own in bounds)])
     return _joined([own[min(i, 1) :] + ends[i] for i, own in enumerate(bounds)])
 

@@ -11,7 +11,7 @@ the evaluations of log p, all the seconds of a processor (those of several threa
 these points the table has the negative ELBO of train and of test images.
 
     python categorical_vae.py                              # scikit-learn's digits, 8 x 8: some 4 minutes
-    python categorical_vae.py --layers 2
+    python categorical_vae.py --layers 2                   # some 11 minutes
     python categorical_vae.py --mnist FOLDER --hidden 512 256 --batch 200 --seconds 3600
     python categorical_vae.py --plot vae.png
 

@@ -17,11 +17,11 @@ from numba.extending import intrinsic
 
 from ._jit import allocating, called, inlined, parallel
 from .exponential import MANY, NOISE_STREAM, counters_of_many, exponentials
-from .lanes import WIDTH, entry, lane_array, load, loading, mask, spread, store
+from .lanes import WIDTH, entry, lane_array, load, loading, mask_bits, spread, store, store_from
 from .moments import add_to_tree, sample_room, take_result, tree_room
 from .philox import LOW_WORD, WORD_BITS
 from .tile import lanes_in_turn, load_rows, store_rows
-from .vectors import as_bits, fma, select
+from .vectors import Bytes, as_bits, as_float, fma, ir_type, select
 
 # Groups whose noise is drawn together.
 BLOCK = 4
@@ -33,30 +33,35 @@ PAIRS_PER_TASK = 2048
 EVERY_BYTE = np.uint64(0x0101010101010101)
 ZERO = np.uint64(0)
 
-load_counters = loading(MANY // 2)
+load_counters, load_eight = loading(MANY // 2), loading(WIDTH)
+ACTIONS = Bytes(WIDTH)
+
+
+def _word_pointer(context, builder, array_type, array, index):
+    data = context.make_array(array_type)(context, builder, array).data
+    return builder.bitcast(builder.gep(data, [index]), ir_type(ACTIONS).as_pointer())
 
 
 @intrinsic
-def bytes_equal(typing_context, first, second):
-    """Where the bytes of two words are equal, as a condition of Lanes."""
+def load_word(typing_context, words, index):
+    """One word of an array as Bytes."""
 
     def codegen(context, builder, sig, arguments):
-        kind = ir.VectorType(ir.IntType(8), WIDTH)
-        return builder.icmp_unsigned("==", *(builder.bitcast(word, kind) for word in arguments))
+        return builder.load(_word_pointer(context, builder, sig.args[0], *arguments), align=8)
 
-    return mask(types.uint64, types.uint64), codegen
+    return ACTIONS(words, types.int64), codegen
 
 
 @intrinsic
-def select_bytes(typing_context, condition, yes, no):
-    """The bytes of one word where a condition of Lanes holds, else those of another."""
+def store_word(typing_context, words, index, actions):
+    """Set one word of an array to Bytes."""
 
     def codegen(context, builder, sig, arguments):
-        kind = ir.VectorType(ir.IntType(8), WIDTH)
-        words = (builder.bitcast(word, kind) for word in arguments[1:])
-        return builder.bitcast(builder.select(arguments[0], *words), ir.IntType(64))
+        pointer = _word_pointer(context, builder, sig.args[0], *arguments[:2])
+        builder.store(arguments[2], pointer, align=8)
+        return context.get_dummy_value()
 
-    return types.uint64(condition, types.uint64, types.uint64), codegen
+    return types.void(words, types.int64, ACTIONS), codegen
 
 
 @intrinsic
@@ -132,52 +137,63 @@ def tile_of_block(room, group, n):
 
 
 @inlined
-def race_bytes(noise, inverse_weights):
-    """The words of the two first, and their race values."""
+def race_bytes(noise, inverse_weights, categories):
+    """The two first, as Bytes, and their race values."""
     first_value, second_value = spread(np.inf), spread(np.inf)
-    first, second = ZERO, ZERO
+    first = second = load_word(categories, 0)
     for c in range(inverse_weights.shape[0]):
-        value, own = load(noise, c) * entry(inverse_weights, c), np.uint64(c) * EVERY_BYTE
+        value, own = load(noise, c) * entry(inverse_weights, c), load_word(categories, c)
         before_first, before_second = value < first_value, value < second_value
-        second = select_bytes(before_first, first, select_bytes(before_second, own, second))
-        first = select_bytes(before_first, own, first)
+        second = select(before_first, first, select(before_second, own, second))
+        first = select(before_first, own, first)
         second_value = select(before_first, first_value, select(before_second, value, second_value))
         first_value = select(before_first, value, first_value)
     return first, second, first_value, second_value
 
 
-@called
-def compare_pairs(noise, inverse_weights, moved, rest_values, words):
-    """Write the winners of eight rows, of the e-th entry to words[e]; moved and rest_values are room."""
-    n = inverse_weights.shape[0]
-    first, second, first_value, second_value = race_bytes(noise, inverse_weights)
-    words[0] = first
-    # Of the two first one still wins after their swap: then the second has no need to be left out.
-    for c in range(n):
-        is_first = bytes_equal(first, np.uint64(c) * EVERY_BYTE)
-        moved[c] = select_bytes(is_first, first ^ second, ZERO)
-        store(rest_values, c, select(is_first, second_value, first_value))
-    e = 0
-    for j in range(n):
-        noise_j, weight_j, rest_j = load(noise, j), entry(inverse_weights, j), load(rest_values, j)
-        first_or_second, j_bytes = first ^ moved[j], np.uint64(j) * EVERY_BYTE
-        for c in range(j):
-            e += 1
-            c_value, j_value = noise_j * entry(inverse_weights, c), load(noise, c) * weight_j
-            j_first = j_value < c_value
-            best_value = select(j_first, j_value, c_value)
-            best = select_bytes(j_first, j_bytes, np.uint64(c) * EVERY_BYTE)
-            rest_c = load(rest_values, c)
-            rest_value = select(rest_j < rest_c, rest_c, rest_j)
-            words[e] = select_bytes(rest_value < best_value, first_or_second ^ moved[c], best)
+@allocating
+def compare_room(n):
+    """The words of n categories, and room for compare_pairs."""
+    return np.arange(n).astype(np.uint64) * EVERY_BYTE, np.empty(n, np.uint64), lane_array(n)
 
 
 @inlined
-def digits_of(word):
-    """Two numbers of 24 bits, of four actions each, from bytes of six bits: of 64 categories at most."""
-    word = (word & np.uint64(0x003F003F003F003F)) | ((word >> np.uint64(2)) & np.uint64(0x0FC00FC00FC00FC0))
-    word = (word & np.uint64(0x00000FFF00000FFF)) | ((word >> np.uint64(4)) & np.uint64(0x00FFF00000FFF000))
-    return word & LOW_WORD, word >> WORD_BITS
+def first_of_two(c, noise, inverse_weights, categories, noise_j, weight_j, j_word):
+    """Which of c and j comes first after their swap, and its race value."""
+    c_value, j_value = noise_j * entry(inverse_weights, c), load(noise, c) * weight_j
+    j_first = j_value < c_value
+    return select(j_first, j_word, load_word(categories, c)), select(j_first, j_value, c_value)
+
+
+@called
+def compare_pairs(noise, inverse_weights, room, words):
+    """Write the winners of eight rows, of the e-th entry to words[e]; room is compare_room."""
+    categories, rest, rest_values = room
+    n = inverse_weights.shape[0]
+    first, second, first_value, second_value = race_bytes(noise, inverse_weights, categories)
+    store_word(words, 0, first)
+    # The first of the others than c. Of the two first one still wins after their swap: then there is no need for
+    # the third.
+    for c in range(n):
+        is_first = first == load_word(categories, c)
+        store_word(rest, c, select(is_first, second, first))
+        store(rest_values, c, select(is_first, second_value, first_value))
+    e = 1
+    for j in range(n):
+        noise_j, weight_j, j_word = load(noise, j), entry(inverse_weights, j), load_word(categories, j)
+        if mask_bits(first == j_word) == 0:
+            for c in range(j):
+                best, best_value = first_of_two(c, noise, inverse_weights, categories, noise_j, weight_j, j_word)
+                store_word(words, e + c, select(load(rest_values, c) < best_value, load_word(rest, c), best))
+        else:
+            rest_j, first_or_second = load(rest_values, j), first ^ load_word(rest, j)
+            for c in range(j):
+                best, best_value = first_of_two(c, noise, inverse_weights, categories, noise_j, weight_j, j_word)
+                rest_c = load(rest_values, c)
+                rest_value = select(rest_j < rest_c, rest_c, rest_j)
+                rest_word = first_or_second ^ load_word(rest, c)
+                store_word(words, e + c, select(rest_value < best_value, rest_word, best))
+        e += j
 
 
 @inlined
@@ -188,26 +204,34 @@ def mask_of_group(n_variables, group):
 
 
 @called
-def hash_words(words, n_variables, multipliers, hashes):
-    """The hashes of an item's vectors, as of distinct.hash_rows of their digits."""
-    hashes[:] = 0
-    for group in range(words.shape[0]):
-        mask = mask_of_group(n_variables, group)
-        m_00, m_01 = multipliers[2 * group, 0], multipliers[2 * group, 1]
-        m_10, m_11 = multipliers[2 * group + 1, 0], multipliers[2 * group + 1, 1]
-        for e in range(words.shape[1]):
-            digit_0, digit_1 = digits_of(words[group, e] & mask)
-            hashes[0, e] += m_00 * digit_0 + m_10 * digit_1
-            hashes[1, e] += m_01 * digit_0 + m_11 * digit_1
+def add_hashes(words, group, n_variables, multipliers, hashes):
+    """Add what a group's actions give to the hashes of an item's vectors, modulo 2**64.
+
+    Of the two halves a and b of a word that is (a + m_0) (b + m_1), with random odd m. As the halves of actions
+    below 64 differ by less than 2**30, two vectors share one hash with a probability of at most 2**-34, and both
+    with 2**-68. Words and hashes must have room for whole eights of entries.
+    """
+    mask = mask_of_group(n_variables, group)
+    m_00, m_01 = multipliers[2 * group, 0], multipliers[2 * group, 1]
+    m_10, m_11 = multipliers[2 * group + 1, 0], multipliers[2 * group + 1, 1]
+    for e in range(0, words.shape[0], WIDTH):
+        actions = as_bits(load_eight(words, e)) & mask
+        low, high = actions & LOW_WORD, actions >> WORD_BITS
+        hash_0, hash_1 = as_bits(load_eight(hashes[0], e)), as_bits(load_eight(hashes[1], e))
+        store_from(hashes[0], e, as_float(hash_0 + (low + m_00) * (high + m_10)))
+        store_from(hashes[1], e, as_float(hash_1 + (low + m_01) * (high + m_11)))
 
 
 @called
 def number_entries(hashes, table, number, first):
-    """Number the distinct hashes in order of first appearance, and list those; how many there are."""
+    """Number the distinct hashes in order of first appearance, and list those; how many there are.
+
+    Hashes beyond the room for numbers are not looked at.
+    """
     slots = np.uint64(table.shape[0] - 1)
     table[:] = 0
     count = 0
-    for e in range(hashes.shape[1]):
+    for e in range(number.shape[0]):
         slot = (hashes[0, e] ^ (hashes[0, e] >> WORD_BITS)) & slots
         while table[slot] > 0:
             other = first[table[slot] - 1]
@@ -236,36 +260,39 @@ def joint_row_entries(first_item, n_items, key, n_samples, n_variables, n, inver
     size = 4
     while size < 2 * n_entries:
         size *= 2
-    words = np.empty((n_items, n_groups, n_entries), np.uint64)
+    n_eights = (n_entries + WIDTH - 1) // WIDTH
+    words = np.empty((n_items, n_groups, n_eights * WIDTH), np.uint64)
     number = np.empty((n_items, n_entries), np.int32)
     first_entries = np.empty((n_items, n_entries), np.int32)
-    item_hashes = np.empty((n_items, 2, n_entries), np.uint64)
+    item_hashes = np.empty((n_items, 2, n_eights * WIDTH), np.uint64)
     bounds = np.zeros(n_items + 1, np.int64)
     for task in numba.prange((n_items + ITEMS_PER_TASK - 1) // ITEMS_PER_TASK):
         room = block_room(n)
         weights = lane_array(n).reshape((n, WIDTH))
-        rest_values = lane_array(n)
-        moved = np.empty(n, np.uint64)
+        pair_room = compare_room(n)
         table = np.empty(size, np.int32)
         for i in range(task * ITEMS_PER_TASK, min(n_items, (task + 1) * ITEMS_PER_TASK)):
             problem, sample = (first_item + i) // n_samples, (first_item + i) % n_samples
+            hashes = item_hashes[i]
+            hashes[:] = 0
             for group in range(n_groups):
+                own_words = words[i, group]
                 row = problem * n_variables + group * WIDTH
                 if group % BLOCK == 0:
                     draw_block(key[0], key[1], sample, row, min(BLOCK, n_groups - group), n, room)
                 load_rows(inverse_weights, row, n_rows, n, weights)
-                compare_pairs(tile_of_block(room, group % BLOCK, n), weights, moved, rest_values, words[i, group])
-            hash_words(words[i], n_variables, multipliers, item_hashes[i])
-            bounds[i + 1] = number_entries(item_hashes[i], table, number[i], first_entries[i])
+                compare_pairs(tile_of_block(room, group % BLOCK, n), weights, pair_room, own_words)
+                add_hashes(own_words, group, n_variables, multipliers, hashes)
+            bounds[i + 1] = number_entries(hashes, table, number[i], first_entries[i])
     for i in range(n_items):
         bounds[i + 1] += bounds[i]
-    hashes = np.empty((bounds[n_items] if n_samples > 1 else 0, 2), np.uint64)
+    vector_hashes = np.empty((bounds[n_items] if n_samples > 1 else 0, 2), np.uint64)
     if n_samples > 1:
         for i in numba.prange(n_items):
             for at in range(bounds[i + 1] - bounds[i]):
-                hashes[bounds[i] + at, 0] = item_hashes[i, 0, first_entries[i, at]]
-                hashes[bounds[i] + at, 1] = item_hashes[i, 1, first_entries[i, at]]
-    return number, bounds, hashes, first_entries, words
+                vector_hashes[bounds[i] + at, 0] = item_hashes[i, 0, first_entries[i, at]]
+                vector_hashes[bounds[i] + at, 1] = item_hashes[i, 1, first_entries[i, at]]
+    return number, bounds, vector_hashes, first_entries, words
 
 
 @parallel
@@ -276,11 +303,13 @@ def form_row_vectors(wanted, bounds, first_entries, words, out):
     for i in numba.prange(words.shape[0]):
         begin, end = np.searchsorted(wanted, bounds[i]), np.searchsorted(wanted, bounds[i + 1])
         own_wanted, first = wanted[begin:end], first_entries[i]
-        for group in range(words.shape[1]):
-            own_words, start = words[i, group], begin * n_variables + group * WIDTH
-            for at in range(own_wanted.shape[0]):
-                word = own_words[first[own_wanted[at] - bounds[i]]]
-                store_bytes(flat, start + at * n_variables, word, n_variables - group * WIDTH)
+        # Some vectors at a time, so that what is read and written of them stays in the first-level cache.
+        for begin_some in range(0, own_wanted.shape[0], WIDTH):
+            for group in range(words.shape[1]):
+                own_words, start = words[i, group], begin * n_variables + group * WIDTH
+                for at in range(begin_some, min(begin_some + WIDTH, own_wanted.shape[0])):
+                    word = own_words[first[own_wanted[at] - bounds[i]]]
+                    store_bytes(flat, start + at * n_variables, word, n_variables - group * WIDTH)
 
 
 @allocating
@@ -383,7 +412,7 @@ def joint_row_moments(
         weights = lane_array(n).reshape((n, WIDTH))
         h = lane_array(padded(n)).reshape((padded(n), WIDTH))
         inverse = lane_array(n).reshape((n, WIDTH))
-        rest_values, moved = lane_array(n), np.empty(n, np.uint64)
+        pair_room = compare_room(n)
         words = np.empty(n_entries, np.uint64)
         differences = np.zeros(padded(n) * padded(n))
         for own in range(task * parts_per_task, min(n_all, (task + 1) * parts_per_task)):
@@ -409,7 +438,7 @@ def joint_row_moments(
                     weigh_tile(noise, weights)
                     if plus:
                         load_rows(inverse_weights, first_row + group * WIDTH, n_rows, n, inverse)
-                        compare_pairs(noise, inverse, moved, rest_values, words)
+                        compare_pairs(noise, inverse, pair_room, words)
                         keep_references(words, weights)
                     tile_gradient(differences, weights, h)
                     store_rows(h, group * WIDTH, n_own_variables, n, gradient)

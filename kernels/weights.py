@@ -70,6 +70,19 @@ def largest_of(logits, start, stop):
     return largest_lane(tops)
 
 
+@inlined
+def write_gaps(logits, start, stop, out):
+    """Set out to logits - max(logits) from start to stop; the arrays must be two."""
+    top = largest_of(logits, start, stop)
+    if stop - start < WIDTH:
+        for i in range(start, stop):
+            out[i] = entry(logits, i) - top
+    else:
+        for i in range(start, stop - WIDTH, WIDTH):
+            store_from(out, i, load_eight(logits, i) - top)
+        store_from(out, stop - WIDTH, load_eight(logits, stop - WIDTH) - top)
+
+
 @called
 def exponentiate(top, logits, out):
     """Set out to exp(top - logits); False where one is no number. The two arrays may be one."""
@@ -123,9 +136,7 @@ def fill_inverse_weights(logits, offsets, out):
     for task in numba.prange((n_rows + rows_per_task - 1) // rows_per_task):
         first, last = task * rows_per_task, min(n_rows, (task + 1) * rows_per_task)
         for row in range(first, last):
-            top = largest_of(logits, offsets[row], offsets[row + 1])
-            for i in range(offsets[row], offsets[row + 1]):
-                out[i] = logits[i] - top
+            write_gaps(logits, offsets[row], offsets[row + 1], out)
         own = out[offsets[first] : offsets[last]]
         n_bad += not exponentiate(0.0, own, own)
     return n_bad
