@@ -156,7 +156,9 @@ def test_dense_and_sparse_joint_swaps_agree(monkeypatch, sizes, plus):
 
 
 @pytest.mark.parametrize("plus", [False, True])
-@pytest.mark.parametrize("shape", [(7, 20, 10), (2, 9, 3), (3, 2, 9), (2, 11, 64), (2, 17, 2), (2, 3, 1)], ids=str)
+@pytest.mark.parametrize(
+    "shape", [(7, 20, 10), (2, 9, 3), (3, 2, 9), (2, 11, 64), (2, 17, 2), (2, 3, 1)], ids=str
+)
 def test_short_rows_side_by_side_are_rows_one_by_one(monkeypatch, shape, plus):
     rng = np.random.default_rng(6)
     weights = rng.normal(size=shape[1])
