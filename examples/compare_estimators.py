@@ -6,8 +6,8 @@ drawn from N(0, scale**2); those of the paper's toy lie on the way of exact grad
 baselines have learnt from 1,000 evaluations at logits nearby; Auto is what it settles on after a trial there, and
 --trials 30 says how good the choices of 30 trials are. Estimators that are told more than f (its terms, its
 values for changes of one variable, a relaxation) are marked +; what these cost is not counted. Last for each
-problem: what surrogates take themselves, beside the evaluations that they learn from. About ten minutes, an hour
-with 30 trials; --quick takes few samples.
+problem: what surrogates take themselves, beside the evaluations that they learn from. About a quarter of an
+hour, more than one with 30 trials; --quick takes few samples.
 """
 
 import argparse
