@@ -10,8 +10,11 @@ import numpy as np
 
 from ._jit import allocating, called, inlined
 from .bits import bit_count, lowest_bit
+from .exponential import NOISE_STREAM, fill_exponentials
 from .lanes import (
+    PACKS,
     WIDTH,
+    gather,
     lane_array,
     lane_numbers,
     load,
@@ -22,22 +25,24 @@ from .lanes import (
     spread,
     store,
     store_from,
-    sum_of,
     sum_of_lanes,
     transpose_block,
     two_least,
 )
-from .merge import EXCLUDED, away_from_winner, swap_scratch
+from .merge import EXCLUDED
 from .moments import add_sample
+from .noise import LANES
 from .race import enter_race
+from .sorting import sort_by_key
 from .vectors import fma, select
+from .weights import exponentiate
 
-# So many categories are raced before it is looked where the first of them are.
+# So many categories are drawn and raced before it is looked where the first of them are.
 RACE_BLOCK = 512
 # Of the longer kind so many stay in the first-level cache while they meet all of the shorter.
 CHUNK = 64
-# Of longer rows, or where there are more of both kinds, or more pairs a category, the shorter kind is sorted.
-LONGEST_PACKED, MOST_MEMBERS, MOST_PAIRS = 4096, 256, 32
+# Where there are more of either kind, or more pairs a category, the shorter kind is sorted.
+MOST_OTHERS, MOST_MEMBERS, MOST_PAIRS = 4096, 256, 32
 
 load_eight = loading(WIDTH)
 
@@ -50,25 +55,48 @@ def race_values(noise, inverse_weights, c, n):
     return start, select(lane_numbers() >= np.float64(c - start), values, np.inf)
 
 
+@inlined
+def two_smallest(values, least, others):
+    """The two smallest of each lane after more have joined."""
+    larger = select(values < least, least, values)
+    return select(values < least, values, least), select(larger < others, larger, others)
+
+
 @called
-def race_row(noise, inverse_weights):
-    """The two first categories and their race values, as race.run_race."""
-    n = noise.shape[0]
+def draw_and_race(key, sample, row, logits, top, weigh, inverse_weights, noise):
+    """Draw the noise of a row and race it, in blocks that stay in the first-level cache.
+
+    If asked to, weigh the logits too, of which top is the largest. Results: the two first categories and their
+    race values, as of race.run_race; the sum of the noise; its smallest entry but the winner's; and False where a
+    logit is refused. There must be room for LANES more numbers of noise.
+    """
+    n = inverse_weights.shape[0]
     race = -1, -1, np.inf, np.inf
+    good = True
+    total, other_total = spread(0.0), spread(0.0)
+    lightest, other_lightest = spread(np.inf), spread(np.inf)
     for block in range(0, n, RACE_BLOCK):
         stop = min(n, block + RACE_BLOCK)
+        n_drawn = (stop - block + LANES - 1) // LANES * LANES
+        fill_exponentials(key, NOISE_STREAM, sample, row, block, noise[block : block + n_drawn])
+        if weigh:
+            good &= exponentiate(top, logits[block:stop], inverse_weights[block:stop])
         least, others = spread(np.inf), spread(np.inf)
         whole = block + (stop - block) // (2 * WIDTH) * (2 * WIDTH)
         for c in range(block, whole, 2 * WIDTH):
-            values = load_eight(noise, c) * load_eight(inverse_weights, c)
-            other_values = load_eight(noise, c + WIDTH) * load_eight(inverse_weights, c + WIDTH)
+            numbers, other_numbers = load_eight(noise, c), load_eight(noise, c + WIDTH)
+            total, other_total = total + numbers, other_total + other_numbers
+            lightest, other_lightest = two_smallest(numbers, lightest, other_lightest)
+            lightest, other_lightest = two_smallest(other_numbers, lightest, other_lightest)
+            values = numbers * load_eight(inverse_weights, c)
+            other_values = other_numbers * load_eight(inverse_weights, c + WIDTH)
             least = select(values < least, values, least)
             others = select(other_values < others, other_values, others)
         for c in range(whole, stop, WIDTH):
-            _, values = race_values(noise, inverse_weights, c, n)
-            larger = select(values < least, least, values)
-            least = select(values < least, values, least)
-            others = select(larger < others, larger, others)
+            start, values = race_values(noise, inverse_weights, c, n)
+            least, others = two_smallest(values, least, others)
+            numbers = select(lane_numbers() >= np.float64(c - start), load_eight(noise, start), np.inf)
+            lightest, other_lightest = two_smallest(numbers, lightest, other_lightest)
         before = others < least
         block_least, bound = two_least(select(before, others, least), select(before, least, others))
         if block_least < race[3] or race[1] < 0:
@@ -81,36 +109,29 @@ def race_row(noise, inverse_weights):
                     bits &= bits - np.uint64(1)
                     if at >= c:
                         race = enter_race(at, noise[at] * inverse_weights[at], race)
-    return race
+    noise_sum = sum_of_lanes(total + other_total)
+    for c in range(n // (2 * WIDTH) * (2 * WIDTH), n):
+        noise_sum += noise[c]
+    first, second = two_least(lightest, other_lightest)
+    return race, noise_sum, second if noise[race[0]] == first else first, good
 
 
 @allocating
 def row_room(n):
     """Room of arsm_of_row for rows of up to n categories.
 
-    The rows of the first two are lists of light and of heavy categories: see pack_losers and meet.
+    What swaps the light and the heavy losers, see meet; their numbers; and sums.
     """
-    blocks = min(n, LONGEST_PACKED) // WIDTH + 3
-    lists = lane_array(2 * 5 * blocks + MOST_MEMBERS + WIDTH)
-    step = 5 * blocks * WIDTH
+    blocks = min(n, MOST_OTHERS) // WIDTH + 2
+    length = blocks * WIDTH
+    lists = lane_array(2 * 4 * blocks + MOST_MEMBERS + WIDTH)
     return (
-        lists[:step].reshape((5, blocks * WIDTH)),
-        lists[step : 2 * step].reshape((5, blocks * WIDTH)),
-        lists[2 * step :],
-        swap_scratch(n),
+        lists[: 4 * length].reshape((4, length)),
+        lists[4 * length : 8 * length].reshape((4, length)),
+        np.empty(n + 2 * WIDTH),
+        np.empty(n + 2 * WIDTH),
+        lists[8 * length :],
     )
-
-
-@inlined
-def lightest_of(noise):
-    """The smallest entry of a row."""
-    n = noise.shape[0]
-    least, others = spread(np.inf), spread(np.inf)
-    for c in range(0, n, 2 * WIDTH):
-        values, other_values = load_eight(noise, min(c, n - WIDTH)), load_eight(noise, min(c + WIDTH, n - WIDTH))
-        least = select(values < least, values, least)
-        others = select(other_values < others, other_values, others)
-    return two_least(select(others < least, others, least), spread(np.inf))[0]
 
 
 @inlined
@@ -191,74 +212,136 @@ def spend(totals, numbers, n, h):
 
 
 @inlined
-def pack_losers(noise, inverse_total, inverse_weights, values, base, limit, lightest, light, heavy):
-    """Pack what swaps the light and the heavy losers; their numbers, zeros where both are too many."""
-    light_keys, light_payments, light_units, light_numbers = light[0], light[1], light[2], light[4]
-    heavy_keys, heavy_payments, heavy_units, heavy_numbers = heavy[0], heavy[1], heavy[2], heavy[4]
-    n = noise.shape[0]
-    share = spread(1.0 / n)
-    n_light, n_heavy = 0, 0
-    for c in range(0, n, WIDTH):
-        start = min(c, n - WIDTH)
-        numbers = lane_numbers() + np.float64(start)
-        fresh = numbers >= np.float64(c)
-        noise_j, inverse_weight = load_eight(noise, start), load_eight(inverse_weights, start)
-        weight = fma(noise_j, spread(-inverse_total), share)
-        is_light, is_heavy = (noise_j < limit) & fresh, (inverse_weight * lightest < limit) & fresh
-        light_bits, heavy_bits = mask_bits(is_light), mask_bits(is_heavy)
-        if light_bits:
-            pack(light_keys, n_light, noise_j, is_light)
-            pack(light_payments, n_light, weight, is_light)
-            pack(light_numbers, n_light, numbers, is_light)
-            n_light += bit_count(light_bits)
-        if heavy_bits:
-            difference = load_eight(values, start) - base
-            pack(heavy_keys, n_heavy, inverse_weight, is_heavy)
-            pack(heavy_payments, n_heavy, difference * weight, is_heavy)
-            pack(heavy_units, n_heavy, difference, is_heavy)
-            pack(heavy_numbers, n_heavy, numbers, is_heavy)
-            n_heavy += bit_count(heavy_bits)
-        if min(n_light, n_heavy) > MOST_MEMBERS or n_light * n_heavy > MOST_PAIRS * n:
-            return 0, 0
+def gather_light(noise, inverse_total, numbers, n_light, light):
+    """Write what swaps the light losers of these numbers: see meet."""
+    share = spread(1.0 / noise.shape[0])
     for i in range((n_light + WIDTH - 1) // WIDTH):
-        store(light_units, i, spread(1.0))
-    store_from(light_keys, n_light, spread(np.inf))
-    store_from(heavy_keys, n_heavy, spread(np.inf))
-    return n_light, n_heavy
+        noise_j = gather(noise, load(numbers, i))
+        store(light[0], i, noise_j)
+        store(light[1], i, fma(noise_j, spread(-inverse_total), share))
+        store(light[2], i, spread(1.0))
+    store_from(light[0], n_light, spread(np.inf))
+
+
+@inlined
+def gather_heavy(noise, inverse_total, inverse_weights, values, base, numbers, n_heavy, heavy):
+    """Write what swaps the heavy losers of these numbers: see meet."""
+    share = spread(1.0 / noise.shape[0])
+    for i in range((n_heavy + WIDTH - 1) // WIDTH):
+        own = load(numbers, i)
+        difference = gather(values, own) - base
+        store(heavy[0], i, gather(inverse_weights, own))
+        store(heavy[1], i, difference * fma(gather(noise, own), spread(-inverse_total), share))
+        store(heavy[2], i, difference)
+    store_from(heavy[0], n_heavy, spread(np.inf))
+
+
+@inlined
+def spend_heavy(heavy, numbers, n_heavy, h):
+    """As spend, of the totals of heavy categories, which are as yet without their differences."""
+    for i in range((n_heavy + WIDTH - 1) // WIDTH):
+        store(heavy[3], i, load(heavy[3], i) * load(heavy[2], i))
+    return spend(heavy[3], numbers, n_heavy, h)
 
 
 @called
-def add_loser_swaps(noise, inverse_total, inverse_weights, values, winner, limit, lightest, h, seen, room):
+def meet_in_order(others, n_others, members, n_members, limit, sums):
+    """As meet, of members by ascending keys: eight others go from one to the next while any wins.
+
+    To the sums, from which the members' totals are to be made at the end, others may be added part by part.
+    """
+    keys, payments, units, totals = others[0], others[1], others[2], others[3]
+    member_keys, member_payments, member_units = members[0], members[1], members[2]
+    zero = spread(0.0)
+    difference_sum = zero
+    for block in range((n_others + WIDTH - 1) // WIDTH):
+        key, payment, unit, total = load(keys, block), load(payments, block), load(units, block), zero
+        for i in range(n_members):
+            wins = key * member_keys[i] < limit
+            if mask_bits(wins) == 0:
+                break
+            total = select(wins, total + member_payments[i], total)
+            store(sums, i, load(sums, i) + select(wins, payment, zero))
+            difference_sum = difference_sum + select(wins, unit * member_units[i], zero)
+        store(totals, block, total)
+    return sum_of_lanes(difference_sum)
+
+
+@allocating
+def sort_numbers(numbers, keys):
+    """Sort numbers of categories by these keys of all."""
+    own = np.empty(numbers.shape[0])
+    for i in range(numbers.shape[0]):
+        own[i] = keys[np.uint64(numbers[i])]
+    sort_by_key(own, numbers)
+
+
+@allocating
+def add_many_loser_swaps(
+    noise, inverse_total, inverse_weights, values, base, limit, n_light, n_heavy, h, room
+):  # fmt: skip
+    """As add_loser_swaps, in time that follows the swaps which change the winner, not all pairs of the lists."""
+    light, heavy, light_numbers, heavy_numbers, _ = room
+    n_members, n_others = min(n_light, n_heavy), max(n_light, n_heavy)
+    members = np.empty((4, (n_members + 2 * WIDTH) // WIDTH * WIDTH))
+    sums = np.zeros(n_members * WIDTH)
+    by_light = n_light < n_heavy
+    if by_light:
+        sort_numbers(light_numbers[:n_light], noise)
+        gather_light(noise, inverse_total, light_numbers, n_light, members)
+    else:
+        sort_numbers(heavy_numbers[:n_heavy], inverse_weights)
+        gather_heavy(noise, inverse_total, inverse_weights, values, base, heavy_numbers, n_heavy, members)
+    difference_sum, h_sum = 0.0, 0.0
+    for start in range(0, n_others, MOST_OTHERS):
+        n = min(MOST_OTHERS, n_others - start)
+        if by_light:
+            numbers = heavy_numbers[start:]
+            gather_heavy(noise, inverse_total, inverse_weights, values, base, numbers, n, heavy)
+            difference_sum += meet_in_order(heavy, n, members, n_members, limit, sums)
+            h_sum += spend_heavy(heavy, numbers, n, h)
+        else:
+            numbers = light_numbers[start:]
+            gather_light(noise, inverse_total, numbers, n, light)
+            difference_sum += meet_in_order(light, n, members, n_members, limit, sums)
+            h_sum += spend(light[3], numbers, n, h)
+    for i in range(n_members):
+        members[3, i] = sum_of_lanes(load(sums, i))
+    if by_light:
+        return difference_sum, h_sum + spend(members[3], light_numbers, n_light, h)
+    return difference_sum, h_sum + spend_heavy(members, heavy_numbers, n_heavy, h)
+
+
+@called
+def add_loser_swaps(
+    noise, inverse_total, inverse_weights, values, base, limit, n_light, n_heavy, h, room
+):  # fmt: skip
     """Add the swaps of two losers to h. Results: the sums of d_cj over their unordered pairs, and of h.
 
-    The winner's noise must be EXCLUDED; lightest is the smallest of the others.
+    The winner's noise must be EXCLUDED, and the numbers of the others listed in the room.
     """
-    n = noise.shape[0]
-    light, heavy, sums, scratch = room
-    n_light, n_heavy = 0, 0
-    if n <= LONGEST_PACKED:
-        n_light, n_heavy = pack_losers(
-            noise, inverse_total, inverse_weights, values, values[winner], limit, lightest, light, heavy
+    light, heavy, light_numbers, heavy_numbers, sums = room
+    n_members, n_others = min(n_light, n_heavy), max(n_light, n_heavy)
+    if n_members > MOST_MEMBERS or n_others > MOST_OTHERS or n_members * n_others > MOST_PAIRS * noise.shape[0]:
+        return add_many_loser_swaps(
+            noise, inverse_total, inverse_weights, values, base, limit, n_light, n_heavy, h, room
         )
-    if n_heavy == 0:
-        return away_from_winner(noise, inverse_total, inverse_weights, values, winner, limit, h, seen, scratch)
-    light_totals, light_numbers = light[3], light[4]
-    heavy_units, heavy_totals, heavy_numbers = heavy[2], heavy[3], heavy[4]
+    gather_light(noise, inverse_total, light_numbers, n_light, light)
+    gather_heavy(noise, inverse_total, inverse_weights, values, base, heavy_numbers, n_heavy, heavy)
     if n_light < n_heavy:
         difference_sum = meet(heavy, n_heavy, light, n_light, limit, sums)
     else:
         difference_sum = meet(light, n_light, heavy, n_heavy, limit, sums)
-    for i in range((n_heavy + WIDTH - 1) // WIDTH):
-        store(heavy_totals, i, load(heavy_totals, i) * load(heavy_units, i))
-    h_sum = spend(heavy_totals, heavy_numbers, n_heavy, h) + spend(light_totals, light_numbers, n_light, h)
+    h_sum = spend_heavy(heavy, heavy_numbers, n_heavy, h) + spend(light[3], light_numbers, n_light, h)
     return difference_sum, h_sum
 
 
 @called
-def arsm_of_row(noise, total, inverse_weights, values, race, h, seen, room):
+def arsm_of_row(noise, total, lightest, inverse_weights, values, race, h, seen, room):
     """ARSM (eq. 9): h, and as results the mean of f over the swaps and what is to be subtracted from h.
 
-    The row of noise is used up. What f was needed at is marked in seen. room is row_room.
+    The row of noise, with that sum and that smallest entry but the winner's, is used up. What f was needed at is
+    marked in seen. room is row_room.
     """
     winner, second, limit, second_value = race
     n = noise.shape[0]
@@ -266,7 +349,6 @@ def arsm_of_row(noise, total, inverse_weights, values, race, h, seen, room):
     winner_noise = noise[winner]
     winner_inverse_weight = inverse_weights[winner]
     noise[winner] = EXCLUDED
-    lightest = lightest_of(noise)
     inverse_total = 1.0 / total
     share = spread(1.0 / n)
     winner_weight = 1.0 / n - winner_noise * inverse_total
@@ -274,6 +356,9 @@ def arsm_of_row(noise, total, inverse_weights, values, race, h, seen, room):
     second_difference = spread(values[second] - base)
     difference_lanes, h_lanes = zero, zero
     second_wins_ever = zero < zero
+    light_numbers, heavy_numbers = room[2], room[3]
+    swaps_losers = lightest <= limit
+    n_light, n_heavy = 0, 0
     for c in range(0, n, WIDTH):
         start = min(c, n - WIDTH)
         numbers = lane_numbers() + np.float64(start)
@@ -288,17 +373,31 @@ def arsm_of_row(noise, total, inverse_weights, values, race, h, seen, room):
         difference = select(second_wins, second_difference, zero)
         difference = select(j_wins, load_eight(values, start) - base, difference)
         store_from(h, start, difference * winner_weight)
-        difference = select(numbers >= np.float64(c), difference, zero)
+        is_new, is_heavy = numbers >= np.float64(c), inverse_weight * lightest < limit
+        difference = select(is_new, difference, zero)
         difference_lanes = difference_lanes + difference
         h_lanes = fma(difference, fma(noise_j, spread(-inverse_total), share), h_lanes)
-        mark_from(seen, start, j_wins | (inverse_weight * lightest < limit))
+        mark_from(seen, start, j_wins | is_heavy)
+        if swaps_losers:
+            is_light, is_heavy = (noise_j < limit) & is_new, is_heavy & is_new
+            light_bits, heavy_bits = mask_bits(is_light), mask_bits(is_heavy)
+            # A branch is mispredicted, but costs less than to pack in several instructions.
+            if PACKS or light_bits:
+                pack(light_numbers, n_light, numbers, is_light)
+                n_light += bit_count(light_bits)
+            if PACKS or heavy_bits:
+                pack(heavy_numbers, n_heavy, numbers, is_heavy)
+                n_heavy += bit_count(heavy_bits)
     seen[second] |= mask_bits(second_wins_ever) != 0
     difference_sum, h_winner = sum_of_lanes(difference_lanes), sum_of_lanes(h_lanes)
     h[winner] = h_winner
     h_sum = difference_sum * winner_weight + h_winner
-    if lightest <= limit:
+    if swaps_losers:
+        # Lists end with eight categories that are there.
+        store_from(light_numbers, n_light, zero)
+        store_from(heavy_numbers, n_heavy, zero)
         loser_difference, loser_h = add_loser_swaps(
-            noise, inverse_total, inverse_weights, values, winner, limit, lightest, h, seen, room
+            noise, inverse_total, inverse_weights, values, base, limit, n_light, n_heavy, h, room
         )
         difference_sum += loser_difference
         h_sum += loser_h
@@ -306,9 +405,15 @@ def arsm_of_row(noise, total, inverse_weights, values, race, h, seen, room):
 
 
 @called
-def add_row(noise, inverse_weights, values, h, count, mean, squares, seen, room):
-    """Add the gradient of one row of noise, the count-th of its block; the result is the mean of f over swaps."""
-    race = race_row(noise, inverse_weights)
-    value, shift = arsm_of_row(noise, sum_of(noise), inverse_weights, values, race, h, seen, room)
+def add_row(
+    key, sample, row, logits, top, weigh, inverse_weights, values, count, noise, h, mean, squares, seen, room
+):  # fmt: skip
+    """Add the gradient of one sample of a row, the count-th of its block; the weights are made where asked.
+
+    Results: the mean of f over the swaps, and False where a logit is refused.
+    """
+    race, total, lightest, good = draw_and_race(key, sample, row, logits, top, weigh, inverse_weights, noise)
+    own_noise = noise[: inverse_weights.shape[0]]
+    value, shift = arsm_of_row(own_noise, total, lightest, inverse_weights, values, race, h, seen, room)
     add_sample(h, shift, count, mean, squares)
-    return value
+    return value, good

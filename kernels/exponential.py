@@ -1,12 +1,21 @@
 """Exp(1) noise addressed by (sample, variable, category), eight categories at a time."""
 
 import numpy as np
-from numba.core.codegen import get_host_cpu_features
 
 from ._jit import called, inlined
 from .lanes import WIDTH, store, store_up_to
 from .philox import LOW_WORD, WORD_BITS, philox
-from .vectors import as_bits, as_float, first_half, fma, halves_in_turn, joined, second_half, words_from
+from .vectors import (
+    HAS_AVX512,
+    as_bits,
+    as_float,
+    first_half,
+    fma,
+    halves_in_turn,
+    joined,
+    second_half,
+    words_from,
+)
 
 NOISE_STREAM = np.uint64(0)
 REFERENCE_STREAM = np.uint64(1)
@@ -30,7 +39,7 @@ L1, L2, L3, L4, L5, L6 = (
 )
 # Each number takes a long chain of steps that wait for one another: of many at a time, some can always go on.
 # What is left over is drawn few at a time.
-MANY = 64 if "+avx512f" in get_host_cpu_features() else 32
+MANY = 64 if HAS_AVX512 else 32
 FEW = 2 * WIDTH
 
 counters_of_many = words_from(MANY // 2, WIDTH)

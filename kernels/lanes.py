@@ -7,9 +7,11 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from ._jit import allocating, inlined
-from .vectors import Lanes, Mask, Words, as_vector, ir_type, shuffled
+from .vectors import HAS_AVX512, Lanes, Mask, Words, as_vector, ir_type, shuffled
 
 WIDTH = 8
+# Whether `pack` is one instruction.
+PACKS = HAS_AVX512
 
 lanes = Lanes(WIDTH)
 mask = Mask(WIDTH)

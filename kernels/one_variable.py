@@ -5,7 +5,6 @@ import numpy as np
 
 from ._jit import called, parallel, serial
 from .arsm_row import add_row, row_room
-from .exponential import NOISE_STREAM, fill_exponentials
 from .lanes import WIDTH
 from .medium_rows import medium_rows_moments
 from .merge import swap_row, swap_scratch
@@ -13,7 +12,7 @@ from .moments import add_sample
 from .noise import LANES, fill_references, noise_row
 from .race import race_scratch, run_race
 from .tile import rows_moments, tile_moments, tile_room
-from .weights import weigh_row
+from .weights import largest_of, weigh_row
 
 CATEGORIES_PER_TASK = 16384
 
@@ -84,21 +83,23 @@ def add_rows(
         row, block = (first + i) // n_blocks, (first + i) % n_blocks
         start, stop = offsets[row], offsets[row + 1]
         n = stop - start
-        inverse_weights = weights[start:stop]
+        logits = inverse_weights = weights[start:stop]
+        top = 0.0
         if not weighed:
-            inverse_weights = own_weights[:n]
-            n_bad += not weigh_row(weights[start:stop], inverse_weights)
+            inverse_weights, top = own_weights[:n], largest_of(weights, start, stop)
         out = slice(starts[i], starts[i + 1])
         seen[out] = False
         h = own_h[:n] if n_samples > 1 else mean[out]
         value[i] = 0.0
         first_sample = block * block_samples
         for sample in range(first_sample, min(n_samples, first_sample + block_samples)):
-            fill_exponentials(key, NOISE_STREAM, sample, row, 0, row_noise[: (n + LANES - 1) // LANES * LANES])
-            value[i] += add_row(
-                row_noise[:n], inverse_weights, values[start:stop], h, sample - first_sample + 1, mean[out],
-                squares[out], seen[out], room,
+            sample_value, good = add_row(
+                key, sample, row, logits, top, not weighed and sample == first_sample, inverse_weights,
+                values[start:stop], sample - first_sample + 1, row_noise, h, mean[out], squares[out], seen[out],
+                room,
             )  # fmt: skip
+            value[i] += sample_value
+            n_bad += not good
     return n_bad
 
 

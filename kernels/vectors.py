@@ -11,9 +11,12 @@ import operator
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
+from numba.core.codegen import get_host_cpu_features
 from numba.core.imputils import lower_builtin
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, models, register_model
+
+HAS_AVX512 = "+avx512f" in get_host_cpu_features()
 
 
 class Vector(types.Type):
