@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NoReturn
 
 import numpy as np
@@ -25,15 +26,27 @@ class Logits:
     None for a list of variables with different numbers of categories.
 
     Until they are asked for, `weights` are the logits: kernels that meet each row once weigh it as it comes, and
-    say where there is one to `refuse`.
+    say where there is one to `refuse`. `own_offsets` are those of a list.
     """
 
     weights: FloatArray
-    offsets: IntArray
+    own_offsets: IntArray | None
     n_problems: int
     n_variables: int
     shape: tuple[int, ...] | None
     weighed: bool = True
+
+    @cached_property
+    def offsets(self) -> IntArray:
+        """Where each row starts, and the last one ends."""
+        if self.own_offsets is not None:
+            return self.own_offsets
+        return np.arange(self.n_rows + 1) * (self.n_categories // self.n_rows)
+
+    @property
+    def n_rows(self) -> int:
+        """Variables of all problems."""
+        return self.n_problems * self.n_variables
 
     @property
     def inverse_weights(self) -> FloatArray:
@@ -132,8 +145,7 @@ class Logits:
 
     def as_rows(self) -> Logits:
         """Every variable as a problem of its own."""
-        n_rows = self.n_problems * self.n_variables
-        return Logits(self.weights, self.offsets, n_rows, 1, self.shape, self.weighed)
+        return Logits(self.weights, self.own_offsets, self.n_rows, 1, self.shape, self.weighed)
 
     def describe(self, position: int, name: str) -> str:
         """The index of a flat position in an array of the logits' shape."""
@@ -175,8 +187,7 @@ def lay_out(logits: LogitsLike) -> Logits:
         raise ValueError(f"logits must have at least one variable and one category; got shape {array.shape}")
     n_variables = array.shape[-2] if array.ndim > 1 else 1
     n_problems = array.shape[0] if array.ndim == 3 else 1
-    offsets = np.arange(n_problems * n_variables + 1) * array.shape[-1]
-    return Logits(for_kernel(array.ravel()), offsets, n_problems, n_variables, array.shape, weighed=False)
+    return Logits(for_kernel(array.ravel()), None, n_problems, n_variables, array.shape, weighed=False)
 
 
 def _from_list(variables: Sequence[NDArray[Any]]) -> Logits:

@@ -142,24 +142,24 @@ class OneVariable:
             and noise.n_samples <= MOST_SAMPLES_OF_ROWS
             and logits.shape is not None
             and logits.shape[-1] <= LONGEST_SHORT_ROW
-            and (noise.n_samples < TILE_WIDTH or logits.offsets.size > TILE_WIDTH)
+            and (noise.n_samples < TILE_WIDTH or logits.n_rows >= TILE_WIDTH)
         )
 
     def _short_rows(self, table: FloatArray, seen: NDArray[np.bool_]) -> tuple[Moments, int]:
         logits, noise = self._logits, self._noise
-        n_categories = int(logits.sizes[0])
+        n_categories = logits.longest
         mean = np.empty(table.size)
         squares = np.empty(table.size if noise.n_samples > 1 else 0)
-        value = np.empty(logits.offsets.size - 1)
+        value = np.empty(logits.n_rows)
         rows = (logits.weights, logits.weighed, table)
-        if n_categories == 2 and noise.n_samples == 1:
+        if n_categories == 2 and noise.n_samples == 1 and value.size >= TILE_WIDTH:
             n_seen, n_bad = binary_moments(noise.key, *rows, mean, value, seen)
         else:
             run = short_row_moments if n_categories <= LONGEST_ALL_PAIRS else medium_row_moments
             n_seen, n_bad = run(noise.key, noise.n_samples, n_categories, *rows, mean, squares, value, seen)
         if n_bad:
             logits.refuse()
-        return Moments(mean, squares, value / noise.n_samples), int(n_seen)
+        return Moments(mean, squares, value if noise.n_samples == 1 else value / noise.n_samples), int(n_seen)
 
     def _samples_side_by_side(self) -> bool:
         """Whether eight samples of a row at a time are possible and worth it."""

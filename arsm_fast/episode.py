@@ -134,9 +134,8 @@ class _Decisions:
         true = np.concatenate(self._actions)
         n, n_variables = true.shape
         weights = np.concatenate(self._weights)
-        offsets = np.arange(n * n_variables + 1) * self._n_actions
         shape = (n, n_variables, self._n_actions)
-        logits = Logits(weights, offsets, n, n_variables, shape)
+        logits = Logits(weights, None, n, n_variables, shape)
         method = make_method(logits, self._estimator, 1, self.noise.reshape(1, *shape), self._rng)
         vectors, self._decision = method.propose()
         self._vectors = vectors[:]

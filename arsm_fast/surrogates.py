@@ -20,8 +20,9 @@ ActionArray = NDArray[np.int32]
 SCALE_MEMORY = 0.95
 # Batches that were predicted before the scale is trusted.
 LEAST_BATCHES = 5
-# A fit is made anew when the evaluations have grown by this factor, and by this share of the features.
-REFIT, REFIT_FEATURES = 1.2, 0.5
+# A fit is made anew when the evaluations have grown by this factor, and by this share of the features. The share
+# grows with these, in units of MANY_FEATURES, as a fit takes time in proportion to their cube.
+REFIT, REFIT_FEATURES, MANY_FEATURES = 1.2, 0.2, 2000
 CHUNK = 4096
 
 
@@ -121,10 +122,12 @@ class _Ridge:
         self._news.append((features, values))
         self._n_news += len(values)
         self._n += len(values)
-        n_least = max((REFIT - 1.0) * self._fitted_n, REFIT_FEATURES * self._products.size)
+        n_features = self._products.size
+        share = max(REFIT_FEATURES, n_features / MANY_FEATURES)
+        n_least = max((REFIT - 1.0) * self._fitted_n, share * n_features)
         is_due = self._n - self._fitted_n >= n_least
         # Adding to the squares takes as long for one evaluation as for several.
-        if is_due or self._n_news >= self._products.size:
+        if is_due or self._n_news >= n_features:
             self._add_news()
         if is_due:
             self._fit()

@@ -1,71 +1,85 @@
-"""One sample of rows of two categories: the swap of the two is the only one, and ARS, ARSM and ARM are the same.
-
-Written for one row, in a loop that LLVM vectorises.
-"""
+"""One sample of rows of two categories: their swap is the only one, and ARS, ARSM and ARM are the same."""
 
 import numba
 import numpy as np
 
-from ._jit import allocating, parallel
+from ._jit import called, parallel
+from .bits import bit_count
 from .exponential import MANY, NOISE_STREAM, counters_of_many, exponentials
-from .lanes import WIDTH, store
+from .lanes import WIDTH, copying, lane_array, lane_numbers, load, loading, mask_bits, spread, store, store_from
 from .philox import LOW_WORD, WORD_BITS
 from .vectors import first_half, second_half, select
 from .weights import exponential_of
 
 # Their noise stays in the first-level cache.
 ROWS_PER_TASK = 1024
+ALL = np.uint64(2**WIDTH - 1)
+
+load_eight = loading(WIDTH)
+# Eight rows as their first categories and then their second ones, and back.
+split_pairs = copying([*range(0, 2 * WIDTH, 2), *range(1, 2 * WIDTH, 2)])
+join_pairs = copying([i // 2 + i % 2 * WIDTH for i in range(2 * WIDTH)])
 
 
-@allocating
-def binary_gradients(key, first, weights, weighed, values, gradient, value, seen_first, seen_second):
-    """The gradients of rows first, first + 1, ..., the means of f, and whether each value was needed.
-
-    Weights and results are as in binary_moments.
-    """
-    noises = np.empty(value.shape[0] + MANY)
-    other_noises = np.empty(value.shape[0] + MANY)
+@called
+def draw_pairs(key, first, noises, other_noises):
+    """The noise of rows first, first + 1, ..., of both categories."""
     zero = np.uint64(0)
     rows = counters_of_many(np.uint64(first), np.uint64(1), np.uint64(WIDTH))
     zeros, samples = counters_of_many(zero, zero, zero), counters_of_many(key[1], zero, zero)
     streams = counters_of_many(NOISE_STREAM, zero, zero)
     key_0, key_1 = key[0] & LOW_WORD, key[0] >> WORD_BITS
-    for start in range(0, value.shape[0], MANY // 2):
+    for start in range(0, noises.shape[0], MANY // 2):
         numbers = exponentials(zeros, rows, samples, streams, key_0, key_1)
         store(noises, start // WIDTH, first_half(numbers))
         store(other_noises, start // WIDTH, second_half(numbers))
         rows = rows + np.uint64(MANY // 2)
-    n_seen, n_bad = 0, 0
-    for i in range(value.shape[0]):
-        noise_0, noise_1 = noises[i], other_noises[i]
-        weight_0, weight_1 = weights[2 * i], weights[2 * i + 1]
+
+
+@called
+def binary_gradients(key, first, stop, weights, weighed, values, gradient, value, seen, room):
+    """As binary_moments, of the rows from first to stop; there must be eight before stop."""
+    noises, other_noises, pairs = room
+    # The last eight overlap those before.
+    origin = min(first, stop - WIDTH)
+    draw_pairs(key, origin, noises, other_noises)
+    n_seen, good = 0, True
+    for row in range(first, stop, WIDTH):
+        start = min(row, stop - WIDTH)
+        at = start - origin
+        noise_0, noise_1 = load_eight(noises, at), load_eight(other_noises, at)
+        split_pairs(weights, 2 * start, pairs, 0)
+        weight_0, weight_1 = load(pairs, 0), load(pairs, 1)
         if not weighed:
-            gap = abs(weight_0 - weight_1)
-            n_bad += not (gap >= 0.0 and max(weight_0, weight_1) < np.inf)
+            is_less = weight_0 < weight_1
+            gap = select(is_less, weight_1 - weight_0, weight_0 - weight_1)
+            good &= mask_bits((gap >= 0.0) & (weight_0 < np.inf) & (weight_1 < np.inf)) == ALL
             other_weight = exponential_of(gap)
-            weight_0, weight_1 = (
-                select(weight_0 < weight_1, other_weight, 1.0),
-                select(weight_0 < weight_1, 1.0, other_weight),
-            )
-        value_0, value_1 = values[2 * i], values[2 * i + 1]
+            weight_0, weight_1 = select(is_less, other_weight, 1.0), select(is_less, 1.0, other_weight)
+        split_pairs(values, 2 * start, pairs, 0)
+        value_0, value_1 = load(pairs, 0), load(pairs, 1)
         action = noise_1 * weight_1 < noise_0 * weight_0
         swapped = noise_0 * weight_1 < noise_1 * weight_0
-        base = value_1 if action else value_0
-        other = value_1 if swapped else value_0
+        base, other = select(action, value_1, value_0), select(swapped, value_1, value_0)
         # Equation 9: the weights of the two references are a and -a.
-        part = (other - base) * (0.5 - noise_0 / (noise_0 + noise_1))
-        gradient[2 * i] = -part
-        gradient[2 * i + 1] = part
-        value[i] = 0.5 * (base + other)
-        seen_first[i] = not (action and swapped)
-        seen_second[i] = action or swapped
-        n_seen += 1 + (action != swapped)
-    return n_seen, n_bad
+        part = (other - base) * (spread(0.5) - noise_0 / (noise_0 + noise_1))
+        store(pairs, 0, spread(0.0) - part)
+        store(pairs, 1, part)
+        join_pairs(pairs, 0, gradient, 2 * start)
+        store_from(value, start, (base + other) * 0.5)
+        both, either = mask_bits(action & swapped), mask_bits(action | swapped)
+        fresh = mask_bits(lane_numbers() >= np.float64(row - start))
+        n_seen += bit_count(~both & fresh) + bit_count(either & fresh)
+        if seen.shape[0] > 0:
+            for lane in range(WIDTH):
+                seen[2 * (start + lane)] = (both >> np.uint64(lane)) & np.uint64(1) == 0
+                seen[2 * (start + lane) + 1] = (either >> np.uint64(lane)) & np.uint64(1) != 0
+    return n_seen, good
 
 
 @parallel
 def binary_moments(key, weights, weighed, values, gradient, value, seen):
-    """Gradients and values of one sample of each row; seen may be empty.
+    """Gradients and values of one sample of each of eight rows or more; seen may be empty.
 
     The weights are inverse weights or, unless weighed, logits. Results: how many values were needed, and whether
     logits are refused (0: none).
@@ -74,18 +88,11 @@ def binary_moments(key, weights, weighed, values, gradient, value, seen):
     n_seen, n_bad = 0, 0
     for task in numba.prange((n_rows + ROWS_PER_TASK - 1) // ROWS_PER_TASK):
         first, stop = task * ROWS_PER_TASK, min(n_rows, (task + 1) * ROWS_PER_TASK)
-        both = slice(2 * first, 2 * stop)
-        seen_first = np.empty(stop - first, np.bool_)
-        seen_second = np.empty(stop - first, np.bool_)
-        own_seen, own_bad = binary_gradients(
-            key, first, weights[both], weighed, values[both], gradient[both], value[first:stop],
-            seen_first, seen_second,
-        )  # fmt: skip
+        n_drawn = (max(stop - first, WIDTH) + MANY - 1) // (MANY // 2) * (MANY // 2)
+        room = np.empty(n_drawn), np.empty(n_drawn), lane_array(2)
+        own_seen, own_good = binary_gradients(
+            key, first, stop, weights, weighed, values, gradient, value, seen, room
+        )
         n_seen += own_seen
-        n_bad += own_bad
-        if seen.shape[0] > 0:
-            own = seen[both]
-            for i in range(stop - first):
-                own[2 * i] = seen_first[i]
-                own[2 * i + 1] = seen_second[i]
+        n_bad += not own_good
     return n_seen, n_bad

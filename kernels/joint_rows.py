@@ -16,15 +16,12 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from ._jit import allocating, called, inlined, parallel
-from .exponential import MANY, NOISE_STREAM, counters_of_many, exponentials
 from .lanes import WIDTH, entry, lane_array, load, loading, mask_bits, spread, store, store_from
 from .moments import add_to_tree, sample_room, take_result, tree_room
 from .philox import LOW_WORD, WORD_BITS
-from .tile import lanes_in_turn, load_rows, store_rows
+from .tile import BLOCK, block_room, draw_block, load_rows, store_rows, tile_of_block
 from .vectors import Bytes, as_bits, as_float, fma, ir_type, select
 
-# Groups whose noise is drawn together.
-BLOCK = 4
 # Rows of a product of matrices that are made at a time.
 ROWS = 4
 ITEMS_PER_TASK = 16
@@ -33,7 +30,7 @@ PAIRS_PER_TASK = 2048
 EVERY_BYTE = np.uint64(0x0101010101010101)
 ZERO = np.uint64(0)
 
-load_counters, load_eight = loading(MANY // 2), loading(WIDTH)
+load_eight = loading(WIDTH)
 ACTIONS = Bytes(WIDTH)
 
 
@@ -94,46 +91,6 @@ def store_bytes(typing_context, array, start, word, n):
 def n_groups_of(n_variables):
     """How many groups there are."""
     return (n_variables + WIDTH - 1) // WIDTH
-
-
-@allocating
-def block_room(n):
-    """The counters of a block's noise, and room for that, for rows of n categories each.
-
-    For each group and each two categories of it the counters are their number and the rows.
-    """
-    n_counters = BLOCK * ((n + 1) // 2)
-    n_words = (n_counters * WIDTH + MANY // 2 - 1) // (MANY // 2) * (MANY // 2)
-    counters = np.zeros((2, n_words), np.uint64)
-    for i in range(n_counters):
-        group, pair = i // ((n + 1) // 2), i % ((n + 1) // 2)
-        for lane in range(WIDTH):
-            counters[0, i * WIDTH + lane] = pair
-            counters[1, i * WIDTH + lane] = group * WIDTH + lane
-    return counters[0], counters[1], lane_array(2 * n_words // WIDTH)
-
-
-@called
-def draw_block(key, first_sample, sample, first_row, n_groups, n, room):
-    """The noise of n categories of each row of a block, as tile.draw_tile; see tile_of_block.
-
-    First come the generator's key and the number of its first sample.
-    """
-    pairs, rows, noise = room
-    key_0, key_1 = key & LOW_WORD, key >> WORD_BITS
-    samples = counters_of_many(first_sample + np.uint64(sample), ZERO, ZERO)
-    streams = counters_of_many(NOISE_STREAM, ZERO, ZERO)
-    for start in range(0, n_groups * ((n + 1) // 2) * WIDTH, MANY // 2):
-        own_rows = as_bits(load_counters(rows, start)) + np.uint64(first_row)
-        numbers = exponentials(as_bits(load_counters(pairs, start)), own_rows, samples, streams, key_0, key_1)
-        store(noise, 2 * start // WIDTH, lanes_in_turn(numbers))
-
-
-@allocating
-def tile_of_block(room, group, n):
-    """The noise of one group of a block: entry (c, i) belongs to category c of its i-th row."""
-    size = (n + 1) // 2 * 2 * WIDTH
-    return room[2][group * size : group * size + n * WIDTH].reshape((n, WIDTH))
 
 
 @inlined

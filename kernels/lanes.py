@@ -341,6 +341,25 @@ def transpose_block(typing_context, source, source_start, source_step, out, out_
     return types.void(source, *numbers, out, *numbers), codegen
 
 
+def copying(order):
+    """An intrinsic of (source, start, out, out_start): copy so many entries of float64 arrays in this order."""
+
+    @intrinsic
+    def _copy(typing_context, source, start, out, out_start):
+        vector = Lanes(len(order))
+
+        def codegen(context, builder, sig, arguments):
+            source, start, out, out_start = arguments
+            entries = builder.load(_entry_pointer(context, builder, sig.args[0], source, start, vector), align=8)
+            pointer = _entry_pointer(context, builder, sig.args[2], out, out_start, vector)
+            builder.store(shuffled(builder, entries, entries, order), pointer, align=8)
+            return context.get_dummy_value()
+
+        return types.void(source, types.int64, out, types.int64), codegen
+
+    return _copy
+
+
 @inlined
 def sum_of(row):
     """The sum of a row: of every eighth entry first."""

@@ -20,6 +20,7 @@ from .lanes import (
     lane_index,
     lane_of,
     load,
+    loading,
     mask_bits,
     spread,
     store,
@@ -27,11 +28,16 @@ from .lanes import (
 )
 from .moments import merge_block
 from .philox import LOW_WORD, WORD_BITS
-from .vectors import fma, halves_in_turn, select
+from .vectors import as_bits, fma, halves_in_turn, select
 from .weights import weigh_tile
 
 LANES_PER_PAGE = 4096 // (8 * WIDTH)
 MANY_CATEGORIES, FEW_CATEGORIES = MANY // WIDTH, FEW // WIDTH
+# Groups of eight rows whose noise is drawn together.
+BLOCK = 4
+ZERO = np.uint64(0)
+
+load_counters = loading(MANY // 2)
 
 lanes_in_turn = halves_in_turn(WIDTH)
 
@@ -73,6 +79,52 @@ def _draw_tile(key, first_sample, sample_step, first_row, row_step, first, n, ou
     for c in range(n_many, n, FEW_CATEGORIES):
         few_counters = counters_of_few(pair + np.uint64(c // 2), np.uint64(0), np.uint64(1))
         store(out, c, exponentials(few_counters, few_rows, few_samples, few_streams, key_0, key_1))
+
+
+@allocating
+def block_room(n):
+    """The counters of a block's noise, and room for that, for rows of n categories each.
+
+    For each group and each two categories of it the counters are their number and the rows.
+    """
+    n_counters = BLOCK * ((n + 1) // 2)
+    n_words = (n_counters * WIDTH + MANY // 2 - 1) // (MANY // 2) * (MANY // 2)
+    counters = np.zeros((2, n_words), np.uint64)
+    for i in range(n_counters):
+        group, pair = i // ((n + 1) // 2), i % ((n + 1) // 2)
+        for lane in range(WIDTH):
+            counters[0, i * WIDTH + lane] = pair
+            counters[1, i * WIDTH + lane] = group * WIDTH + lane
+    return counters[0], counters[1], lane_array(2 * n_words // WIDTH)
+
+
+@called
+def draw_block(key, first_sample, sample, first_row, n_groups, n, room):
+    """The noise of n categories of each row of a block, as tile.draw_tile; see tile_of_block.
+
+    First come the generator's key and the number of its first sample.
+    """
+    pairs, rows, noise = room
+    key_0, key_1 = key & LOW_WORD, key >> WORD_BITS
+    samples = counters_of_many(first_sample + np.uint64(sample), ZERO, ZERO)
+    streams = counters_of_many(NOISE_STREAM, ZERO, ZERO)
+    for start in range(0, n_groups * ((n + 1) // 2) * WIDTH, MANY // 2):
+        own_rows = as_bits(load_counters(rows, start)) + np.uint64(first_row)
+        numbers = exponentials(as_bits(load_counters(pairs, start)), own_rows, samples, streams, key_0, key_1)
+        store(noise, 2 * start // WIDTH, lanes_in_turn(numbers))
+
+
+@inlined
+def numbers_of_group(n):
+    """How many numbers of noise each group of a block has: for an even number of categories."""
+    return (n + 1) // 2 * 2 * WIDTH
+
+
+@allocating
+def tile_of_block(room, group, n):
+    """The noise of one group of a block: entry (c, i) belongs to category c of its i-th row."""
+    start = group * numbers_of_group(n)
+    return room[2][start : start + n * WIDTH].reshape((n, WIDTH))
 
 
 @inlined
@@ -435,18 +487,14 @@ def store_seen(lanes_seen, first, n_own, n, seen):
             row_seen[c] = (lanes_seen[c] >> np.uint64(lane)) & np.uint64(1)
 
 
-@allocating
-def rows_moments(
-    key, n_samples, first_tile, stop_tile, n, weights, weighed, values, mean, squares, value, seen
+@called
+def add_row_tiles(
+    key, n_samples, first_tile, stop_tile, n, weights, weighed, values, mean, squares, value, seen,
+    noise_room, tiles, room,
 ):  # fmt: skip
-    """Moments of the gradient of rows of n categories each, eight rows a tile; arguments are of all rows.
-
-    The weights are inverse weights or, unless weighed, logits. squares are for more than one sample only, and
-    seen may be empty. Results: how many values were needed, and how many tiles have logits that are refused.
-    """
-    noise, h, lane_mean, lane_squares, heavy, light, lanes_seen = tile_room(n)
-    own_weights = lane_array(n).reshape((n, WIDTH))
-    own_values = lane_array(n).reshape((n, WIDTH))
+    """As rows_moments, with room."""
+    own_weights, own_values = tiles
+    _, h, lane_mean, lane_squares, heavy, light, lanes_seen = room
     n_rows = value.shape[0]
     n_seen, n_bad = 0, 0
     for tile in range(first_tile, stop_tile):
@@ -457,7 +505,13 @@ def rows_moments(
         lanes_seen[:] = 0
         value_sum = spread(0.0)
         for sample in range(n_samples):
-            draw_tile(key, sample, 0, first_row, 1, 0, n, noise)
+            # Of single samples the noise of several tiles is drawn together.
+            in_block = (tile - first_tile) % BLOCK if n_samples == 1 else 0
+            if in_block == 0:
+                n_tiles = min(BLOCK, stop_tile - tile) if n_samples == 1 else 1
+                draw_block(key[0], key[1], sample, first_row, n_tiles, n, noise_room)
+            start = in_block * numbers_of_group(n)
+            noise = noise_room[2][start : start + n * WIDTH].reshape((n, WIDTH))
             rest, sample_value = arsm_tile(noise, own_weights, own_values, heavy[:0], h, lanes_seen, heavy, light)
             value_sum = value_sum + sample_value
             if n_samples > 1:
@@ -476,3 +530,19 @@ def rows_moments(
         if seen.shape[0] > 0:
             store_seen(lanes_seen, first_row, n_own, n, seen)
     return n_seen, n_bad
+
+
+@allocating
+def rows_moments(
+    key, n_samples, first_tile, stop_tile, n, weights, weighed, values, mean, squares, value, seen
+):  # fmt: skip
+    """Moments of the gradient of rows of n categories each, eight rows a tile; arguments are of all rows.
+
+    The weights are inverse weights or, unless weighed, logits. squares are for more than one sample only, and
+    seen may be empty. Results: how many values were needed, and how many tiles have logits that are refused.
+    """
+    tiles = lane_array(n).reshape((n, WIDTH)), lane_array(n).reshape((n, WIDTH))
+    return add_row_tiles(
+        key, n_samples, first_tile, stop_tile, n, weights, weighed, values, mean, squares, value, seen,
+        block_room(n), tiles, tile_room(n),
+    )  # fmt: skip
