@@ -31,8 +31,8 @@ def warmup() -> None:
     pseudo_action_matrix(dirichlet_noise(logits, rng=0)[0], logits)
     gradient(logits, logits, rng=0)
     gradient(long_rows, long_rows, rng=0)
-    for size in (2, LONGEST_ALL_PAIRS + 1):
-        gradient(np.zeros(size), np.zeros(size), rng=0)
+    for shape in ((8, 2), (LONGEST_ALL_PAIRS + 1,)):
+        gradient(np.zeros(shape), np.zeros(shape), rng=0)
     gradient(logits, logits, n_samples=2 * LARGEST_BLOCK, rng=0)  # blocks are merged
     gradient(logits, logits, estimator=ARS(), rng=0)
     for estimator in (
