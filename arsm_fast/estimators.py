@@ -458,10 +458,10 @@ class ControlVariate:
     of the other estimator. For one problem, not for a batch of them.
 
     It saves evaluations, and time where these take longer than what the surrogate does for each, fits included.
-    With 10 evaluations a call this is some 25 to 60 us with `Additive` of 125 to 400 categories in all, 110 to 190 of
-    1,000; with `Hamming` and up to 25 variables 120 to 310; 1 ms with 200 variables. Of the problems for which
-    ``examples/compare_estimators.py`` prints it only pest control, 190 us, takes as long to evaluate; those of
-    4 to 30 us are sooner done with more evaluations and no surrogate.
+    With 10 evaluations a call this is some 25 to 60 us with `Additive` of 125 to 400 categories in all, 110 to
+    190 of 1,000; with `Hamming` and up to 25 variables 120 to 310; 1 ms with 200 variables. Of the problems for
+    which ``examples/compare_estimators.py`` prints it only pest control, 190 us, takes as long to evaluate; those
+    of 4 to 30 us are sooner done with more evaluations and no surrogate.
 
     Parameters
     ----------
