@@ -5,7 +5,7 @@ for all; and arsm_fast once more where it can be told the terms of a sum, or the
 variable, out of the ranking. The numbers are what the found vector is worth (of noisy problems: without the
 noise), and the ranks of the optimisers, averaged.
 Instances 0 to 9 were used to choose the default of `arsm_fast.minimize`; the table is for 10 to 19, unless
---first says another. Needs the extra "compare": pip install "arsm-fast[compare]". The whole takes about an hour
+--first says another. Needs the extra "compare": pip install "arsm-fast[compare]". The whole takes 1.5 hours
 on one core, most of it in the packages compared with; --results keeps what is done, to go on from. --quick takes
 a few seconds, and needs no other package.
 """
