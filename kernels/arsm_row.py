@@ -18,7 +18,7 @@ from .lanes import (
     lane_array,
     lane_numbers,
     load,
-    loading,
+    load_eight,
     mark_from,
     mask_bits,
     pack,
@@ -43,8 +43,6 @@ RACE_BLOCK = 512
 CHUNK = 64
 # Where there are more of either kind, or more pairs a category, the shorter kind is sorted.
 MOST_OTHERS, MOST_MEMBERS, MOST_PAIRS = 4096, 256, 32
-
-load_eight = loading(WIDTH)
 
 
 @inlined

@@ -6,7 +6,18 @@ import numpy as np
 from ._jit import called, parallel
 from .bits import bit_count
 from .exponential import MANY, NOISE_STREAM, counters_of_many, exponentials
-from .lanes import WIDTH, copying, lane_array, lane_numbers, load, loading, mask_bits, spread, store, store_from
+from .lanes import (
+    WIDTH,
+    copying,
+    lane_array,
+    lane_numbers,
+    load,
+    load_eight,
+    mask_bits,
+    spread,
+    store,
+    store_from,
+)
 from .philox import LOW_WORD, WORD_BITS
 from .vectors import first_half, second_half, select
 from .weights import exponential_of
@@ -15,7 +26,6 @@ from .weights import exponential_of
 ROWS_PER_TASK = 1024
 ALL = np.uint64(2**WIDTH - 1)
 
-load_eight = loading(WIDTH)
 # Eight rows as their first categories and then their second ones, and back.
 split_pairs = copying([*range(0, 2 * WIDTH, 2), *range(1, 2 * WIDTH, 2)])
 join_pairs = copying([i // 2 + i % 2 * WIDTH for i in range(2 * WIDTH)])

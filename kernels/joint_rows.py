@@ -16,7 +16,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from ._jit import allocating, called, inlined, parallel
-from .lanes import WIDTH, entry, lane_array, load, loading, mask_bits, spread, store, store_from
+from .lanes import WIDTH, entry, lane_array, load, load_eight, mask_bits, spread, store, store_from
 from .moments import add_to_tree, sample_room, take_result, tree_room
 from .philox import LOW_WORD, WORD_BITS
 from .tile import BLOCK, block_room, draw_block, load_rows, store_rows, tile_of_block
@@ -30,7 +30,6 @@ PAIRS_PER_TASK = 2048
 EVERY_BYTE = np.uint64(0x0101010101010101)
 ZERO = np.uint64(0)
 
-load_eight = loading(WIDTH)
 ACTIONS = Bytes(WIDTH)
 
 

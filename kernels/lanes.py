@@ -129,6 +129,9 @@ def loading(width):
     return _load
 
 
+load_eight = loading(WIDTH)
+
+
 @intrinsic
 def store(typing_context, array, index, value):
     """Set the index-th eight entries of a float64 array, and those that follow where the Lanes are more."""

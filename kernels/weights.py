@@ -5,7 +5,7 @@ import numpy as np
 
 from ._jit import called, inlined, parallel
 from .exponential import MANTISSA_WIDTH
-from .lanes import WIDTH, entry, largest_lane, loading, mask_bits, spread, store, store_from
+from .lanes import WIDTH, entry, largest_lane, load_eight, loading, mask_bits, spread, store, store_from
 from .vectors import as_bits, as_float, fma, select, spread_over
 
 CATEGORIES_PER_TASK = 16384
@@ -30,7 +30,7 @@ E2, E3, E4, E5, E6, E7, E8, E9, E10, E11 = (
     2.5100385495510319078e-8,
 )
 
-load_eight, load_many, many_of = loading(WIDTH), loading(MANY), spread_over(MANY)
+load_many, many_of = loading(MANY), spread_over(MANY)
 
 
 @inlined
