@@ -276,7 +276,6 @@ def _engine(n_categories: Any, settings: dict[str, Any], *, highest: bool, limit
     return n_categories
 
 
-@guarded()
 def _positional(callback: Callable[..., object]) -> Callable[[OptimizeResult], object]:
     """A callback that takes its argument by position; as in SciPy it may be one by name alone."""
     try:
@@ -286,6 +285,7 @@ def _positional(callback: Callable[..., object]) -> Callable[[OptimizeResult], o
     return (lambda result: callback(intermediate_result=result)) if by_name else callback
 
 
+@guarded()
 def _loop(
     evaluate: Callable[[VectorArray], Any],
     delta: Any,

@@ -193,6 +193,18 @@ def test_a_signal_in_f_stops_at_once_and_one_in_a_step_when_it_is_whole(monkeypa
     assert str(minimize(bowl, optimizer)) == str(minimize(bowl, SIZES, maxfev=200, rng=7))
 
 
+def test_the_handler_of_interrupts_is_installed_once_a_run(monkeypatch):
+    installed, plain = [], signal.signal
+
+    def counted(*arguments):
+        installed.append(arguments)
+        return plain(*arguments)
+
+    monkeypatch.setattr(signal, "signal", counted)
+    assert minimize(bowl, SIZES, maxfev=200, callback=lambda result: None, rng=0).nit > 2
+    assert len(installed) == 2
+
+
 def test_what_f_does_with_interrupts_stays():
     handler, own = signal.getsignal(signal.SIGINT), lambda *_: None
 
