@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,7 +37,8 @@ class WithSurrogate:
         self._actions = vectors[: problem.size]
         self._scale = self._surrogate.scale
         self._predictions = self._surrogate.predict(self._actions)
-        probabilities = np.split(self._logits.probabilities(), self._logits.offsets[1:-1])
+        flat, bounds = self._logits.probabilities(), self._logits.offsets.tolist()
+        probabilities = [flat[start:end] for start, end in pairwise(bounds)]
         gradient, self._expectation = self._surrogate.expectation(probabilities)
         self._gradient = np.concatenate(gradient)
         return self._actions, problem

@@ -23,11 +23,15 @@ def test_compare_estimators_says_what_surrogates_take(capsys, monkeypatch):
     monkeypatch.setattr(compare_estimators, "N_PAST", 50)
     compare_estimators.print_surrogate_costs(*compare_estimators.PROBLEMS["NK"](1.0))
     *_, header, _, additive, hamming = capsys.readouterr().out.splitlines()
-    assert header == "| surrogate | f, us an evaluation | its own, the first 50 | the next |"
+    times = "learning, the first 50 | the next | all of its own, the first 50 | the next"
+    assert header == f"| surrogate | f, us an evaluation | {times} |"
     for row, name in ((additive, "Additive"), (hamming, "Hamming")):
         cells = row.strip("| ").split(" | ")
         assert cells[0] == name
-        assert all(float(cell) > 0 for cell in cells[1:])
+        of_f, *learning, first, following = map(float, cells[1:])
+        assert of_f > 0
+        assert 0 < learning[0] < first
+        assert 0 < learning[1] < following
 
 
 def test_compare_optimizers(capsys, tmp_path, monkeypatch):

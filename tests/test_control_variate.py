@@ -31,6 +31,7 @@ from arsm_fast import (
     UnorderedSet,
     gradient,
     propose,
+    surrogates,
 )
 
 
@@ -197,22 +198,123 @@ def test_features_know_what_others_cannot():
     assert variances["squares"] < 1e-6 * plain
 
 
-@pytest.mark.parametrize("surrogate", [lambda: Additive(ridge=0.3), lambda: Hamming(memory=70, ridge=0.1)])
-def test_fits_are_those_of_all_that_is_kept(surrogate):
-    # What is added bit by bit is as if it had come at once.
+def regression(actions, values, sizes, ridge):
+    """The matrix and right-hand side of a ridge regression on one-hots with an intercept, and the one-hots."""
+    one_hots = np.concatenate([actions[:, k, None] == np.arange(c) for k, c in enumerate(sizes)], axis=1) * 1.0
+    centred = one_hots - one_hots.mean(axis=0)
+    matrix = centred.T @ centred + ridge * np.eye(sum(sizes))
+    return matrix, centred.T @ (values - values.mean()), one_hots
+
+
+def kernel_machine(actions, values, sizes, ridge):
+    """The same for the kernel of degree two, whose rows take the place of the one-hots."""
+    matches = (actions[:, None] == actions).sum(axis=2)
+    kernel = matches + matches**2 / len(sizes)
+    return kernel + ridge * 2 * len(sizes) * np.eye(len(actions)), values - values.mean(), kernel
+
+
+def steps_towards(matrix, target, start, n):
+    """The n steps of conjugate gradients with the diagonal taken out: the best points of Krylov's spaces."""
+    scale = 1 / np.sqrt(np.diag(matrix))
+    scaled, rest = matrix * np.outer(scale, scale), scale * (target - matrix @ start)
+    basis = np.linalg.qr(np.column_stack([np.linalg.matrix_power(scaled, i) @ rest for i in range(n)]))[0]
+    return start + scale * (basis @ np.linalg.solve(basis.T @ scaled @ basis, basis.T @ rest))
+
+
+SIZES = [3, 4, 2, 5]
+
+
+def evaluations(n):
     rng = np.random.default_rng(13)
-    sizes = [3, 4, 2, 5]
-    actions = np.column_stack([rng.integers(0, c, 200) for c in sizes]).astype(np.int32)
-    values = rng.normal(size=200)
-    grown = surrogate()
-    for start in range(0, 200, 7):
-        grown.learn(actions[start : start + 7], values[start : start + 7], sizes)
-    (n_seen,) = (
-        part._fitted_n for part in (grown, getattr(grown, "_regression", None)) if hasattr(part, "_fitted_n")
-    )
-    whole = surrogate()
-    whole.learn(actions[:n_seen], values[:n_seen], sizes)
-    np.testing.assert_allclose(grown.predict(actions), whole.predict(actions), rtol=1e-9, atol=1e-9)
+    return np.column_stack([rng.integers(0, c, n) for c in SIZES]).astype(np.int32), rng.normal(size=n)
+
+
+KINDS = {
+    Additive: (regression, lambda n_kept, n_news: max(0.2 * n_kept, 1.4)),
+    Hamming: (kernel_machine, lambda n_kept, n_news: 0.2 * (n_kept + n_news)),
+}
+
+
+@pytest.mark.parametrize("n_steps", [3, 200])
+@pytest.mark.parametrize("memory", [40, 1000])
+@pytest.mark.parametrize("kind", KINDS)
+def test_fits_are_steps_towards_the_regression_on_what_is_kept(kind, memory, n_steps, monkeypatch):
+    # With many steps they arrive.
+    monkeypatch.setattr(surrogates, "ADDITIVE_STEPS", n_steps)
+    monkeypatch.setattr(surrogates, "HAMMING_STEPS", n_steps)
+    monkeypatch.setattr(surrogates, "HAMMING_REST", 0.0)
+    definition, least = KINDS[kind]
+    actions, values = evaluations(120)
+    surrogate = kind(memory=memory, ridge=0.3)
+    weights, kept, fitted = np.zeros(14 if kind is Additive else 0), 0, 0
+    for n in range(2, 121, 2):
+        surrogate.learn(actions[n - 2 : n], values[n - 2 : n], SIZES)
+        n_news = n - fitted
+        if n_news >= min(least(kept, n_news), 0.2 * memory if kind is Hamming else memory):
+            kept, fitted = min(n, memory), n
+            past = actions[n - kept : n], values[n - kept : n]
+            matrix, target, features = definition(*past, SIZES, 0.3)
+            if kind is Hamming:
+                weights = np.concatenate([weights, np.zeros(n_news)])[-kept:]
+            if n_steps == 3:
+                weights = steps_towards(matrix, target, weights, n_steps)
+            else:
+                weights = np.linalg.solve(matrix, target)
+            expected = features @ weights + past[1].mean()
+            if kind is Additive:
+                expected -= features.mean(axis=0) @ weights
+        np.testing.assert_allclose(surrogate.predict(past[0]), expected, rtol=1e-8, atol=1e-8)
+
+
+def test_hamming_ends_where_little_is_left():
+    actions, values = evaluations(70)
+    surrogate = Hamming(70, 0.1)
+    surrogate.learn(actions, values, SIZES)
+    matrix, target, _ = kernel_machine(actions, values, SIZES, 0.1)
+    rest = target - matrix @ surrogate._weights
+    assert 1e-5 < rest @ rest / (target @ target) < 1e-3
+
+
+def test_fewer_may_be_kept_than_there_are_categories():
+    surrogate = Additive(memory=3)
+    surrogate.learn(np.array([[1, 2], [1, 3], [2, 2]], np.int32), np.array([1.0, 2.0, 3.0]), [50, 50])
+    assert surrogate.predict(np.array([[2, 2]], np.int32)) > surrogate.predict(np.array([[1, 2]], np.int32))
+
+
+@pytest.mark.parametrize("make", [Additive, Hamming])
+def test_what_was_learnt_is_kept_as_it_was(make):
+    actions, values = evaluations(50)
+    surrogates = make(), make()
+    for surrogate, own_values in zip(surrogates, (values, values.copy()), strict=True):
+        own = actions.copy()
+        surrogate.learn(own[:48], own_values[:48], SIZES)
+        surrogate.learn(own[48:49], own_values[48:49], SIZES)
+        if surrogate is surrogates[0]:
+            own[48], own_values[48] = 0, 9.0
+        surrogate.learn(own[:48], own_values[:48], SIZES)
+    np.testing.assert_array_equal(*(surrogate.predict(actions) for surrogate in surrogates))
+
+
+@pytest.mark.parametrize("make", [Additive, Hamming])
+def test_values_of_any_size(make):
+    actions, values = evaluations(60)
+    for factor in (0.0, 1e-300, 1e-50, 1e90, 1e300):
+        surrogate = make()
+        with np.errstate(over="ignore"):
+            surrogate.learn(actions, factor * values, SIZES)
+        prediction = surrogate.predict(actions)
+        assert np.isfinite(prediction).all()
+        if 1e-60 < factor < 1e100:
+            assert np.corrcoef(prediction, values)[0, 1] > 0.3
+
+
+@pytest.mark.parametrize("make", [lambda memory: Additive(memory=memory), Hamming])
+def test_more_at_once_than_is_kept(make):
+    actions, values = evaluations(200)
+    all_at_once, last = make(50), make(50)
+    all_at_once.learn(actions, values, SIZES)
+    last.learn(actions[-50:], values[-50:], SIZES)
+    np.testing.assert_allclose(all_at_once.predict(actions), last.predict(actions), rtol=1e-12)
 
 
 def test_the_best_of_several_is_that_which_predicts():
@@ -279,9 +381,8 @@ def test_bad_input():
         Features(own_features, 3)
     with pytest.raises(ValueError, match="is for one problem"):
         propose(np.zeros((2, 3, 4)), estimator=ControlVariate(LeaveOneOut(), Additive()))
-    small = ControlVariate(LeaveOneOut(), Additive(limit=5))
-    with pytest.raises(ValueError, match="limited to 5 categories in all variables together; got 6"):
-        gradient(lambda actions: actions[:, 0], np.zeros((2, 3)), estimator=small)
+    with pytest.raises(ValueError, match="memory must be at least 2; got 0"):
+        Additive(memory=0)
 
 
 def first_action(actions):
