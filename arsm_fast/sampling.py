@@ -50,7 +50,7 @@ def sample(logits: LogitsLike, n_samples: int | None = None, *, rng: SeedLike = 
     >>> sample(np.zeros((3, 5)), 2, rng=0).shape
     (2, 3)
     """
-    checked = check_logits(logits)
+    checked = lay_out(logits)
     count = 1 if n_samples is None else check_count(n_samples, "n_samples")
     noise = Noise(philox_key(rng), count)
     actions = true_actions(checked, noise, count)

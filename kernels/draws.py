@@ -3,12 +3,16 @@
 import numba
 import numpy as np
 
-from ._jit import inlined, parallel
+from ._jit import called, inlined, parallel
+from .arsm_row import RACE_BLOCK
+from .exponential import NOISE_STREAM, fill_exponentials
 from .lanes import WIDTH, lane_array, lane_index, spread
 from .moments import add_to_tree, sample_room, take_result, tree_room
 from .noise import LANES, noise_row
-from .race import race_scratch, winner_of
-from .tile import draw_tile, load_rows, race_on
+from .race import race_scratch, smallest_race_value, winner_of
+from .tile import BLOCK as NOISE_BLOCK
+from .tile import block_room, draw_block, draw_tile, load_rows, numbers_of_group, race_on
+from .weights import exponentiate, largest_of, leave_gaps, weigh_gaps
 
 REINFORCE, LEAVE_ONE_OUT, AR, ANTITHETIC = 0, 1, 2, 3
 CATEGORIES_PER_TASK = 16384
@@ -16,20 +20,60 @@ CATEGORIES_PER_TASK = 16384
 BLOCK = 256
 
 
+@called
+def drawn_winner(key, sample, row, weights, weighed, noise, own_weights):
+    """The winner of a row whose noise is drawn; and False where the weights are logits, one of which is refused.
+
+    Noise and weights are made in blocks that stay in the first-level cache.
+    """
+    n = weights.shape[0]
+    top = 0.0 if weighed else largest_of(weights, 0, n)
+    winner, least, good = 0, np.inf, True
+    for start in range(0, n, RACE_BLOCK):
+        stop = min(n, start + RACE_BLOCK)
+        part, own_noise = weights[start:stop], noise[: stop - start]
+        fill_exponentials(
+            key, NOISE_STREAM, sample, row, start, noise[: (stop - start + LANES - 1) // LANES * LANES]
+        )
+        if not weighed:
+            good &= exponentiate(top, part, own_weights)
+            part = own_weights[: stop - start]
+        value = smallest_race_value(own_noise, part)
+        if value < least:
+            least = value
+            for c in range(stop - start):
+                if own_noise[c] * part[c] == value:
+                    winner = start + c
+                    break
+    return winner, good
+
+
 @parallel
-def draw_actions(key, noise, first, inverse_weights, offsets, longest, out):
-    """out[i, row] is the winner of the race of that row and sample first + i."""
+def draw_actions(key, noise, first, weights, weighed, offsets, longest, out):
+    """out[i, row] is the winner of the race of that row and sample first + i.
+
+    The weights are inverse weights or, for drawn noise unless weighed, logits; the result is how many rows of
+    these are refused.
+    """
     n_rows = offsets.shape[0] - 1
     n_items = out.shape[0] * n_rows
     items_per_task = max(1, CATEGORIES_PER_TASK // longest)
+    n_bad = 0
     for task in numba.prange((n_items + items_per_task - 1) // items_per_task):
-        row_noise = np.empty(longest + LANES)
+        room = np.empty((2, RACE_BLOCK + LANES))
         minima = race_scratch(longest)
         for item in range(task * items_per_task, min(n_items, (task + 1) * items_per_task)):
             sample, row = item // n_rows, item % n_rows
             start, stop = offsets[row], offsets[row + 1]
-            noise_row(noise, key, first + sample, row, start, stop, row_noise)
-            out[sample, row] = winner_of(row_noise[: stop - start], inverse_weights[start:stop], minima)
+            if noise.shape[0] > 0:
+                out[sample, row] = winner_of(noise[first + sample, start:stop], weights[start:stop], minima)
+            else:
+                winner, good = drawn_winner(
+                    key, first + sample, row, weights[start:stop], weighed, room[0], room[1]
+                )
+                out[sample, row] = winner
+                n_bad += not good
+    return n_bad
 
 
 @parallel
@@ -52,23 +96,43 @@ def draw_actions_of_samples(key, inverse_weights, offsets, longest, out):
                 out[first + lane, row] = lane_index(race[1], lane)
 
 
+@called
+def draw_winners_of_block(key, tile, n_tiles, weights, weighed, n, noise_room, own_weights, out):
+    """The winners of some groups of eight rows; False where the weights are logits, one of which is refused."""
+    n_draws, n_rows = out.shape
+    for i in range(n_tiles):
+        part = own_weights[i * n : (i + 1) * n]
+        load_rows(weights, (tile + i) * WIDTH, n_rows, n, part)
+        if not weighed:
+            leave_gaps(part)
+    good = weighed or weigh_gaps(own_weights[: n_tiles * n])
+    for draw in range(n_draws):
+        draw_block(key[0], key[1], draw, tile * WIDTH, n_tiles, n, noise_room)
+        for i in range(n_tiles):
+            first = (tile + i) * WIDTH
+            start = i * numbers_of_group(n)
+            noise = noise_room[2][start : start + n * WIDTH].reshape((n, WIDTH))
+            race = race_on(noise, own_weights[i * n : (i + 1) * n], 0, spread(np.inf), spread(0.0))
+            for lane in range(min(WIDTH, n_rows - first)):
+                out[draw, first + lane] = lane_index(race[1], lane)
+    return good
+
+
 @parallel
-def draw_actions_of_rows(key, inverse_weights, n, out):
+def draw_actions_of_rows(key, weights, weighed, n, out):
     """As draw_actions with drawn noise, eight rows of n categories each side by side."""
     n_draws, n_rows = out.shape
     n_tiles = (n_rows + WIDTH - 1) // WIDTH
-    tiles_per_task = max(1, CATEGORIES_PER_TASK // (n * n_draws * WIDTH))
+    tiles_per_task = max(1, CATEGORIES_PER_TASK // (n * n_draws * WIDTH * NOISE_BLOCK)) * NOISE_BLOCK
+    n_bad = 0
     for task in numba.prange((n_tiles + tiles_per_task - 1) // tiles_per_task):
-        noise = lane_array(n + 1).reshape((n + 1, WIDTH))
-        weights = lane_array(n).reshape((n, WIDTH))
-        for tile in range(task * tiles_per_task, min(n_tiles, (task + 1) * tiles_per_task)):
-            first = tile * WIDTH
-            load_rows(inverse_weights, first, n_rows, n, weights)
-            for draw in range(n_draws):
-                draw_tile(key, draw, 0, first, 1, 0, n, noise)
-                race = race_on(noise, weights, 0, spread(np.inf), spread(0.0))
-                for lane in range(min(WIDTH, n_rows - first)):
-                    out[draw, first + lane] = lane_index(race[1], lane)
+        room = block_room(n)
+        own_weights = lane_array(NOISE_BLOCK * n).reshape((NOISE_BLOCK * n, WIDTH))
+        stop = min(n_tiles, (task + 1) * tiles_per_task)
+        for tile in range(task * tiles_per_task, stop, NOISE_BLOCK):
+            n_own = min(NOISE_BLOCK, stop - tile)
+            n_bad += not draw_winners_of_block(key, tile, n_own, weights, weighed, n, room, own_weights, out)
+    return n_bad
 
 
 @inlined

@@ -29,7 +29,7 @@ from .lanes import (
 from .moments import merge_block
 from .philox import LOW_WORD, WORD_BITS
 from .vectors import as_bits, fma, halves_in_turn, select
-from .weights import weigh_tile
+from .weights import leave_gaps, weigh_gaps
 
 LANES_PER_PAGE = 4096 // (8 * WIDTH)
 MANY_CATEGORIES, FEW_CATEGORIES = MANY // WIDTH, FEW // WIDTH
@@ -461,7 +461,10 @@ def load_rows(rows, first, n_rows, n, tile):
 def load_weights(rows, weighed, first, n_rows, n, tile):
     """As load_rows of inverse weights, where the rows are logits unless weighed; False where one is no number."""
     load_rows(rows, first, n_rows, n, tile)
-    return weighed or weigh_tile(tile[:n])
+    if weighed:
+        return True
+    leave_gaps(tile[:n])
+    return weigh_gaps(tile[:n])
 
 
 @inlined

@@ -107,15 +107,20 @@ def exponentiate(top, logits, out):
 
 
 @inlined
-def weigh_tile(tile):
-    """Turn the logits of eight rows, a lane each, into exp(max - logits); False where one is no number."""
+def leave_gaps(tile):
+    """Turn the logits of eight rows, a lane each, into logits - max."""
     top = spread(-np.inf)
     for c in range(tile.shape[0]):
         logits = entry(tile, c)
         top = select(top < logits, logits, top)
     for c in range(tile.shape[0]):
         store(tile, c, entry(tile, c) - top)
-    return exponentiate(0.0, tile.reshape(tile.size), tile.reshape(tile.size))
+
+
+@inlined
+def weigh_gaps(tiles):
+    """Turn gaps into exp(-gap); False where one is no number."""
+    return exponentiate(0.0, tiles.reshape(tiles.size), tiles.reshape(tiles.size))
 
 
 @inlined

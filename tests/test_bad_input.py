@@ -293,6 +293,24 @@ def test_bad_pseudo_action_matrix():
         pseudo_action_matrix([0.5, 0.6], [0.0, 0.0])
 
 
+@pytest.mark.parametrize("n_samples", [None, 1, 2, 9])
+@pytest.mark.parametrize("shape", [(3,), (20, 3), (2, 300), (2, 1, 700)])
+def test_logits_that_sample_refuses(shape, n_samples):
+    where = ", ".join(str(n - 1) for n in shape)
+    for bad, message in ((np.nan, "nan"), (np.inf, r"\+inf")):
+        logits = np.zeros(shape)
+        logits[(-1,) * len(shape)] = bad
+        with pytest.raises(
+            ValueError, match=rf"logits must not be {message}; got 1 such, the first at .*\[{where}\]"
+        ):
+            sample(logits, n_samples, rng=0)
+    logits[(-1,) * (len(shape) - 1)] = -np.inf
+    with pytest.raises(ValueError, match="1 have only -inf"):
+        sample(logits, n_samples, rng=0)
+    with pytest.raises(ValueError, match=r"got 1 such, the first at logits\[1\]\[2\]"):
+        sample([np.zeros(4), np.array([0, 0, np.nan])], n_samples, rng=0)
+
+
 def test_bad_rng_of_sample():
     with pytest.raises(TypeError, match="rng must be None"):
         sample(ZEROS, rng=[0.5])

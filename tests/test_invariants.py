@@ -267,6 +267,20 @@ def test_sample_follows_the_softmax():
         assert (abs(counts - n * p) < 5 * np.sqrt(n * p * (1 - p)) + 1e-9).all()
 
 
+@pytest.mark.parametrize("scale", [0.0, 1.0, 30.0])
+@pytest.mark.parametrize(
+    "shape", [(1,), (9,), (600,), (1, 1, 3), (7, 1), (30, 2), (33, 10), (9, 256), (9, 257), (3, 2, 1100)]
+)
+def test_a_single_draw_weighs_its_logits_itself(shape, scale):
+    rng = np.random.default_rng(len(shape))
+    logits = scale * rng.normal(size=shape)
+    logits[..., 1:][rng.random(logits[..., 1:].shape) < 0.2] = -np.inf
+    weights = np.exp(np.max(logits, axis=-1, keepdims=True) - logits)
+    noise = dirichlet_noise(logits, 3, rng=5)
+    np.testing.assert_array_equal(sample(logits, rng=5), np.argmin(noise[0] * weights, axis=-1))
+    np.testing.assert_array_equal(sample(logits, 3, rng=5), np.argmin(noise * weights, axis=-1))
+
+
 def test_sample_draws_the_true_actions_of_the_estimators():
     logits = np.random.default_rng(6).normal(size=(20, 300))
     noise = dirichlet_noise(logits, 2, rng=7)
