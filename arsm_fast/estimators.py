@@ -457,11 +457,12 @@ class ControlVariate:
     used for: for this each call needs noise of its own, so never the same seed twice. The evaluations are those
     of the other estimator. For one problem, not for a batch of them.
 
-    It saves evaluations, and time where these take longer than what the surrogate does for each, fits included.
-    With 10 evaluations a call this is some 25 to 60 us with `Additive` of 125 to 400 categories in all, 110 to
-    190 of 1,000; with `Hamming` and up to 25 variables 120 to 310; 1 ms with 200 variables. Of the problems for
-    which ``examples/compare_estimators.py`` prints it only pest control, 190 us, takes as long to evaluate; those
-    of 4 to 30 us are sooner done with more evaluations and no surrogate.
+    It saves evaluations, and time where these take longer than what the surrogate does for each. With 10
+    evaluations a call that is some 10 to 18 us with `Additive` of 125 to 400 categories in all, 31 to 43 of
+    1,000, of which to learn, with all fits, 2 to 5 and 8 to 12: less than f takes on any of the problems of
+    ``examples/compare_estimators.py``, which prints it. With `Hamming` and up to 25 variables it is 37 to 97 us,
+    to learn 23 to 70; with 200 variables up to 260 and 100. Of those problems only pest control, 170 us, takes
+    longer to evaluate; those of 3 to 20 us are sooner done with more evaluations and no surrogate.
 
     Parameters
     ----------
