@@ -14,17 +14,11 @@ from ._moments import Blocks, Moments, accumulate
 from ._noise import LONGEST_SHORT_ROW, LONGEST_TILE, Noise
 from .kernels.binary import binary_moments
 from .kernels.lanes import WIDTH as TILE_WIDTH
+from .kernels.medium_rows import medium_row_moments
 from .kernels.moments import merge_seen
 from .kernels.noise import LANES
-from .kernels.one_variable import (
-    list_seen,
-    many_sample_moments,
-    medium_row_moments,
-    one_variable_moments,
-    row_moments,
-    short_row_moments,
-    spread_seen,
-)
+from .kernels.one_variable import list_seen, many_sample_moments, one_variable_moments, row_moments, spread_seen
+from .kernels.tile import short_row_moments
 
 # Of longer rows side by side not all pairs are compared.
 LONGEST_ALL_PAIRS = 40
@@ -99,7 +93,7 @@ class OneVariable:
     def _samples_of_a_row(self, table: FloatArray) -> RunBlocks:
         """Eight samples of a row side by side."""
         logits, noise = self._logits, self._noise
-        rows = (noise.n_samples, logits.inverse_weights, table, logits.offsets, logits.order())
+        rows = (noise.n_samples, logits.inverse_weights, table, logits.offsets, logits.longest, logits.order())
         return lambda blocks, seen: many_sample_moments(noise.key, *rows, *blocks, seen)
 
     def _drawn_rows(self, table: FloatArray) -> RunBlocks:
@@ -117,7 +111,7 @@ class OneVariable:
         """Each row alone, with noise that was given, or references, or of any length."""
         logits, noise = self._logits, self._noise
         n_threads = numba.get_num_threads()
-        rows = (noise.n_samples, logits.weights, logits.weighed, table, logits.offsets)
+        rows = (noise.n_samples, logits.weights, logits.weighed, table, logits.offsets, logits.longest)
         rooms = (
             np.empty((n_threads, logits.longest + LANES)),
             np.empty((n_threads, 0 if logits.weighed else logits.longest)),

@@ -7,10 +7,22 @@ import numpy as np
 from ._moments import LARGEST_BLOCK
 from ._noise import LONGEST_SHORT_ROW
 from ._one_variable import LONGEST_ALL_PAIRS
-from .estimators import AR, ARS, ARSM, DisARM, LeaveOneOut, LocalExpectation, LocalPair, Reinforce, UnorderedSet
+from .estimators import (
+    AR,
+    ARS,
+    ARSM,
+    ControlVariate,
+    DisARM,
+    LeaveOneOut,
+    LocalExpectation,
+    LocalPair,
+    Reinforce,
+    UnorderedSet,
+)
 from .gradients import gradient
 from .proposals import propose
 from .sampling import dirichlet_noise, pseudo_action_matrix, sample
+from .surrogates import Additive, Hamming
 
 __all__ = ["warmup"]
 
@@ -42,4 +54,9 @@ def warmup() -> None:
         gradient(lambda actions: actions.sum(axis=1), logits, estimator=estimator, rng=0)
     gradient(lambda actions: actions.sum(axis=1), [*logits], rng=0)
     gradient(logits, logits, estimator=UnorderedSet(2), rng=0)
-    propose(logits[:, None, :], rng=0)
+    for surrogate in (Additive(), Hamming()):
+        for seed in range(2):  # it is fitted, and used
+            control_variate = ControlVariate(LeaveOneOut(8), surrogate)
+            gradient(lambda actions: actions.sum(axis=1), logits, estimator=control_variate, rng=seed)
+    proposal = propose(logits[:, None, :], rng=0)
+    proposal.estimate(np.zeros(len(proposal.actions)))

@@ -36,7 +36,8 @@ def _stamp(dispatcher: Any) -> bool:
     return True
 
 
-def _compile(function: Callable[..., Any], *, cache: bool = True, **options: Any) -> Any:
+def compiled(function: Callable[..., Any], *, cache: bool = True, **options: Any) -> Any:
+    """Compile with Numba at the first call."""
     options = {"error_model": "numpy", "nogil": True, "no_cfunc_wrapper": True, "_nrt": True} | options
     dispatcher = numba.njit(cache=cache, **options)(function)
     if not cache or numba.config.DISABLE_JIT or _stamp(dispatcher):
@@ -56,12 +57,12 @@ def _compile(function: Callable[..., Any], *, cache: bool = True, **options: Any
 
 def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a short helper into what calls it; it must neither make nor return an array."""
-    return _compile(function, cache=False, forceinline=True, no_cpython_wrapper=True, _nrt=False)
+    return compiled(function, cache=False, forceinline=True, no_cpython_wrapper=True, _nrt=False)
 
 
 def folded(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a helper as a part of the one place that uses it."""
-    return _compile(function, cache=False, inline="always")
+    return compiled(function, cache=False, inline="always")
 
 
 def called(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -69,22 +70,22 @@ def called(function: Callable[..., Any]) -> Callable[..., Any]:
 
     It must neither make nor return an array.
     """
-    return _compile(function, cache=False, no_cpython_wrapper=True, _nrt=False)
+    return compiled(function, cache=False, no_cpython_wrapper=True, _nrt=False)
 
 
 def allocating(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a helper that makes arrays, or returns them."""
-    return _compile(function, cache=False, no_cpython_wrapper=True)
+    return compiled(function, cache=False, no_cpython_wrapper=True)
 
 
 def serial(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a kernel without loops in parallel."""
-    return _compile(function)
+    return compiled(function)
 
 
 def parallel(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a kernel with prange loops and make it safe to enter from several Python threads."""
-    return _guarded(function, _compile(function, parallel=PRANGE_ONLY))
+    return _guarded(function, compiled(function, parallel=PRANGE_ONLY))
 
 
 def serial_uncached(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -92,25 +93,25 @@ def serial_uncached(function: Callable[..., Any]) -> Callable[..., Any]:
 
     With Python's errors, as the function may be compiled here for the first time and inherits them.
     """
-    return _compile(function, cache=False, error_model="python")
+    return compiled(function, cache=False, error_model="python")
 
 
 def parallel_uncached(function: Callable[..., Any]) -> Callable[..., Any]:
     """As `parallel`, for kernels that take a compiled function."""
-    return _guarded(function, _compile(function, cache=False, parallel=PRANGE_ONLY, error_model="python"))
+    return _guarded(function, compiled(function, cache=False, parallel=PRANGE_ONLY, error_model="python"))
 
 
 def _guarded(function: Callable[..., Any], dispatcher: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def enter(*arguments: Any) -> Any:
-        with _parallel_entry():
+        with parallel_entry():
             return dispatcher(*arguments)
 
     enter.dispatcher = dispatcher  # type: ignore[attr-defined]
     return enter
 
 
-def _parallel_entry() -> AbstractContextManager[Any]:
+def parallel_entry() -> AbstractContextManager[Any]:
     """A lock where the threading layer aborts on concurrent entry, and until the layer is known."""
     if _fork_damage:
         raise RuntimeError(

@@ -5,12 +5,11 @@ u lies below q_c = p_c / (sum of p from c on); of the antithetic draw if 1 - u d
 e < -log(1 - q_c), and e > -log(q_c). As q_c <= 1/2 but for the last, any two categories can be a pair.
 """
 
-import numba
 import numpy as np
 
-from ._jit import parallel, serial
-from .draws import CATEGORIES_PER_TASK
+from ._jit import serial
 from .noise import LANES, noise_row
+from .tasks import items_of, tasks
 
 NO_NOISE = np.empty((0, 0))
 
@@ -42,29 +41,26 @@ def break_sticks(inverse_weights, order, offsets):
     return below, above, weights
 
 
-@parallel
-def draw_antithetic_pairs(key, order, below, above, pair_weights, offsets, longest, out, weights):
+@tasks("weights.size", "longest")
+def draw_antithetic_pairs(task, key, order, below, above, pair_weights, offsets, longest, out, weights):
     """out[2 * sample, row] and out[2 * sample + 1, row] are a pair, weights[sample, row] its weight."""
     n_rows = offsets.shape[0] - 1
-    n_items = weights.shape[0] * n_rows
-    items_per_task = max(1, CATEGORIES_PER_TASK // longest)
-    for task in numba.prange((n_items + items_per_task - 1) // items_per_task):
-        row_noise = np.empty(longest + LANES)
-        for item in range(task * items_per_task, min(n_items, (task + 1) * items_per_task)):
-            sample, row = item // n_rows, item % n_rows
-            start, stop = offsets[row], offsets[row + 1]
-            noise_row(NO_NOISE, key, sample, row, start, stop, row_noise)
-            one, other, weight = -1, -1, 1.0
-            for i in range(stop - 1, start - 1, -1):
-                c = order[i]
-                if one < 0 and other < 0:
-                    weight = pair_weights[start + c]
-                if one < 0 and row_noise[c] < below[start + c]:
-                    one = c
-                if other < 0 and row_noise[c] > above[start + c]:
-                    other = c
-                if one >= 0 and other >= 0:
-                    break
-            out[2 * sample, row] = one
-            out[2 * sample + 1, row] = other
-            weights[sample, row] = weight
+    row_noise = np.empty(longest + LANES)
+    for item in items_of(task, weights.size, longest):
+        sample, row = item // n_rows, item % n_rows
+        start, stop = offsets[row], offsets[row + 1]
+        noise_row(NO_NOISE, key, sample, row, start, stop, row_noise)
+        one, other, weight = -1, -1, 1.0
+        for i in range(stop - 1, start - 1, -1):
+            c = order[i]
+            if one < 0 and other < 0:
+                weight = pair_weights[start + c]
+            if one < 0 and row_noise[c] < below[start + c]:
+                one = c
+            if other < 0 and row_noise[c] > above[start + c]:
+                other = c
+            if one >= 0 and other >= 0:
+                break
+        out[2 * sample, row] = one
+        out[2 * sample + 1, row] = other
+        weights[sample, row] = weight

@@ -13,6 +13,7 @@ from .moments import add_to_tree, sample_room, take_result, tree_room
 from .noise import LANES, fill_references, noise_row
 from .pairs import mark_pseudo_actions
 from .race import race_scratch, run_race
+from .tasks import tasks
 
 VARIABLES_PER_TASK = 64
 
@@ -93,50 +94,49 @@ def coordinate_entries(
     return true_actions, bounds, variables, categories, hashes
 
 
-@parallel
+@tasks("value.shape[0]")
 def coordinate_moments(
-    fixed_reference, n_references, key, noise, n_samples, n_variables, inverse_weights, offsets,
+    i, fixed_reference, n_references, key, noise, n_samples, n_variables, inverse_weights, offsets,
     longest, bounds, variable, category, entry_values,
     begin_sample, first, n_blocks, block_samples, starts, mean, squares, value,
 ):  # fmt: skip
     """Moments of the gradient of blocks of samples; a block is one problem (see moments.merge_blocks)."""
-    for i in numba.prange(value.shape[0]):
-        problem, block = (first + i) // n_blocks, (first + i) % n_blocks
-        first_row = problem * n_variables
-        out = slice(starts[i], starts[i + 1])
-        row_noise = np.empty(longest + LANES)
-        table = np.empty(longest)
-        seen = np.empty(longest, np.bool_)
-        minima = race_scratch(longest)
-        scratch = swap_scratch(longest)
-        references = np.empty(n_references, np.int64)
-        first_sample = begin_sample + block * block_samples
-        n_own = min(n_samples - first_sample, block_samples)
-        gradient = sample_room(n_own, mean[out])
-        room = tree_room(n_own, gradient.shape[0])
-        for sample in range(first_sample, first_sample + n_own):
-            item = problem * n_samples + sample
-            base = entry_values[bounds[item]]
-            value_sum = 0.0
-            entry = bounds[item] + 1
-            for k in range(n_variables):
-                row = first_row + k
-                start, stop = offsets[row], offsets[row + 1]
-                n = stop - start
-                total = noise_row(noise, key, sample, row, start, stop, row_noise)
-                weights = inverse_weights[start:stop]
-                race = run_race(row_noise[:n], weights, minima)
-                fill_references(fixed_reference, key, sample, problem, n, references)
-                table[:n] = base
-                while entry < bounds[item + 1] and variable[entry] == k:
-                    table[category[entry]] = entry_values[entry]
-                    entry += 1
-                origin = start - offsets[first_row]
-                h = gradient[origin : origin + n]
-                row_value, shift = swap_row(
-                    row_noise[:n], total, weights, table[:n], race, references, h, seen[:n], scratch
-                )
-                h -= shift
-                value_sum += row_value / n_variables
-            add_to_tree(gradient, value_sum, sample - first_sample, n_own, room)
-        value[i] = take_result(n_own, room, mean[out], squares[out])
+    problem, block = (first + i) // n_blocks, (first + i) % n_blocks
+    first_row = problem * n_variables
+    out = slice(starts[i], starts[i + 1])
+    row_noise = np.empty(longest + LANES)
+    table = np.empty(longest)
+    seen = np.empty(longest, np.bool_)
+    minima = race_scratch(longest)
+    scratch = swap_scratch(longest)
+    references = np.empty(n_references, np.int64)
+    first_sample = begin_sample + block * block_samples
+    n_own = min(n_samples - first_sample, block_samples)
+    gradient = sample_room(n_own, mean[out])
+    room = tree_room(n_own, gradient.shape[0])
+    for sample in range(first_sample, first_sample + n_own):
+        item = problem * n_samples + sample
+        base = entry_values[bounds[item]]
+        value_sum = 0.0
+        entry = bounds[item] + 1
+        for k in range(n_variables):
+            row = first_row + k
+            start, stop = offsets[row], offsets[row + 1]
+            n = stop - start
+            total = noise_row(noise, key, sample, row, start, stop, row_noise)
+            weights = inverse_weights[start:stop]
+            race = run_race(row_noise[:n], weights, minima)
+            fill_references(fixed_reference, key, sample, problem, n, references)
+            table[:n] = base
+            while entry < bounds[item + 1] and variable[entry] == k:
+                table[category[entry]] = entry_values[entry]
+                entry += 1
+            origin = start - offsets[first_row]
+            h = gradient[origin : origin + n]
+            row_value, shift = swap_row(
+                row_noise[:n], total, weights, table[:n], race, references, h, seen[:n], scratch
+            )
+            h -= shift
+            value_sum += row_value / n_variables
+        add_to_tree(gradient, value_sum, sample - first_sample, n_own, room)
+    value[i] = take_result(n_own, room, mean[out], squares[out])

@@ -5,6 +5,7 @@ import numba
 from ._jit import inlined, parallel
 from .exponential import NOISE_STREAM, fill_exponentials
 from .lanes import WIDTH, lane_array, load, spread, store, sum_of
+from .tasks import items_of, tasks
 from .tile import draw_tile, store_rows
 
 CATEGORIES_PER_TASK = 16384
@@ -38,18 +39,15 @@ def fill_dirichlet(key, offsets, out):
         divide_by_sum(noise)
 
 
-@parallel
-def fill_dirichlet_rows(key, n, out):
+@tasks("out.shape[0] * ((out.shape[1] // n + WIDTH - 1) // WIDTH)", "n * WIDTH")
+def fill_dirichlet_rows(task, key, n, out):
     """As fill_dirichlet for rows of n categories each, eight of them side by side."""
     n_samples, n_all = out.shape
     n_rows = n_all // n
     n_tiles = (n_rows + WIDTH - 1) // WIDTH
-    n_items = n_samples * n_tiles
-    items_per_task = max(1, CATEGORIES_PER_TASK // (n * WIDTH))
-    for task in numba.prange((n_items + items_per_task - 1) // items_per_task):
-        noise = lane_array(n + 1).reshape((n + 1, WIDTH))
-        for item in range(task * items_per_task, min(n_items, (task + 1) * items_per_task)):
-            sample, first = item // n_tiles, item % n_tiles * WIDTH
-            draw_tile(key, sample, 0, first, 1, 0, n, noise)
-            divide_by_sums(noise, n)
-            store_rows(noise, first, n_rows, n, out[sample])
+    noise = lane_array(n + 1).reshape((n + 1, WIDTH))
+    for item in items_of(task, n_samples * n_tiles, n * WIDTH):
+        sample, first = item // n_tiles, item % n_tiles * WIDTH
+        draw_tile(key, sample, 0, first, 1, 0, n, noise)
+        divide_by_sums(noise, n)
+        store_rows(noise, first, n_rows, n, out[sample])

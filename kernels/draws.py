@@ -1,21 +1,20 @@
 """True actions, and the estimators that need nothing else: REINFORCE, leave-one-out, AR and DisARM."""
 
-import numba
 import numpy as np
 
-from ._jit import called, inlined, parallel
+from ._jit import called, inlined
 from .arsm_row import RACE_BLOCK
 from .exponential import NOISE_STREAM, fill_exponentials
 from .lanes import WIDTH, lane_array, lane_index, spread
 from .moments import add_to_tree, sample_room, take_result, tree_room
 from .noise import LANES, noise_row
 from .race import race_scratch, smallest_race_value, winner_of
+from .tasks import items_of, tasks
 from .tile import BLOCK as NOISE_BLOCK
 from .tile import block_room, draw_block, draw_tile, load_rows, numbers_of_group, race_on
 from .weights import exponentiate, largest_of, leave_gaps, weigh_gaps
 
 REINFORCE, LEAVE_ONE_OUT, AR, ANTITHETIC = 0, 1, 2, 3
-CATEGORIES_PER_TASK = 16384
 # So many categories of eight samples at a time stay in the first-level cache.
 BLOCK = 256
 
@@ -48,58 +47,58 @@ def drawn_winner(key, sample, row, weights, weighed, noise, own_weights):
     return winner, good
 
 
-@parallel
-def draw_actions(key, noise, first, weights, weighed, offsets, longest, out):
+@tasks("out.size", "longest", sums=1)
+def draw_actions(task, key, noise, first, weights, weighed, offsets, longest, out):
     """out[i, row] is the winner of the race of that row and sample first + i.
 
     The weights are inverse weights or, for drawn noise unless weighed, logits; the result is how many rows of
     these are refused.
     """
-    n_rows = offsets.shape[0] - 1
-    n_items = out.shape[0] * n_rows
-    items_per_task = max(1, CATEGORIES_PER_TASK // longest)
-    n_bad = 0
-    for task in numba.prange((n_items + items_per_task - 1) // items_per_task):
-        room = np.empty((2, RACE_BLOCK + LANES))
-        minima = race_scratch(longest)
-        for item in range(task * items_per_task, min(n_items, (task + 1) * items_per_task)):
-            sample, row = item // n_rows, item % n_rows
-            start, stop = offsets[row], offsets[row + 1]
-            if noise.shape[0] > 0:
-                out[sample, row] = winner_of(noise[first + sample, start:stop], weights[start:stop], minima)
-            else:
-                winner, good = drawn_winner(
-                    key, first + sample, row, weights[start:stop], weighed, room[0], room[1]
-                )
-                out[sample, row] = winner
-                n_bad += not good
+    n_rows, n_bad = offsets.shape[0] - 1, 0
+    room = np.empty((2, RACE_BLOCK + LANES))
+    minima = race_scratch(longest)
+    for item in items_of(task, out.size, longest):
+        sample, row = item // n_rows, item % n_rows
+        start, stop = offsets[row], offsets[row + 1]
+        if noise.shape[0] > 0:
+            out[sample, row] = winner_of(noise[first + sample, start:stop], weights[start:stop], minima)
+        else:
+            winner, good = drawn_winner(key, first + sample, row, weights[start:stop], weighed, room[0], room[1])
+            out[sample, row] = winner
+            n_bad += not good
     return n_bad
 
 
-@parallel
-def draw_actions_of_samples(key, inverse_weights, offsets, longest, out):
+@tasks("(out.shape[0] + WIDTH - 1) // WIDTH * out.shape[1]", "WIDTH * longest")
+def draw_actions_of_samples(task, key, inverse_weights, offsets, longest, out):
     """As draw_actions with drawn noise, eight samples of a row side by side."""
     n_draws, n_rows = out.shape
     n_items = (n_draws + WIDTH - 1) // WIDTH * n_rows
-    items_per_task = max(1, CATEGORIES_PER_TASK // (WIDTH * longest))
-    for task in numba.prange((n_items + items_per_task - 1) // items_per_task):
-        noise = lane_array(BLOCK).reshape((BLOCK, WIDTH))
-        for item in range(task * items_per_task, min(n_items, (task + 1) * items_per_task)):
-            first, row = item // n_rows * WIDTH, item % n_rows
-            weights = inverse_weights[offsets[row] : offsets[row + 1]]
-            race = spread(np.inf), spread(0.0)
-            for start in range(0, weights.shape[0], BLOCK):
-                part = weights[start : start + BLOCK]
-                draw_tile(key, first, 1, row, 0, start, part.shape[0], noise)
-                race = race_on(noise, part, start, *race)
-            for lane in range(min(WIDTH, n_draws - first)):
-                out[first + lane, row] = lane_index(race[1], lane)
+    noise = lane_array(BLOCK).reshape((BLOCK, WIDTH))
+    for item in items_of(task, n_items, WIDTH * longest):
+        first, row = item // n_rows * WIDTH, item % n_rows
+        weights = inverse_weights[offsets[row] : offsets[row + 1]]
+        race = spread(np.inf), spread(0.0)
+        for start in range(0, weights.shape[0], BLOCK):
+            part = weights[start : start + BLOCK]
+            draw_tile(key, first, 1, row, 0, start, part.shape[0], noise)
+            race = race_on(noise, part, start, *race)
+        for lane in range(min(WIDTH, n_draws - first)):
+            out[first + lane, row] = lane_index(race[1], lane)
+
+
+@inlined
+def n_blocks_of(n_rows):
+    """How many blocks of NOISE_BLOCK groups of eight rows these are."""
+    return (n_rows + NOISE_BLOCK * WIDTH - 1) // (NOISE_BLOCK * WIDTH)
 
 
 @called
-def draw_winners_of_block(key, tile, n_tiles, weights, weighed, n, noise_room, own_weights, out):
+def draw_winners_of_block(key, block, weights, weighed, n, noise_room, own_weights, out):
     """The winners of some groups of eight rows; False where the weights are logits, one of which is refused."""
     n_draws, n_rows = out.shape
+    tile = block * NOISE_BLOCK
+    n_tiles = min(NOISE_BLOCK, (n_rows + WIDTH - 1) // WIDTH - tile)
     for i in range(n_tiles):
         part = own_weights[i * n : (i + 1) * n]
         load_rows(weights, (tile + i) * WIDTH, n_rows, n, part)
@@ -118,20 +117,15 @@ def draw_winners_of_block(key, tile, n_tiles, weights, weighed, n, noise_room, o
     return good
 
 
-@parallel
-def draw_actions_of_rows(key, weights, weighed, n, out):
+@tasks("n_blocks_of(out.shape[1])", "n * out.shape[0] * NOISE_BLOCK * WIDTH", sums=1)
+def draw_actions_of_rows(task, key, weights, weighed, n, out):
     """As draw_actions with drawn noise, eight rows of n categories each side by side."""
     n_draws, n_rows = out.shape
-    n_tiles = (n_rows + WIDTH - 1) // WIDTH
-    tiles_per_task = max(1, CATEGORIES_PER_TASK // (n * n_draws * WIDTH * NOISE_BLOCK)) * NOISE_BLOCK
     n_bad = 0
-    for task in numba.prange((n_tiles + tiles_per_task - 1) // tiles_per_task):
-        room = block_room(n)
-        own_weights = lane_array(NOISE_BLOCK * n).reshape((NOISE_BLOCK * n, WIDTH))
-        stop = min(n_tiles, (task + 1) * tiles_per_task)
-        for tile in range(task * tiles_per_task, stop, NOISE_BLOCK):
-            n_own = min(NOISE_BLOCK, stop - tile)
-            n_bad += not draw_winners_of_block(key, tile, n_own, weights, weighed, n, room, own_weights, out)
+    room = block_room(n)
+    own_weights = lane_array(NOISE_BLOCK * n).reshape((NOISE_BLOCK * n, WIDTH))
+    for block in items_of(task, n_blocks_of(n_rows), n * n_draws * NOISE_BLOCK * WIDTH):
+        n_bad += not draw_winners_of_block(key, block, weights, weighed, n, room, own_weights, out)
     return n_bad
 
 
@@ -143,9 +137,9 @@ def reinforce_sample(action, excess, probabilities, gradient):
     gradient[action] += excess
 
 
-@parallel
+@tasks("value.shape[0]")
 def draw_moments(
-    estimator, n_draws, n_samples, n_variables, actions, weights, values, baseline, probabilities, offsets,
+    i, estimator, n_draws, n_samples, n_variables, actions, weights, values, baseline, probabilities, offsets,
     begin_sample, first, n_blocks, block_samples, starts, mean, squares, value,
 ):  # fmt: skip
     """Moments of the gradient of blocks of samples; a block is one problem (see moments.merge_blocks).
@@ -153,61 +147,59 @@ def draw_moments(
     actions is (n_samples * n_draws, rows), values (n_samples * n_draws, problems) and weights, which only
     ANTITHETIC takes, (n_samples, rows). Not for AR.
     """
-    for i in numba.prange(value.shape[0]):
-        problem, block = (first + i) // n_blocks, (first + i) % n_blocks
-        first_row = problem * n_variables
-        out = slice(starts[i], starts[i + 1])
-        first_sample = begin_sample + block * block_samples
-        n_own = min(n_samples - first_sample, block_samples)
-        gradient = sample_room(n_own, mean[out])
-        room = tree_room(n_own, gradient.shape[0])
-        for sample in range(first_sample, first_sample + n_own):
-            draws = values[sample * n_draws : (sample + 1) * n_draws, problem]
-            draw_mean = draws[0]
-            if n_draws > 1:
-                for d in range(1, n_draws):
-                    draw_mean += draws[d]
-                draw_mean /= n_draws
-            if estimator == REINFORCE:
-                excess = draws[0] - baseline[problem]
+    problem, block = (first + i) // n_blocks, (first + i) % n_blocks
+    first_row = problem * n_variables
+    out = slice(starts[i], starts[i + 1])
+    first_sample = begin_sample + block * block_samples
+    n_own = min(n_samples - first_sample, block_samples)
+    gradient = sample_room(n_own, mean[out])
+    room = tree_room(n_own, gradient.shape[0])
+    for sample in range(first_sample, first_sample + n_own):
+        draws = values[sample * n_draws : (sample + 1) * n_draws, problem]
+        draw_mean = draws[0]
+        if n_draws > 1:
+            for d in range(1, n_draws):
+                draw_mean += draws[d]
+            draw_mean /= n_draws
+        if estimator == REINFORCE:
+            excess = draws[0] - baseline[problem]
+            for row in range(first_row, first_row + n_variables):
+                start, stop = offsets[row], offsets[row + 1]
+                own = gradient[start - offsets[first_row] : stop - offsets[first_row]]
+                reinforce_sample(actions[sample, row], excess, probabilities[start:stop], own)
+        else:
+            gradient[:] = 0.0
+            for d in range(n_draws):
+                excess = (draws[d] - draw_mean) / (n_draws - 1)
+                vector = actions[sample * n_draws + d]
                 for row in range(first_row, first_row + n_variables):
-                    start, stop = offsets[row], offsets[row + 1]
-                    own = gradient[start - offsets[first_row] : stop - offsets[first_row]]
-                    reinforce_sample(actions[sample, row], excess, probabilities[start:stop], own)
-            else:
-                gradient[:] = 0.0
-                for d in range(n_draws):
-                    excess = (draws[d] - draw_mean) / (n_draws - 1)
-                    vector = actions[sample * n_draws + d]
-                    for row in range(first_row, first_row + n_variables):
-                        weight = weights[sample, row] if estimator == ANTITHETIC else 1.0
-                        gradient[offsets[row] - offsets[first_row] + vector[row]] += weight * excess
-            add_to_tree(gradient, draw_mean, sample - first_sample, n_own, room)
-        value[i] = take_result(n_own, room, mean[out], squares[out])
+                    weight = weights[sample, row] if estimator == ANTITHETIC else 1.0
+                    gradient[offsets[row] - offsets[first_row] + vector[row]] += weight * excess
+        add_to_tree(gradient, draw_mean, sample - first_sample, n_own, room)
+    value[i] = take_result(n_own, room, mean[out], squares[out])
 
 
-@parallel
+@tasks("value.shape[0]")
 def ar_moments(
-    key, noise, n_samples, n_variables, values, offsets, longest,
+    i, key, noise, n_samples, n_variables, values, offsets, longest,
     begin_sample, first, n_blocks, block_samples, starts, mean, squares, value,
 ):  # fmt: skip
     """As draw_moments, of AR: f(z) (1 - C pi_c), eq. 5 of Yin, Yue and Zhou 2019. It needs the noise again."""
-    for i in numba.prange(value.shape[0]):
-        problem, block = (first + i) // n_blocks, (first + i) % n_blocks
-        first_row = problem * n_variables
-        out = slice(starts[i], starts[i + 1])
-        row_noise = np.empty(longest + LANES)
-        first_sample = begin_sample + block * block_samples
-        n_own = min(n_samples - first_sample, block_samples)
-        gradient = sample_room(n_own, mean[out])
-        room = tree_room(n_own, gradient.shape[0])
-        for sample in range(first_sample, first_sample + n_own):
-            sample_value = values[sample, problem]
-            for row in range(first_row, first_row + n_variables):
-                start, stop = offsets[row], offsets[row + 1]
-                n, origin = stop - start, start - offsets[first_row]
-                total = noise_row(noise, key, sample, row, start, stop, row_noise)
-                for c in range(n):
-                    gradient[origin + c] = sample_value * (1.0 - n * (row_noise[c] / total))
-            add_to_tree(gradient, sample_value, sample - first_sample, n_own, room)
-        value[i] = take_result(n_own, room, mean[out], squares[out])
+    problem, block = (first + i) // n_blocks, (first + i) % n_blocks
+    first_row = problem * n_variables
+    out = slice(starts[i], starts[i + 1])
+    row_noise = np.empty(longest + LANES)
+    first_sample = begin_sample + block * block_samples
+    n_own = min(n_samples - first_sample, block_samples)
+    gradient = sample_room(n_own, mean[out])
+    room = tree_room(n_own, gradient.shape[0])
+    for sample in range(first_sample, first_sample + n_own):
+        sample_value = values[sample, problem]
+        for row in range(first_row, first_row + n_variables):
+            start, stop = offsets[row], offsets[row + 1]
+            n, origin = stop - start, start - offsets[first_row]
+            total = noise_row(noise, key, sample, row, start, stop, row_noise)
+            for c in range(n):
+                gradient[origin + c] = sample_value * (1.0 - n * (row_noise[c] / total))
+        add_to_tree(gradient, sample_value, sample - first_sample, n_own, room)
+    value[i] = take_result(n_own, room, mean[out], squares[out])

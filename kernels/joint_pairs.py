@@ -17,6 +17,7 @@ from .pairs import changed_pairs, members_of, pair_of, pair_scratch
 from .philox import WORD_BITS
 from .race import race_scratch, run_race
 from .rows import copy_row
+from .tasks import tasks
 from .vectors import fma
 
 # Knuth's multiplicative hash: 2**64 over the golden ratio.
@@ -423,9 +424,15 @@ def add_pairs(pairs, number, values, base, layers, weights, h):
     return difference_sum
 
 
-@parallel
+@inlined
+def n_parts_of(n_variables):
+    """How many tasks the variables of a block are."""
+    return (n_variables + VARIABLES_PER_TASK - 1) // VARIABLES_PER_TASK
+
+
+@tasks("value.shape[0] * n_parts_of(n_variables)")
 def joint_pair_moments(
-    most, plus, key, noise, n_samples, n_variables, inverse_weights, offsets, longest, order, bounds,
+    task, most, plus, key, noise, n_samples, n_variables, inverse_weights, offsets, longest, order, bounds,
     pairs, number, vector_bounds, values,
     begin_sample, first_item, n_blocks, block_samples, starts, mean, squares, value,
 ):  # fmt: skip
@@ -434,74 +441,73 @@ def joint_pair_moments(
     Entry e of item i has the value values[vector_bounds[i] + number[e]]; order has the variables by descending
     size.
     """
-    n_parts = (n_variables + VARIABLES_PER_TASK - 1) // VARIABLES_PER_TASK
-    for task in numba.prange(value.shape[0] * n_parts):
-        i, part = task // n_parts, task % n_parts
-        problem, block = (first_item + i) // n_blocks, (first_item + i) % n_blocks
-        first_row = problem * n_variables
-        variables = order[part * VARIABLES_PER_TASK : min(n_variables, (part + 1) * VARIABLES_PER_TASK)]
-        sizes = offsets[first_row + variables + 1] - offsets[first_row + variables]
-        layers = np.empty(sizes[0] + 1, np.int64)
-        layer_bounds(sizes, layers)
-        h = lane_array(layers[sizes[0]])
-        weights = lane_array(layers[sizes[0]])
-        weights[:] = 0.0
-        row_noise = np.empty(longest + LANES)
-        minima = race_scratch(longest)
-        scratch = pair_scratch(longest)
-        most_pairs = max(most, longest) + WIDTH if plus else 0
-        row_pairs = np.empty(most_pairs, np.int64)
-        row_actions = np.empty(most_pairs, np.int32)
-        kept = np.ones(longest, np.bool_)
-        first_sample = begin_sample + block * block_samples
-        n_own = min(n_samples - first_sample, block_samples)
-        part_mean = np.empty(sizes.sum())
-        gradient = sample_room(n_own, part_mean)
-        room = tree_room(n_own, gradient.shape[0])
-        for sample in range(first_sample, first_sample + n_own):
-            item = problem * n_samples + sample
-            for at in range(variables.shape[0]):
-                row = first_row + variables[at]
-                start, stop = offsets[row], offsets[row + 1]
-                n = stop - start
-                total = noise_row(noise, key, sample, row, start, stop, row_noise)
-                inverse_n, inverse_total = 1.0 / n, 1.0 / total
+    n_parts = n_parts_of(n_variables)
+    i, part = task // n_parts, task % n_parts
+    problem, block = (first_item + i) // n_blocks, (first_item + i) % n_blocks
+    first_row = problem * n_variables
+    variables = order[part * VARIABLES_PER_TASK : min(n_variables, (part + 1) * VARIABLES_PER_TASK)]
+    sizes = offsets[first_row + variables + 1] - offsets[first_row + variables]
+    layers = np.empty(sizes[0] + 1, np.int64)
+    layer_bounds(sizes, layers)
+    h = lane_array(layers[sizes[0]])
+    weights = lane_array(layers[sizes[0]])
+    weights[:] = 0.0
+    row_noise = np.empty(longest + LANES)
+    minima = race_scratch(longest)
+    scratch = pair_scratch(longest)
+    most_pairs = max(most, longest) + WIDTH if plus else 0
+    row_pairs = np.empty(most_pairs, np.int64)
+    row_actions = np.empty(most_pairs, np.int32)
+    kept = np.ones(longest, np.bool_)
+    first_sample = begin_sample + block * block_samples
+    n_own = min(n_samples - first_sample, block_samples)
+    part_mean = np.empty(sizes.sum())
+    gradient = sample_room(n_own, part_mean)
+    room = tree_room(n_own, gradient.shape[0])
+    for sample in range(first_sample, first_sample + n_own):
+        item = problem * n_samples + sample
+        for at in range(variables.shape[0]):
+            row = first_row + variables[at]
+            start, stop = offsets[row], offsets[row + 1]
+            n = stop - start
+            total = noise_row(noise, key, sample, row, start, stop, row_noise)
+            inverse_n, inverse_total = 1.0 / n, 1.0 / total
+            for c in range(n):
+                weights[layers[c] * WIDTH + at] = inverse_n - row_noise[c] * inverse_total
+            if plus:
+                own_weights = inverse_weights[start:stop]
+                race = run_race(row_noise[:n], own_weights, minima)
+                count = changed_pairs(row_noise[:n], own_weights, race, scratch, row_pairs, row_actions)
+                keep_references(row_pairs, count, kept)
                 for c in range(n):
-                    weights[layers[c] * WIDTH + at] = inverse_n - row_noise[c] * inverse_total
-                if plus:
-                    own_weights = inverse_weights[start:stop]
-                    race = run_race(row_noise[:n], own_weights, minima)
-                    count = changed_pairs(row_noise[:n], own_weights, race, scratch, row_pairs, row_actions)
-                    keep_references(row_pairs, count, kept)
-                    for c in range(n):
-                        if not kept[c]:
-                            weights[layers[c] * WIDTH + at] = 0.0
-            h[:] = 0.0
-            own_values = values[vector_bounds[item] : vector_bounds[item + 1]]
-            base = own_values[0]
-            own = slice(bounds[item] + 1, bounds[item + 1])
-            difference_sum = add_pairs(pairs[own], number[own], own_values, base, layers, weights, h)
-            start = 0
-            for at in range(variables.shape[0]):
-                n = sizes[at]
-                own_gradient = gradient[start : start + n]
-                h_sum = 0.0
-                for c in range(n):
-                    own_gradient[c] = h[layers[c] * WIDTH + at]
-                    h_sum += own_gradient[c]
-                own_gradient -= h_sum / n
-                start += n
-            sample_value = base + 2.0 * difference_sum / (float(longest) * longest)
-            add_to_tree(gradient, sample_value, sample - first_sample, n_own, room)
-        part_squares = np.empty(gradient.size if squares.size else 0)
-        value_sum = take_result(n_own, room, part_mean, part_squares)
+                    if not kept[c]:
+                        weights[layers[c] * WIDTH + at] = 0.0
+        h[:] = 0.0
+        own_values = values[vector_bounds[item] : vector_bounds[item + 1]]
+        base = own_values[0]
+        own = slice(bounds[item] + 1, bounds[item + 1])
+        difference_sum = add_pairs(pairs[own], number[own], own_values, base, layers, weights, h)
         start = 0
         for at in range(variables.shape[0]):
             n = sizes[at]
-            to = starts[i] + offsets[first_row + variables[at]] - offsets[first_row]
-            copy_row(part_mean[start : start + n], mean[to : to + n])
-            if squares.size:
-                copy_row(part_squares[start : start + n], squares[to : to + n])
+            own_gradient = gradient[start : start + n]
+            h_sum = 0.0
+            for c in range(n):
+                own_gradient[c] = h[layers[c] * WIDTH + at]
+                h_sum += own_gradient[c]
+            own_gradient -= h_sum / n
             start += n
-        if part == 0:
-            value[i] = value_sum
+        sample_value = base + 2.0 * difference_sum / (float(longest) * longest)
+        add_to_tree(gradient, sample_value, sample - first_sample, n_own, room)
+    part_squares = np.empty(gradient.size if squares.size else 0)
+    value_sum = take_result(n_own, room, part_mean, part_squares)
+    start = 0
+    for at in range(variables.shape[0]):
+        n = sizes[at]
+        to = starts[i] + offsets[first_row + variables[at]] - offsets[first_row]
+        copy_row(part_mean[start : start + n], mean[to : to + n])
+        if squares.size:
+            copy_row(part_squares[start : start + n], squares[to : to + n])
+        start += n
+    if part == 0:
+        value[i] = value_sum

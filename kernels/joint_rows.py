@@ -19,6 +19,7 @@ from ._jit import allocating, called, inlined, parallel
 from .lanes import WIDTH, entry, lane_array, load, load_eight, mask_bits, spread, store, store_from
 from .moments import add_to_tree, sample_room, take_result, tree_room
 from .philox import LOW_WORD, WORD_BITS
+from .tasks import tasks
 from .tile import BLOCK, block_room, draw_block, load_rows, store_rows, tile_of_block
 from .vectors import Bytes, as_bits, as_float, fma, ir_type, select
 
@@ -347,59 +348,75 @@ def weigh_tile(noise, weights):
         store(weights, c, inverse_n - load(noise, c) * inverse_total)
 
 
-@parallel
+@inlined
+def n_parts_of(n_variables):
+    """How many blocks of groups the variables of a problem are."""
+    return (n_groups_of(n_variables) + BLOCK - 1) // BLOCK
+
+
+@inlined
+def parts_of_a_task(n_variables, n_entries, n_samples):
+    """How many such blocks make a task."""
+    return max(1, PAIRS_PER_TASK // (n_entries * min(BLOCK, n_groups_of(n_variables)) * n_samples))
+
+
+@inlined
+def n_part_tasks(n_blocks, n_variables, n_entries, n_samples):
+    """How many tasks the moments of so many blocks of samples are."""
+    per_task = parts_of_a_task(n_variables, n_entries, n_samples)
+    return (n_blocks * n_parts_of(n_variables) + per_task - 1) // per_task
+
+
+@tasks("n_part_tasks(value.shape[0], n_variables, number.shape[1], min(n_samples, block_samples))")
 def joint_row_moments(
-    plus, key, n_samples, n_variables, n, inverse_weights, bounds, number, values,
+    task, plus, key, n_samples, n_variables, n, inverse_weights, bounds, number, values,
     begin_sample, first_item, n_blocks, block_samples, starts, mean, squares, value,
 ):  # fmt: skip
     """Moments of the gradient of blocks of samples; a block is one problem (see moments.merge_blocks).
 
     Entry e of item i has the value values[bounds[i] + number[i, e]].
     """
-    n_entries = number.shape[1]
-    n_groups = n_groups_of(n_variables)
     n_rows = inverse_weights.shape[0] // n
-    n_parts = (n_groups + BLOCK - 1) // BLOCK
+    n_parts = n_parts_of(n_variables)
     n_all = value.shape[0] * n_parts
-    most_samples = min(n_samples, block_samples)
-    parts_per_task = max(1, PAIRS_PER_TASK // (n_entries * min(BLOCK, n_groups) * most_samples))
-    for task in numba.prange((n_all + parts_per_task - 1) // parts_per_task):
-        noise_room = block_room(n)
-        weights = lane_array(n).reshape((n, WIDTH))
-        h = lane_array(padded(n)).reshape((padded(n), WIDTH))
-        inverse = lane_array(n).reshape((n, WIDTH))
-        pair_room = compare_room(n)
-        words = np.empty(n_entries, np.uint64)
-        differences = np.zeros(padded(n) * padded(n))
-        for own in range(task * parts_per_task, min(n_all, (task + 1) * parts_per_task)):
-            i, part = own // n_parts, own % n_parts
-            problem, block = (first_item + i) // n_blocks, (first_item + i) % n_blocks
-            first_variable = part * BLOCK * WIDTH
-            n_own_variables = min(n_variables - first_variable, BLOCK * WIDTH)
-            n_own_groups = n_groups_of(n_own_variables)
-            first_row = problem * n_variables + first_variable
-            start = starts[i] + first_variable * n
-            out = slice(start, start + n_own_variables * n)
-            first_sample = begin_sample + block * block_samples
-            n_own = min(n_samples - first_sample, block_samples)
-            gradient = sample_room(n_own, mean[out])
-            room = tree_room(n_own, gradient.shape[0])
-            for sample in range(first_sample, first_sample + n_own):
-                item = problem * n_samples + sample
-                own_values, own_number = values[bounds[item] : bounds[item + 1]], number[item]
-                difference_sum = fill_differences(own_number, own_values, n, differences)
-                draw_block(key[0], key[1], sample, first_row, n_own_groups, n, noise_room)
-                for group in range(n_own_groups):
-                    noise = tile_of_block(noise_room, group, n)
-                    weigh_tile(noise, weights)
-                    if plus:
-                        load_rows(inverse_weights, first_row + group * WIDTH, n_rows, n, inverse)
-                        compare_pairs(noise, inverse, pair_room, words)
-                        keep_references(words, weights)
-                    tile_gradient(differences, weights, h)
-                    store_rows(h, group * WIDTH, n_own_variables, n, gradient)
-                sample_value = own_values[0] + 2.0 * difference_sum / (np.float64(n) * n)
-                add_to_tree(gradient, sample_value, sample - first_sample, n_own, room)
-            value_sum = take_result(n_own, room, mean[out], squares[out])
-            if part == 0:
-                value[i] = value_sum
+    n_entries = number.shape[1]
+    parts_per_task = parts_of_a_task(n_variables, n_entries, min(n_samples, block_samples))
+    noise_room = block_room(n)
+    weights = lane_array(n).reshape((n, WIDTH))
+    h = lane_array(padded(n)).reshape((padded(n), WIDTH))
+    inverse = lane_array(n).reshape((n, WIDTH))
+    pair_room = compare_room(n)
+    words = np.empty(n_entries, np.uint64)
+    differences = np.zeros(padded(n) * padded(n))
+    for own in range(task * parts_per_task, min(n_all, (task + 1) * parts_per_task)):
+        i, part = own // n_parts, own % n_parts
+        problem, block = (first_item + i) // n_blocks, (first_item + i) % n_blocks
+        first_variable = part * BLOCK * WIDTH
+        n_own_variables = min(n_variables - first_variable, BLOCK * WIDTH)
+        n_own_groups = n_groups_of(n_own_variables)
+        first_row = problem * n_variables + first_variable
+        start = starts[i] + first_variable * n
+        out = slice(start, start + n_own_variables * n)
+        first_sample = begin_sample + block * block_samples
+        n_own = min(n_samples - first_sample, block_samples)
+        gradient = sample_room(n_own, mean[out])
+        room = tree_room(n_own, gradient.shape[0])
+        for sample in range(first_sample, first_sample + n_own):
+            item = problem * n_samples + sample
+            own_values, own_number = values[bounds[item] : bounds[item + 1]], number[item]
+            difference_sum = fill_differences(own_number, own_values, n, differences)
+            draw_block(key[0], key[1], sample, first_row, n_own_groups, n, noise_room)
+            for group in range(n_own_groups):
+                noise = tile_of_block(noise_room, group, n)
+                weigh_tile(noise, weights)
+                if plus:
+                    load_rows(inverse_weights, first_row + group * WIDTH, n_rows, n, inverse)
+                    compare_pairs(noise, inverse, pair_room, words)
+                    keep_references(words, weights)
+                tile_gradient(differences, weights, h)
+                store_rows(h, group * WIDTH, n_own_variables, n, gradient)
+            sample_value = own_values[0] + 2.0 * difference_sum / (np.float64(n) * n)
+            add_to_tree(gradient, sample_value, sample - first_sample, n_own, room)
+        value_sum = take_result(n_own, room, mean[out], squares[out])
+        if part == 0:
+            value[i] = value_sum

@@ -8,30 +8,27 @@ import numba
 import numpy as np
 
 from ._jit import inlined, parallel
-from .draws import CATEGORIES_PER_TASK
 from .moments import add_to_tree, sample_room, take_result, tree_room
 from .noise import LANES, fill_references, noise_row
 from .race import race_scratch, run_race
+from .tasks import items_of, tasks
 
 SUM, PAIR, DISTINCT_PAIR = 0, 1, 2
 
 
-@parallel
-def draw_distinct_pairs(key, noise, inverse_weights, offsets, longest, out):
+@tasks("out.size // 2", "longest")
+def draw_distinct_pairs(task, key, noise, inverse_weights, offsets, longest, out):
     """out[2 * sample, row] is the winner of the race, out[2 * sample + 1, row] the second, if there is one."""
     n_rows = offsets.shape[0] - 1
-    n_items = out.shape[0] // 2 * n_rows
-    items_per_task = max(1, CATEGORIES_PER_TASK // longest)
-    for task in numba.prange((n_items + items_per_task - 1) // items_per_task):
-        row_noise = np.empty(longest + LANES)
-        minima = race_scratch(longest)
-        for item in range(task * items_per_task, min(n_items, (task + 1) * items_per_task)):
-            sample, row = item // n_rows, item % n_rows
-            start, stop = offsets[row], offsets[row + 1]
-            noise_row(noise, key, sample, row, start, stop, row_noise)
-            race = run_race(row_noise[: stop - start], inverse_weights[start:stop], minima)
-            out[2 * sample, row] = race[0]
-            out[2 * sample + 1, row] = race[1] if race[3] < np.inf else race[0]
+    row_noise = np.empty(longest + LANES)
+    minima = race_scratch(longest)
+    for item in items_of(task, out.size // 2, longest):
+        sample, row = item // n_rows, item % n_rows
+        start, stop = offsets[row], offsets[row + 1]
+        noise_row(noise, key, sample, row, start, stop, row_noise)
+        race = run_race(row_noise[: stop - start], inverse_weights[start:stop], minima)
+        out[2 * sample, row] = race[0]
+        out[2 * sample + 1, row] = race[1] if race[3] < np.inf else race[0]
 
 
 @parallel
@@ -84,9 +81,9 @@ def pair_row(action, base, other, value, distinct, complements, gradient):
     return other_first * (value - base)
 
 
-@parallel
+@tasks("value.shape[0]")
 def local_moments(
-    kind, scale, n_samples, n_variables, true_actions, certain, probabilities, complements, tails, offsets,
+    i, kind, scale, n_samples, n_variables, true_actions, certain, probabilities, complements, tails, offsets,
     bounds, variable, category, entry_values,
     begin_sample, first, n_blocks, block_samples, starts, mean, squares, value,
 ):  # fmt: skip
@@ -94,42 +91,41 @@ def local_moments(
 
     scale is the number of variables by the number of those that were chosen; no others have entries.
     """
-    for i in numba.prange(value.shape[0]):
-        problem, block = (first + i) // n_blocks, (first + i) % n_blocks
-        first_row = problem * n_variables
-        out = slice(starts[i], starts[i + 1])
-        first_sample = begin_sample + block * block_samples
-        n_own = min(n_samples - first_sample, block_samples)
-        gradient = sample_room(n_own, mean[out])
-        room = tree_room(n_own, gradient.shape[0])
-        for sample in range(first_sample, first_sample + n_own):
-            item = problem * n_samples + sample
-            base = entry_values[bounds[item]]
-            entry = bounds[item] + 1
-            gradient[:] = 0.0
-            change = 0.0
-            while entry < bounds[item + 1]:
-                k = variable[entry]
-                begin = entry
-                while entry < bounds[item + 1] and variable[entry] == k:
-                    entry += 1
-                row = first_row + k
-                start, stop = offsets[row], offsets[row + 1]
-                origin = start - offsets[first_row]
-                g = gradient[origin : origin + stop - start]
-                if kind == SUM:
-                    own = slice(begin, entry)
-                    row_value = sum_row(
-                        category[own], entry_values[own], certain[start:stop], probabilities[start:stop],
-                        tails[row], g,
-                    )  # fmt: skip
-                    change += row_value - base
-                else:
-                    change += pair_row(
-                        true_actions[item, k], base, category[begin], entry_values[begin], kind == DISTINCT_PAIR,
-                        complements[start:stop], g,
-                    )  # fmt: skip
-            for c in range(gradient.shape[0]):
-                gradient[c] *= scale
-            add_to_tree(gradient, base + change * (scale / n_variables), sample - first_sample, n_own, room)
-        value[i] = take_result(n_own, room, mean[out], squares[out])
+    problem, block = (first + i) // n_blocks, (first + i) % n_blocks
+    first_row = problem * n_variables
+    out = slice(starts[i], starts[i + 1])
+    first_sample = begin_sample + block * block_samples
+    n_own = min(n_samples - first_sample, block_samples)
+    gradient = sample_room(n_own, mean[out])
+    room = tree_room(n_own, gradient.shape[0])
+    for sample in range(first_sample, first_sample + n_own):
+        item = problem * n_samples + sample
+        base = entry_values[bounds[item]]
+        entry = bounds[item] + 1
+        gradient[:] = 0.0
+        change = 0.0
+        while entry < bounds[item + 1]:
+            k = variable[entry]
+            begin = entry
+            while entry < bounds[item + 1] and variable[entry] == k:
+                entry += 1
+            row = first_row + k
+            start, stop = offsets[row], offsets[row + 1]
+            origin = start - offsets[first_row]
+            g = gradient[origin : origin + stop - start]
+            if kind == SUM:
+                own = slice(begin, entry)
+                row_value = sum_row(
+                    category[own], entry_values[own], certain[start:stop], probabilities[start:stop],
+                    tails[row], g,
+                )  # fmt: skip
+                change += row_value - base
+            else:
+                change += pair_row(
+                    true_actions[item, k], base, category[begin], entry_values[begin], kind == DISTINCT_PAIR,
+                    complements[start:stop], g,
+                )  # fmt: skip
+        for c in range(gradient.shape[0]):
+            gradient[c] *= scale
+        add_to_tree(gradient, base + change * (scale / n_variables), sample - first_sample, n_own, room)
+    value[i] = take_result(n_own, room, mean[out], squares[out])

@@ -1,4 +1,4 @@
-"""ARSM of eight rows side by side, each with weights and values of its own and too long for tile.rows_moments.
+"""ARSM of eight rows side by side, each with weights and values of its own and too long for tile.py.
 
 Noise, race and the swaps of the winner are tile.py's, a row a lane. The swaps of two losers differ too much from
 row to row, and are done one row at a time, eight categories side by side.
@@ -6,11 +6,12 @@ row to row, and are done one row at a time, eight categories side by side.
 
 import numpy as np
 
-from ._jit import allocating, called, inlined
+from ._jit import called, inlined
 from .bits import bit_count, lowest_bit
 from .lanes import WIDTH, lane_array, load, mask_bits, spread, store, sum_of_lanes, transpose_block
 from .merge import EXCLUDED
 from .moments import add_sample
+from .tasks import items_of, tasks
 from .tile import draw_tile, lanes_up_to, load_rows, load_weights, race_tile, row_of_winner_tile, store_seen
 from .vectors import fma, select
 
@@ -109,7 +110,7 @@ def add_tiles(
     key, n_samples, first_tile, stop_tile, n, weights, weighed, values, mean, squares, value, seen,
     tiles, rows, lists,
 ):  # fmt: skip
-    """As medium_rows_moments, with room for the rows of a tile."""
+    """As medium_row_moments of some tiles, with room for the rows of one."""
     noise, own_weights, own_values, lane_h = tiles
     noise_rows, weight_rows, value_rows, h_rows, rest = rows
     members, totals, lanes_seen = lists
@@ -170,11 +171,12 @@ def add_tiles(
     return n_seen, n_bad
 
 
-@allocating
-def medium_rows_moments(
-    key, n_samples, first_tile, stop_tile, n, weights, weighed, values, mean, squares, value, seen
+@tasks("(value.shape[0] + WIDTH - 1) // WIDTH", "n * n_samples * WIDTH", sums=2)
+def medium_row_moments(
+    task, key, n_samples, n, weights, weighed, values, mean, squares, value, seen
 ):  # fmt: skip
-    """As tile.rows_moments."""
+    """As tile.short_row_moments, for rows of which not all pairs are to be compared."""
+    own_tiles = items_of(task, (value.shape[0] + WIDTH - 1) // WIDTH, n * n_samples * WIDTH)
     n_padded = padded_length(n)
     shape = (n_padded, WIDTH)
     tiles = (
@@ -187,6 +189,6 @@ def medium_rows_moments(
     )  # fmt: skip
     lists = np.empty(n_padded, np.int64), np.empty(n_padded), np.empty(n, np.uint64)
     return add_tiles(
-        key, n_samples, first_tile, stop_tile, n, weights, weighed, values, mean, squares, value, seen,
+        key, n_samples, own_tiles.start, own_tiles.stop, n, weights, weighed, values, mean, squares, value, seen,
         tiles, rows, lists,
     )  # fmt: skip

@@ -3,24 +3,21 @@
 import numba
 import numpy as np
 
-from ._jit import called, parallel, serial
+from ._jit import called, serial
 from .arsm_row import add_row, row_room
-from .lanes import WIDTH
-from .medium_rows import medium_rows_moments
 from .merge import swap_row, swap_scratch
 from .moments import add_sample
 from .noise import LANES, fill_references, noise_row
 from .race import race_scratch, run_race
-from .tile import rows_moments, tile_moments, tile_room
+from .tasks import items_of, tasks
+from .tile import tile_moments, tile_room
 from .weights import largest_of, weigh_row
 
-CATEGORIES_PER_TASK = 16384
 
-
-@parallel
+@tasks("value.shape[0]", "longest * min(n_samples, block_samples)", sums=1)
 def one_variable_moments(
-    fixed_reference, n_references, key, noise, n_samples, weights, weighed, values, offsets,
-    noise_room, weight_room, first, n_blocks, block_samples, starts, mean, squares, value, seen,
+    task, fixed_reference, n_references, key, noise, n_samples, weights, weighed, values, offsets,
+    longest, noise_room, weight_room, first, n_blocks, block_samples, starts, mean, squares, value, seen,
 ):  # fmt: skip
     """Moments of the gradient of blocks of samples; a block is one row (see moments.merge_blocks).
 
@@ -29,57 +26,52 @@ def one_variable_moments(
     unless weighed, logits, and weight_room is for the inverse weights of a row of each thread; then the result is
     not 0 where logits are refused.
     """
-    n_items, n_bad = value.shape[0], 0
-    longest = 1
-    for i in range(n_items):
-        longest = max(longest, starts[i + 1] - starts[i])
-    items_per_task = max(1, CATEGORIES_PER_TASK // (longest * min(n_samples, block_samples)))
-    for task in numba.prange((n_items + items_per_task - 1) // items_per_task):
-        row_noise = noise_room[numba.get_thread_id()]
-        own_h = np.empty(longest if n_samples > 1 else 0)
-        minima = race_scratch(longest)
-        scratch = swap_scratch(longest)
-        references = np.empty(n_references, np.int64)
-        for i in range(task * items_per_task, min(n_items, (task + 1) * items_per_task)):
-            row, block = (first + i) // n_blocks, (first + i) % n_blocks
-            start, stop = offsets[row], offsets[row + 1]
-            n = stop - start
-            inverse_weights = weights[start:stop]
-            if not weighed:
-                inverse_weights = weight_room[numba.get_thread_id(), :n]
-                n_bad += not weigh_row(weights[start:stop], inverse_weights)
-            out = slice(starts[i], starts[i + 1])
-            row_mean = mean[out]
-            row_squares = squares[out]
-            row_seen = seen[out]
-            row_seen[:] = False
-            h = own_h[:n] if n_samples > 1 else row_mean
-            value_sum = 0.0
-            first_sample = block * block_samples
-            stop_sample = min(n_samples, first_sample + block_samples)
-            for sample in range(first_sample, stop_sample):
-                total = noise_row(noise, key, sample, row, start, stop, row_noise)
-                race = run_race(row_noise[:n], inverse_weights, minima)
-                fill_references(fixed_reference, key, sample, row, n, references)
-                sample_value, shift = swap_row(
-                    row_noise[:n], total, inverse_weights, values[start:stop], race, references,
-                    h, row_seen, scratch,
-                )  # fmt: skip
-                add_sample(h, shift, sample - first_sample + 1, row_mean, row_squares)
-                value_sum += sample_value
-            value[i] = value_sum
+    n_bad = 0
+    row_noise = noise_room[numba.get_thread_id()]
+    own_h = np.empty(longest if n_samples > 1 else 0)
+    minima = race_scratch(longest)
+    scratch = swap_scratch(longest)
+    references = np.empty(n_references, np.int64)
+    for i in items_of(task, value.shape[0], longest * min(n_samples, block_samples)):
+        row, block = (first + i) // n_blocks, (first + i) % n_blocks
+        start, stop = offsets[row], offsets[row + 1]
+        n = stop - start
+        inverse_weights = weights[start:stop]
+        if not weighed:
+            inverse_weights = weight_room[numba.get_thread_id(), :n]
+            n_bad += not weigh_row(weights[start:stop], inverse_weights)
+        out = slice(starts[i], starts[i + 1])
+        row_mean = mean[out]
+        row_squares = squares[out]
+        row_seen = seen[out]
+        row_seen[:] = False
+        h = own_h[:n] if n_samples > 1 else row_mean
+        value_sum = 0.0
+        first_sample = block * block_samples
+        stop_sample = min(n_samples, first_sample + block_samples)
+        for sample in range(first_sample, stop_sample):
+            total = noise_row(noise, key, sample, row, start, stop, row_noise)
+            race = run_race(row_noise[:n], inverse_weights, minima)
+            fill_references(fixed_reference, key, sample, row, n, references)
+            sample_value, shift = swap_row(
+                row_noise[:n], total, inverse_weights, values[start:stop], race, references,
+                h, row_seen, scratch,
+            )  # fmt: skip
+            add_sample(h, shift, sample - first_sample + 1, row_mean, row_squares)
+            value_sum += sample_value
+        value[i] = value_sum
     return n_bad
 
 
 @called
 def add_rows(
     key, n_samples, weights, weighed, values, offsets, first, n_blocks, block_samples, starts, mean, squares,
-    value, seen, first_item, stop_item, arrays, room,
+    value, seen, items, arrays, room,
 ):  # fmt: skip
     """As row_moments of some of the blocks, with room for a row."""
     row_noise, own_weights, own_h = arrays
     n_bad = 0
-    for i in range(first_item, stop_item):
+    for i in items:
         row, block = (first + i) // n_blocks, (first + i) % n_blocks
         start, stop = offsets[row], offsets[row + 1]
         n = stop - start
@@ -103,73 +95,39 @@ def add_rows(
     return n_bad
 
 
-@parallel
+@tasks("value.shape[0]", "longest * min(n_samples, block_samples)", sums=1)
 def row_moments(
-    key, n_samples, weights, weighed, values, offsets, longest,
+    task, key, n_samples, weights, weighed, values, offsets, longest,
     first, n_blocks, block_samples, starts, mean, squares, value, seen,
 ):  # fmt: skip
     """As one_variable_moments, of ARSM with drawn noise for rows of at least eight categories."""
-    n_items, n_bad = value.shape[0], 0
-    items_per_task = max(1, CATEGORIES_PER_TASK // (longest * min(n_samples, block_samples)))
-    for task in numba.prange((n_items + items_per_task - 1) // items_per_task):
-        arrays = np.empty(longest + LANES), np.empty(longest), np.empty(longest if n_samples > 1 else 0)
-        first_item = task * items_per_task
-        stop_item = min(n_items, first_item + items_per_task)
-        n_bad += add_rows(
-            key, n_samples, weights, weighed, values, offsets, first, n_blocks, block_samples, starts, mean,
-            squares, value, seen, first_item, stop_item, arrays, row_room(longest),
-        )  # fmt: skip
-    return n_bad
+    arrays = np.empty(longest + LANES), np.empty(longest), np.empty(longest if n_samples > 1 else 0)
+    items = items_of(task, value.shape[0], longest * min(n_samples, block_samples))
+    return add_rows(
+        key, n_samples, weights, weighed, values, offsets, first, n_blocks, block_samples, starts, mean,
+        squares, value, seen, items, arrays, row_room(longest),
+    )  # fmt: skip
 
 
-@parallel
+@tasks("value.shape[0]", "longest * min(n_samples, block_samples)")
 def many_sample_moments(
-    key, n_samples, inverse_weights, values, offsets, order,
+    task, key, n_samples, inverse_weights, values, offsets, longest, order,
     first, n_blocks, block_samples, starts, mean, squares, value, seen,
 ):  # fmt: skip
     """As one_variable_moments, of ARSM with drawn noise, eight samples at a time.
 
     order has the categories of each row by descending weight.
     """
-    n_items = value.shape[0]
-    longest = 1
-    for i in range(n_items):
-        longest = max(longest, starts[i + 1] - starts[i])
-    items_per_task = max(1, CATEGORIES_PER_TASK // (longest * min(n_samples, block_samples)))
-    for task in numba.prange((n_items + items_per_task - 1) // items_per_task):
-        room = tile_room(longest)
-        for i in range(task * items_per_task, min(n_items, (task + 1) * items_per_task)):
-            row, block = (first + i) // n_blocks, (first + i) % n_blocks
-            own = slice(offsets[row], offsets[row + 1])
-            out = slice(starts[i], starts[i + 1])
-            first_sample = block * block_samples
-            value[i] = tile_moments(
-                key, first_sample, min(n_samples - first_sample, block_samples), row, inverse_weights[own],
-                values[own], order[own], mean[out], squares[out], seen[out], room,
-            )  # fmt: skip
-
-
-@parallel
-def short_row_moments(
-    key, n_samples, n, weights, weighed, values, mean, squares, value, seen
-):  # fmt: skip
-    """Moments of the gradient of rows of n categories each, eight rows side by side, and sums of values.
-
-    The weights are inverse weights or, unless weighed, logits. squares and seen may be empty: for one sample, and
-    where the number of values needed is enough. That and whether logits are refused (0: none) are the results.
-    """
-    n_tiles = (value.shape[0] + WIDTH - 1) // WIDTH
-    tiles_per_task = max(1, CATEGORIES_PER_TASK // (n * n_samples * WIDTH))
-    n_seen, n_bad = 0, 0
-    for task in numba.prange((n_tiles + tiles_per_task - 1) // tiles_per_task):
-        first = task * tiles_per_task
-        own_seen, own_bad = rows_moments(
-            key, n_samples, first, min(n_tiles, first + tiles_per_task), n,
-            weights, weighed, values, mean, squares, value, seen,
+    room = tile_room(longest)
+    for i in items_of(task, value.shape[0], longest * min(n_samples, block_samples)):
+        row, block = (first + i) // n_blocks, (first + i) % n_blocks
+        own = slice(offsets[row], offsets[row + 1])
+        out = slice(starts[i], starts[i + 1])
+        first_sample = block * block_samples
+        value[i] = tile_moments(
+            key, first_sample, min(n_samples - first_sample, block_samples), row, inverse_weights[own],
+            values[own], order[own], mean[out], squares[out], seen[out], room,
         )  # fmt: skip
-        n_seen += own_seen
-        n_bad += own_bad
-    return n_seen, n_bad
 
 
 @serial
@@ -190,22 +148,3 @@ def spread_seen(seen, values, table):
     for i in range(table.shape[0]):
         table[i] = values[min(at, values.shape[0] - 1)] * seen[i]  # a branch would be mispredicted
         at += seen[i]
-
-
-@parallel
-def medium_row_moments(
-    key, n_samples, n, weights, weighed, values, mean, squares, value, seen
-):  # fmt: skip
-    """As short_row_moments, for rows of which not all pairs are to be compared."""
-    n_tiles = (value.shape[0] + WIDTH - 1) // WIDTH
-    tiles_per_task = max(1, CATEGORIES_PER_TASK // (n * n_samples * WIDTH))
-    n_seen, n_bad = 0, 0
-    for task in numba.prange((n_tiles + tiles_per_task - 1) // tiles_per_task):
-        first = task * tiles_per_task
-        own_seen, own_bad = medium_rows_moments(
-            key, n_samples, first, min(n_tiles, first + tiles_per_task), n,
-            weights, weighed, values, mean, squares, value, seen,
-        )  # fmt: skip
-        n_seen += own_seen
-        n_bad += own_bad
-    return n_seen, n_bad

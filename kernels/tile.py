@@ -28,6 +28,7 @@ from .lanes import (
 )
 from .moments import merge_block
 from .philox import LOW_WORD, WORD_BITS
+from .tasks import items_of, tasks
 from .vectors import as_bits, fma, halves_in_turn, select
 from .weights import leave_gaps, weigh_gaps
 
@@ -495,7 +496,7 @@ def add_row_tiles(
     key, n_samples, first_tile, stop_tile, n, weights, weighed, values, mean, squares, value, seen,
     noise_room, tiles, room,
 ):  # fmt: skip
-    """As rows_moments, with room."""
+    """As short_row_moments of some tiles, with room."""
     own_weights, own_values = tiles
     _, h, lane_mean, lane_squares, heavy, light, lanes_seen = room
     n_rows = value.shape[0]
@@ -535,17 +536,18 @@ def add_row_tiles(
     return n_seen, n_bad
 
 
-@allocating
-def rows_moments(
-    key, n_samples, first_tile, stop_tile, n, weights, weighed, values, mean, squares, value, seen
+@tasks("(value.shape[0] + WIDTH - 1) // WIDTH", "n * n_samples * WIDTH", sums=2)
+def short_row_moments(
+    task, key, n_samples, n, weights, weighed, values, mean, squares, value, seen
 ):  # fmt: skip
-    """Moments of the gradient of rows of n categories each, eight rows a tile; arguments are of all rows.
+    """Moments of the gradient of rows of n categories each, eight rows side by side, and sums of values.
 
-    The weights are inverse weights or, unless weighed, logits. squares are for more than one sample only, and
-    seen may be empty. Results: how many values were needed, and how many tiles have logits that are refused.
+    The weights are inverse weights or, unless weighed, logits. squares and seen may be empty: for one sample, and
+    where the number of values needed is enough. That and whether logits are refused (0: none) are the results.
     """
+    own_tiles = items_of(task, (value.shape[0] + WIDTH - 1) // WIDTH, n * n_samples * WIDTH)
     tiles = lane_array(n).reshape((n, WIDTH)), lane_array(n).reshape((n, WIDTH))
     return add_row_tiles(
-        key, n_samples, first_tile, stop_tile, n, weights, weighed, values, mean, squares, value, seen,
+        key, n_samples, own_tiles.start, own_tiles.stop, n, weights, weighed, values, mean, squares, value, seen,
         block_room(n), tiles, tile_room(n),
     )  # fmt: skip

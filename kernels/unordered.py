@@ -5,44 +5,41 @@ I(S) = int_0^inf exp(-x) prod_{a in S} (1 - exp(-r_a x)) dx, and so has S withou
 than s. How likely each of S was the first, or the first after s, is a ratio of such integrals.
 """
 
-import numba
 import numpy as np
 
-from ._jit import allocating, parallel
-from .draws import CATEGORIES_PER_TASK
+from ._jit import allocating
 from .moments import add_to_tree, sample_room, take_result, tree_room
 from .noise import LANES, noise_row
 from .rows import copy_row
+from .tasks import items_of, tasks
 
 # What is left of the probability below which a set counts as all categories.
 LEAST_OUTSIDE = 1e-100
 
 
-@parallel
-def draw_sets(key, noise, inverse_weights, offsets, longest, out):
+@tasks("out.shape[0] * out.shape[1]", "longest")
+def draw_sets(task, key, noise, inverse_weights, offsets, longest, out):
     """out[sample, row] are the first of the race, in order; -1 where no more are available."""
     n_samples, n_rows, n = out.shape
-    items_per_task = max(1, CATEGORIES_PER_TASK // longest)
-    for task in numba.prange((n_samples * n_rows + items_per_task - 1) // items_per_task):
-        row_noise = np.empty(longest + LANES)
-        race = np.empty(n)
-        for item in range(task * items_per_task, min(n_samples * n_rows, (task + 1) * items_per_task)):
-            sample, row = item // n_rows, item % n_rows
-            start, stop = offsets[row], offsets[row + 1]
-            noise_row(noise, key, sample, row, start, stop, row_noise)
-            categories = out[sample, row]
-            categories[:] = -1
-            race[:] = np.inf
-            for c in range(stop - start):
-                value = row_noise[c] * inverse_weights[start + c]
-                if value < race[n - 1]:
-                    place = n - 1
-                    while place > 0 and value < race[place - 1]:
-                        race[place] = race[place - 1]
-                        categories[place] = categories[place - 1]
-                        place -= 1
-                    race[place] = value
-                    categories[place] = c
+    row_noise = np.empty(longest + LANES)
+    race = np.empty(n)
+    for item in items_of(task, n_samples * n_rows, longest):
+        sample, row = item // n_rows, item % n_rows
+        start, stop = offsets[row], offsets[row + 1]
+        noise_row(noise, key, sample, row, start, stop, row_noise)
+        categories = out[sample, row]
+        categories[:] = -1
+        race[:] = np.inf
+        for c in range(stop - start):
+            value = row_noise[c] * inverse_weights[start + c]
+            if value < race[n - 1]:
+                place = n - 1
+                while place > 0 and value < race[place - 1]:
+                    race[place] = race[place - 1]
+                    categories[place] = categories[place - 1]
+                    place -= 1
+                race[place] = value
+                categories[place] = c
 
 
 @allocating
@@ -114,27 +111,26 @@ def set_row(category, values, probabilities, nodes, log_weights, gradient, room)
     return values[0] + mean
 
 
-@parallel
+@tasks("value.shape[0]")
 def set_moments(
-    n_samples, size, nodes, log_weights, probabilities, offsets, bounds, category, entry_values,
+    i, n_samples, size, nodes, log_weights, probabilities, offsets, bounds, category, entry_values,
     begin_sample, first, n_blocks, block_samples, starts, mean, squares, value,
 ):  # fmt: skip
     """Moments of the gradient of blocks of samples; a block is one row (see moments.merge_blocks).
 
     Item row * n_samples + sample has its set, of up to `size`, after its first entry.
     """
-    for i in numba.prange(value.shape[0]):
-        row, block = (first + i) // n_blocks, (first + i) % n_blocks
-        out = slice(starts[i], starts[i + 1])
-        set_room = np.empty((size, size)), np.empty((size, nodes.shape[0]))
-        first_sample = begin_sample + block * block_samples
-        n_own = min(n_samples - first_sample, block_samples)
-        gradient = sample_room(n_own, mean[out])
-        room = tree_room(n_own, gradient.shape[0])
-        for sample in range(first_sample, first_sample + n_own):
-            item = row * n_samples + sample
-            own = slice(bounds[item] + 1, bounds[item + 1])
-            p = probabilities[offsets[row] : offsets[row + 1]]
-            mean_value = set_row(category[own], entry_values[own], p, nodes, log_weights, gradient, set_room)
-            add_to_tree(gradient, mean_value, sample - first_sample, n_own, room)
-        value[i] = take_result(n_own, room, mean[out], squares[out])
+    row, block = (first + i) // n_blocks, (first + i) % n_blocks
+    out = slice(starts[i], starts[i + 1])
+    set_room = np.empty((size, size)), np.empty((size, nodes.shape[0]))
+    first_sample = begin_sample + block * block_samples
+    n_own = min(n_samples - first_sample, block_samples)
+    gradient = sample_room(n_own, mean[out])
+    room = tree_room(n_own, gradient.shape[0])
+    for sample in range(first_sample, first_sample + n_own):
+        item = row * n_samples + sample
+        own = slice(bounds[item] + 1, bounds[item + 1])
+        p = probabilities[offsets[row] : offsets[row + 1]]
+        mean_value = set_row(category[own], entry_values[own], p, nodes, log_weights, gradient, set_room)
+        add_to_tree(gradient, mean_value, sample - first_sample, n_own, room)
+    value[i] = take_result(n_own, room, mean[out], squares[out])
