@@ -12,8 +12,10 @@ from ._moments import Blocks, Moments, accumulate
 from ._noise import Noise, kernel_arguments
 from ._vectors import Vectors
 from .kernels.coordinate import (
+    VARIABLES_PER_TASK,
     coordinate_entries,
     coordinate_moments,
+    draw_coordinate_swaps,
 )
 
 
@@ -27,7 +29,18 @@ class CoordinateSwaps:
 
     def propose(self) -> tuple[Vectors, NDArray[np.int32]]:
         """The distinct vectors, (M, K), and their problems."""
-        changes = Changes(*coordinate_entries(*self._arguments, hash_multipliers(self._logits.n_variables)))
+        logits = self._logits
+        n_items, n_variables = logits.n_problems * self._noise.n_samples, logits.n_variables
+        n_categories, n_parts = int(logits.offsets[n_variables]), -(-n_variables // VARIABLES_PER_TASK)
+        true_actions = np.empty((n_items, n_variables), np.int32)
+        swaps = (
+            np.empty((n_items, n_categories), np.int32),
+            np.empty((n_items, n_categories), np.int32),
+            np.empty((n_items, n_parts), np.int64),
+        )
+        draw_coordinate_swaps(*self._arguments, true_actions, *swaps)
+        entries = coordinate_entries(true_actions, *swaps, logits.offsets, hash_multipliers(n_variables))
+        changes = Changes(true_actions, *entries)
         self.distinct = changes.find_distinct(self._noise.n_samples)
         return self.distinct.vectors, self.distinct.problem
 

@@ -14,7 +14,8 @@ from ._moments import Blocks, Moments, accumulate
 from ._noise import Noise, kernel_arguments
 from ._vectors import FormedVectors, VectorArray, Vectors
 from .kernels.joint_pairs import form_joint_vectors, joint_pair_entries, joint_pair_moments
-from .kernels.joint_rows import form_row_vectors, joint_row_entries, joint_row_moments
+from .kernels.joint_rows import find_row_vectors, form_row_vectors, joint_row_moments, list_row_hashes
+from .kernels.lanes import WIDTH
 
 # Of longer rows not all pairs are compared, nor does kernels.joint_rows take them.
 LONGEST_ALL_PAIRS = 64
@@ -41,7 +42,7 @@ class Entries(NamedTuple):
 
 
 class RowEntries(NamedTuple):
-    """What kernels.joint_rows.joint_row_entries finds out about a wave of items."""
+    """What kernels.joint_rows.find_row_vectors finds out about a wave of items."""
 
     number: NDArray[np.int32]
     vector_bounds: IntArray
@@ -202,17 +203,32 @@ class ShortRows(JointPairs):
 
     def _find(self, first_item: int, n_items: int) -> RowEntries:
         logits, noise, longest = self._logits, self._noise, self._arguments[-1]
-        found = joint_row_entries(
+        n_entries = 1 + _n_pairs(longest)
+        n_words = -(-n_entries // WIDTH) * WIDTH
+        number = np.empty((n_items, n_entries), np.int32)
+        first = np.empty((n_items, n_entries), np.int32)
+        entry_hashes = np.empty((n_items, 2, n_words), np.uint64)
+        words = np.empty((n_items, -(-logits.n_variables // WIDTH), n_words), np.uint64)
+        bounds = np.zeros(n_items + 1, np.int64)
+        find_row_vectors(
             first_item,
-            n_items,
             noise.key,
             noise.n_samples,
             logits.n_variables,
             longest,
             logits.inverse_weights,
             self._multipliers,
+            number,
+            first,
+            entry_hashes,
+            words,
+            bounds[1:],
         )
-        return RowEntries(*found)
+        bounds.cumsum(out=bounds)
+        hashes = np.empty((bounds[-1] if noise.n_samples > 1 else 0, 2), np.uint64)
+        if noise.n_samples > 1:
+            list_row_hashes(bounds, first, entry_hashes, hashes)
+        return RowEntries(number, bounds, hashes, first, words)
 
     def _form_wave(self, wanted: IntArray, entries: RowEntries, vectors: VectorArray) -> None:
         form_row_vectors(wanted, entries.vector_bounds, entries.first, entries.words, vectors)

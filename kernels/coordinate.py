@@ -4,10 +4,9 @@ An entry is one vector to evaluate. Those of (problem, sample) start with the tr
 one variable at a pseudo action. Item (problem, sample) is number problem * n_samples + sample.
 """
 
-import numba
 import numpy as np
 
-from ._jit import parallel
+from ._jit import inlined, serial
 from .merge import swap_row, swap_scratch
 from .moments import add_to_tree, sample_room, take_result, tree_room
 from .noise import LANES, fill_references, noise_row
@@ -18,51 +17,61 @@ from .tasks import tasks
 VARIABLES_PER_TASK = 64
 
 
-@parallel
-def coordinate_entries(
-    fixed_reference, n_references, key, noise, n_samples, n_variables, inverse_weights, offsets, longest,
-    multipliers,
+@inlined
+def n_parts_of(n_variables):
+    """How many tasks the variables of an item are."""
+    return (n_variables + VARIABLES_PER_TASK - 1) // VARIABLES_PER_TASK
+
+
+@tasks("true_actions.shape[0] * n_parts_of(n_variables)")
+def draw_coordinate_swaps(
+    task, fixed_reference, n_references, key, noise, n_samples, n_variables, inverse_weights, offsets, longest,
+    true_actions, item_variables, item_categories, counts,
 ):  # fmt: skip
-    """The true actions, (items, variables), and the entries bounds[item]..bounds[item + 1] - 1 of each item.
+    """The true actions, (items, variables), and what each item's entries change.
+
+    Each variable of the items' lists has room for all of its categories, and each part leaves some at its end:
+    counts, (items, parts), are what it wrote.
+    """
+    n_parts = n_parts_of(n_variables)
+    item, part = task // n_parts, task % n_parts
+    problem, sample = item // n_samples, item % n_samples
+    row_noise = np.empty(longest + LANES)
+    winners = np.empty(longest, np.int32)
+    seen = np.empty(longest, np.bool_)
+    minima = race_scratch(longest)
+    references = np.empty(n_references, np.int64)
+    own_variables = item_variables[item, offsets[part * VARIABLES_PER_TASK] :]
+    own_categories = item_categories[item, offsets[part * VARIABLES_PER_TASK] :]
+    count = 0
+    for k in range(part * VARIABLES_PER_TASK, min(n_variables, (part + 1) * VARIABLES_PER_TASK)):
+        row = problem * n_variables + k
+        start, stop = offsets[row], offsets[row + 1]
+        n = stop - start
+        noise_row(noise, key, sample, row, start, stop, row_noise)
+        weights = inverse_weights[start:stop]
+        race = run_race(row_noise[:n], weights, minima)
+        winner = race[0]
+        true_actions[item, k] = winner
+        fill_references(fixed_reference, key, sample, problem, n, references)
+        seen[:n] = False
+        mark_pseudo_actions(row_noise[:n], weights, race, references, winners[:n], seen[:n])
+        for c in range(n):
+            if seen[c] and c != winner:
+                own_variables[count] = k
+                own_categories[count] = c
+                count += 1
+    counts[item, part] = count
+
+
+@serial
+def coordinate_entries(true_actions, item_variables, item_categories, counts, offsets, multipliers):
+    """The entries bounds[item]..bounds[item + 1] - 1 of each item, from draw_coordinate_swaps.
 
     Entries have the variable and the category that they change in z, and the hash of the vector.
     """
-    n_items = (offsets.shape[0] - 1) // n_variables * n_samples
-    n_parts = (n_variables + VARIABLES_PER_TASK - 1) // VARIABLES_PER_TASK
-    true_actions = np.empty((n_items, n_variables), np.int32)
-    # Each variable has room for all of its categories, and each part leaves some at its end.
-    item_variables = np.empty((n_items, offsets[n_variables]), np.int32)
-    item_categories = np.empty((n_items, offsets[n_variables]), np.int32)
-    counts = np.empty((n_items, n_parts), np.int64)
-    for task in numba.prange(n_items * n_parts):
-        item, part = task // n_parts, task % n_parts
-        problem, sample = item // n_samples, item % n_samples
-        row_noise = np.empty(longest + LANES)
-        winners = np.empty(longest, np.int32)
-        seen = np.empty(longest, np.bool_)
-        minima = race_scratch(longest)
-        references = np.empty(n_references, np.int64)
-        own_variables = item_variables[item, offsets[part * VARIABLES_PER_TASK] :]
-        own_categories = item_categories[item, offsets[part * VARIABLES_PER_TASK] :]
-        count = 0
-        for k in range(part * VARIABLES_PER_TASK, min(n_variables, (part + 1) * VARIABLES_PER_TASK)):
-            row = problem * n_variables + k
-            start, stop = offsets[row], offsets[row + 1]
-            n = stop - start
-            noise_row(noise, key, sample, row, start, stop, row_noise)
-            weights = inverse_weights[start:stop]
-            race = run_race(row_noise[:n], weights, minima)
-            winner = race[0]
-            true_actions[item, k] = winner
-            fill_references(fixed_reference, key, sample, problem, n, references)
-            seen[:n] = False
-            mark_pseudo_actions(row_noise[:n], weights, race, references, winners[:n], seen[:n])
-            for c in range(n):
-                if seen[c] and c != winner:
-                    own_variables[count] = k
-                    own_categories[count] = c
-                    count += 1
-        counts[item, part] = count
+    n_items, n_variables = true_actions.shape
+    n_parts = counts.shape[1]
     bounds = np.zeros(n_items + 1, np.int64)
     for item in range(n_items):
         bounds[item + 1] = bounds[item] + 1
@@ -91,7 +100,7 @@ def coordinate_entries(
                 change = np.uint64(c - true_actions[item, k])  # modulo 2**64
                 hashes[entry, 0] = hash_0 + multipliers[k, 0] * change
                 hashes[entry, 1] = hash_1 + multipliers[k, 1] * change
-    return true_actions, bounds, variables, categories, hashes
+    return bounds, variables, categories, hashes
 
 
 @tasks("value.shape[0]")

@@ -15,7 +15,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from ._jit import allocating, called, inlined, parallel
+from ._jit import allocating, called, inlined, parallel, serial
 from .lanes import WIDTH, entry, lane_array, load, load_eight, mask_bits, spread, store, store_from
 from .moments import add_to_tree, sample_room, take_result, tree_room
 from .philox import LOW_WORD, WORD_BITS
@@ -203,58 +203,53 @@ def number_entries(hashes, table, number, first):
     return count
 
 
-@parallel
-def joint_row_entries(first_item, n_items, key, n_samples, n_variables, n, inverse_weights, multipliers):
+@tasks("(counts.shape[0] + ITEMS_PER_TASK - 1) // ITEMS_PER_TASK")
+def find_row_vectors(
+    task, first_item, key, n_samples, n_variables, n, inverse_weights, multipliers,
+    number, first_entries, hashes, words, counts,
+):  # fmt: skip
     """The distinct vectors of items, of n_variables of n categories each.
 
-    Results: the number of each entry's vector within its item, (items, entries); bounds: the vectors of item i
-    are bounds[i]..bounds[i + 1] - 1; their hashes, if there are several samples; the entries that they first
-    appear at, (items, entries); and the entries' words, (items, groups, entries).
+    Results: the number of each entry's vector within its item, (items, entries); the entries that they first
+    appear at, likewise; the hashes of entries, (items, 2, words); the entries' words, (items, groups, words); and
+    how many vectors there are.
     """
-    n_entries = 1 + n * (n - 1) // 2
     n_groups = n_groups_of(n_variables)
     n_rows = inverse_weights.shape[0] // n
+    room = block_room(n)
+    weights = lane_array(n).reshape((n, WIDTH))
+    pair_room = compare_room(n)
     size = 4
-    while size < 2 * n_entries:
+    while size < 2 * number.shape[1]:
         size *= 2
-    n_eights = (n_entries + WIDTH - 1) // WIDTH
-    words = np.empty((n_items, n_groups, n_eights * WIDTH), np.uint64)
-    number = np.empty((n_items, n_entries), np.int32)
-    first_entries = np.empty((n_items, n_entries), np.int32)
-    item_hashes = np.empty((n_items, 2, n_eights * WIDTH), np.uint64)
-    bounds = np.zeros(n_items + 1, np.int64)
-    for task in numba.prange((n_items + ITEMS_PER_TASK - 1) // ITEMS_PER_TASK):
-        room = block_room(n)
-        weights = lane_array(n).reshape((n, WIDTH))
-        pair_room = compare_room(n)
-        table = np.empty(size, np.int32)
-        for i in range(task * ITEMS_PER_TASK, min(n_items, (task + 1) * ITEMS_PER_TASK)):
-            problem, sample = (first_item + i) // n_samples, (first_item + i) % n_samples
-            hashes = item_hashes[i]
-            hashes[:] = 0
-            for group in range(n_groups):
-                own_words = words[i, group]
-                row = problem * n_variables + group * WIDTH
-                if group % BLOCK == 0:
-                    draw_block(key[0], key[1], sample, row, min(BLOCK, n_groups - group), n, room)
-                load_rows(inverse_weights, row, n_rows, n, weights)
-                compare_pairs(tile_of_block(room, group % BLOCK, n), weights, pair_room, own_words)
-                add_hashes(own_words, group, n_variables, multipliers, hashes)
-            bounds[i + 1] = number_entries(hashes, table, number[i], first_entries[i])
-    for i in range(n_items):
-        bounds[i + 1] += bounds[i]
-    vector_hashes = np.empty((bounds[n_items] if n_samples > 1 else 0, 2), np.uint64)
-    if n_samples > 1:
-        for i in numba.prange(n_items):
-            for at in range(bounds[i + 1] - bounds[i]):
-                vector_hashes[bounds[i] + at, 0] = item_hashes[i, 0, first_entries[i, at]]
-                vector_hashes[bounds[i] + at, 1] = item_hashes[i, 1, first_entries[i, at]]
-    return number, bounds, vector_hashes, first_entries, words
+    table = np.empty(size, np.int32)
+    for i in range(task * ITEMS_PER_TASK, min(counts.shape[0], (task + 1) * ITEMS_PER_TASK)):
+        problem, sample = (first_item + i) // n_samples, (first_item + i) % n_samples
+        own_hashes = hashes[i]
+        own_hashes[:] = 0
+        for group in range(n_groups):
+            own_words = words[i, group]
+            row = problem * n_variables + group * WIDTH
+            if group % BLOCK == 0:
+                draw_block(key[0], key[1], sample, row, min(BLOCK, n_groups - group), n, room)
+            load_rows(inverse_weights, row, n_rows, n, weights)
+            compare_pairs(tile_of_block(room, group % BLOCK, n), weights, pair_room, own_words)
+            add_hashes(own_words, group, n_variables, multipliers, own_hashes)
+        counts[i] = number_entries(own_hashes, table, number[i], first_entries[i])
+
+
+@serial
+def list_row_hashes(bounds, first_entries, hashes, out):
+    """The hashes of vectors, of which those of item i are bounds[i]..bounds[i + 1] - 1."""
+    for i in range(bounds.shape[0] - 1):
+        for at in range(bounds[i + 1] - bounds[i]):
+            out[bounds[i] + at, 0] = hashes[i, 0, first_entries[i, at]]
+            out[bounds[i] + at, 1] = hashes[i, 1, first_entries[i, at]]
 
 
 @parallel
 def form_row_vectors(wanted, bounds, first_entries, words, out):
-    """The given vectors, in ascending order, from the results of joint_row_entries."""
+    """The given vectors, in ascending order, from the results of find_row_vectors."""
     n_variables = out.shape[1]
     flat = out.reshape(out.size)
     for i in numba.prange(words.shape[0]):

@@ -115,10 +115,11 @@ def _call_of(task: Any) -> Any:
 @global_compiler_lock
 def _compile_both(task: Any, loop: Any, arguments: tuple[Any, ...]) -> int:
     """Compile a task, and the loop over tasks; the task's address."""
-    given = tuple(numba.typeof(argument) for argument in arguments)
-    task.compile((types.int64, *given))
-    loop.compile((types.int64, *given))
-    loop.disable_compile()  # of other types the address would be another
+    if not loop.overloads:  # else another thread was first
+        given = tuple(numba.typeof(argument) for argument in arguments)
+        task.compile((types.int64, *given))
+        loop.compile((types.int64, *given))
+        loop.disable_compile()  # of other types the address would be another
     (overload,) = task.overloads.values()
     address: int = overload.library.get_pointer_to_function(overload.fndesc.llvm_func_name)
     return address

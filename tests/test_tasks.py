@@ -1,0 +1,60 @@
+"""Kernels made of tasks: a loop in parallel over calls by address does what the same loop in Python does."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from arsm_fast.kernels.tasks import items_of, tasks
+
+
+@tasks("out.shape[0]")
+def fill(i, factor, pair, out):
+    """A row for each task."""
+    for j in range(out.shape[1]):
+        out[i, j] = factor * i + pair[0] * np.uint64(j) + pair[1]
+
+
+@tasks("values.shape[0]", "size", sums=2)
+def add_up(task, size, values, seen):
+    """The sum of items, and how many there are."""
+    total, n = 0, 0
+    for i in items_of(task, values.shape[0], size):
+        total += values[i]
+        n += 1
+        seen[i] += 1
+    return total, n
+
+
+def test_each_task_is_run_once():
+    out = np.zeros((7, 3))
+    fill(2.0, (np.uint64(10), np.uint64(1)), out)
+    np.testing.assert_array_equal(out, 2.0 * np.arange(7)[:, None] + 10 * np.arange(3) + 1)
+
+
+@pytest.mark.parametrize("size", [1, 5000, 16384, 20_000])
+@pytest.mark.parametrize("n", [0, 1, 5, 40_000])
+def test_items_are_shared_out_and_results_added_up(n, size):
+    seen = np.zeros(n, np.int64)
+    assert add_up(size, np.arange(n), seen) == (n * (n - 1) // 2, n)
+    assert (seen == 1).all()
+
+
+def test_other_types_than_those_of_the_first_call_are_refused():
+    fill(2.0, (np.uint64(10), np.uint64(1)), np.zeros((7, 3)))
+    with pytest.raises(TypeError, match="No matching definition"):
+        fill(2.0, (np.uint64(10), np.uint64(1)), np.zeros((7, 3), np.float32))
+
+
+def test_the_first_calls_may_come_from_several_threads():
+    @tasks("out.shape[0]")
+    def count(i, step, out):
+        out[i] = i * step
+
+    def run(step):
+        out = np.empty(1000, np.int64)
+        count(step, out)
+        return out
+
+    with ThreadPoolExecutor(4) as pool:
+        for step, out in enumerate(pool.map(run, range(8))):
+            np.testing.assert_array_equal(out, step * np.arange(1000))
