@@ -418,7 +418,7 @@ class Hamming(Surrogate):
 
 def _match_kernel(actions: ActionArray, columns: ActionArray) -> FloatArray:
     kernel = np.empty((len(actions), columns.shape[1]))
-    match_kernel(actions, columns, kernel)
+    match_kernel(np.array(actions, np.int32, order="C"), columns, kernel)  # of one kind, for one compilation
     return kernel
 
 

@@ -4,6 +4,7 @@ import functools
 
 import numpy as np
 import pytest
+from arsm_fast.kernels import one_hots
 from helpers import RandomFunction
 
 from arsm_fast import (
@@ -273,6 +274,19 @@ def test_hamming_ends_where_little_is_left():
     matrix, target, _ = kernel_machine(actions, values, SIZES, 0.1)
     rest = target - matrix @ surrogate._weights
     assert 1e-5 < rest @ rest / (target @ target) < 1e-3
+
+
+def test_hamming_compiles_once():
+    actions, values = evaluations(50)
+    surrogate = Hamming()
+    surrogate.learn(actions, values, SIZES)
+    frozen = actions.copy()
+    frozen.flags.writeable = False
+    expected = surrogate.predict(actions)
+    n = len(one_hots.match_kernel.signatures)
+    for same in (frozen, actions.astype(np.int64), np.asfortranarray(actions)):
+        np.testing.assert_array_equal(surrogate.predict(same), expected)
+    assert len(one_hots.match_kernel.signatures) == n == 1
 
 
 def test_fewer_may_be_kept_than_there_are_categories():

@@ -218,7 +218,7 @@ def test_warmup_compiles_everything():
     assert len(kernels) > 15
     arsm_fast.warmup()
     before = {name: len(kernel.signatures) for name, kernel in kernels.items()}
-    assert set(before.values()) == {1}, before
+    assert {name: n for name, n in before.items() if n != 1} == {}
 
     def f(actions, *problem):
         return actions[:, 0]
