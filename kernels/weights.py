@@ -1,14 +1,13 @@
 """Inverse weights of rows of logits, exp(max - logits), with an exp of many at a time."""
 
-import numba
 import numpy as np
 
-from ._jit import called, inlined, parallel
+from ._jit import called, inlined
 from .exponential import MANTISSA_WIDTH
 from .lanes import WIDTH, entry, largest_lane, load_eight, loading, mask_bits, spread, store, store_from
+from .tasks import CATEGORIES_PER_TASK, tasks
 from .vectors import as_bits, as_float, fma, select, spread_over
 
-CATEGORIES_PER_TASK = 16384
 MANY = 32
 ALL_OF_MANY, ALL_OF_EIGHT = np.uint64(2**MANY - 1), np.uint64(2**WIDTH - 1)
 LN2_HIGH, LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
@@ -129,19 +128,29 @@ def weigh_row(logits, out):
     return exponentiate(largest_of(logits, 0, logits.shape[0]), logits, out)
 
 
-@parallel
-def fill_inverse_weights(logits, offsets, out):
+@inlined
+def rows_of_a_task(n_rows, n_categories):
+    """How many rows make a task, where all have so many categories together."""
+    return max(1, CATEGORIES_PER_TASK * n_rows // max(1, n_categories))
+
+
+@inlined
+def n_row_tasks(n_rows, n_categories):
+    """How many tasks these rows are."""
+    per_task = rows_of_a_task(n_rows, n_categories)
+    return (n_rows + per_task - 1) // per_task
+
+
+@tasks("n_row_tasks(offsets.shape[0] - 1, out.shape[0])", sums=1)
+def fill_inverse_weights(task, logits, offsets, out):
     """Set out to exp(max - logits) by row; the result is not 0 if anywhere that is no number.
 
     That is so where an entry is nan, or +inf, or where all of a row are -inf.
     """
     n_rows = offsets.shape[0] - 1
-    rows_per_task = max(1, CATEGORIES_PER_TASK * n_rows // max(1, out.shape[0]))
-    n_bad = 0
-    for task in numba.prange((n_rows + rows_per_task - 1) // rows_per_task):
-        first, last = task * rows_per_task, min(n_rows, (task + 1) * rows_per_task)
-        for row in range(first, last):
-            write_gaps(logits, offsets[row], offsets[row + 1], out)
-        own = out[offsets[first] : offsets[last]]
-        n_bad += not exponentiate(0.0, own, own)
-    return n_bad
+    per_task = rows_of_a_task(n_rows, out.shape[0])
+    first, last = task * per_task, min(n_rows, (task + 1) * per_task)
+    for row in range(first, last):
+        write_gaps(logits, offsets[row], offsets[row + 1], out)
+    own = out[offsets[first] : offsets[last]]
+    return int(not exponentiate(0.0, own, own))
