@@ -33,14 +33,14 @@ class WithSurrogate:
 
     def propose(self) -> tuple[Vectors, NDArray[np.int32]]:
         """The vectors of the other method, and what is predicted for them."""
-        vectors, problem = self._inner.propose()
-        self._actions = vectors[: problem.size]
-        self._scale = self._surrogate.scale
-        self._predictions = self._surrogate.predict(self._actions)
         flat, bounds = self._logits.probabilities(), self._logits.offsets.tolist()
         probabilities = [flat[start:end] for start, end in pairwise(bounds)]
         gradient, self._expectation = self._surrogate.expectation(probabilities)
         self._gradient = np.concatenate(gradient)
+        self._scale = self._surrogate.scale
+        vectors, problem = self._inner.propose()
+        self._actions = vectors[: problem.size]
+        self._predictions = self._surrogate.predict(self._actions)
         return self._actions, problem
 
     def estimate(self, values: FloatArray) -> Moments:

@@ -18,6 +18,7 @@ class Window:
         self._memory = memory
         self._vectors = np.empty((0, 1), np.int32)
         self._values = np.empty(0)
+        self._sizes: list[int] = []
         self._n_taken_up = 0
         self._news: list[tuple[VectorArray, FloatArray]] = []
         self.n_news = 0
@@ -35,14 +36,31 @@ class Window:
         """By slot, (len,): not a copy."""
         return self._values[: len(self)]
 
-    def tell(self, vectors: VectorArray, values: FloatArray) -> None:
+    def check(self, sizes: list[int]) -> None:
+        """Refuse another objective, by its numbers of categories."""
+        if sizes != self._sizes:
+            raise ValueError(
+                f"surrogate has learnt an objective of {len(self._sizes)} variables and {sum(self._sizes)} "
+                f"categories in all, and is now used for {len(sizes)} and {sum(sizes)}; use a new one for each"
+            )
+
+    def tell(self, vectors: VectorArray, values: FloatArray, sizes: list[int]) -> None:
         """Note evaluations, which have no slots before they are taken up."""
+        self._sizes = self._sizes or sizes
+        self.check(sizes)
+        if vectors.shape[1:] != (len(sizes),):
+            raise ValueError(f"actions must have shape (M, {len(sizes)}); got shape {vectors.shape}")
         self._news.append((vectors.copy(), values.copy()))
         self.n_news += len(values)
 
     def take_up(self) -> IntArray:
         """Give what was told its slots: which these are."""
         vectors, values = (np.concatenate(parts)[-self._memory :] for parts in zip(*self._news, strict=True))
+        if ((vectors < 0) | (vectors >= self._sizes)).any():
+            self._news, self.n_news = [], 0
+            raise ValueError(
+                "actions must be categories from 0 on, below sizes; the last that were learnt are not"
+            )
         n = len(self) + len(values)
         if n > len(self._values) < self._memory:
             size = min(self._memory, max(n, 2 * len(self._values)))

@@ -217,6 +217,7 @@ class Additive(Surrogate):
         """In closed form: ``p_kc (B_kc - p_k . B_k)``."""
         if not len(self._window):
             return [np.zeros_like(p) for p in probabilities], 0.0
+        self._window.check([p.size for p in probabilities])
         gradient, means = _through_softmax(
             np.concatenate(probabilities), self._weights, self._sizes, self._starts
         )
@@ -224,7 +225,7 @@ class Additive(Surrogate):
 
     def learn(self, actions: ActionArray, values: FloatArray, sizes: list[int]) -> None:
         """Keep the last evaluations, and fit where there is enough news."""
-        self._window.tell(actions, values)
+        self._window.tell(actions, values, sizes)
         n_least = max((REFIT - 1.0) * len(self._window), REFIT_CATEGORIES * sum(sizes))
         if self._window.n_news >= min(n_least, self.memory):
             if not len(self._window):
@@ -367,6 +368,9 @@ class Hamming(Surrogate):
         """Zero until there is a fit."""
         if not len(self._window):
             return np.zeros(len(actions))
+        n_variables = len(self._columns)
+        if actions.shape[1:] != (n_variables,):
+            raise ValueError(f"actions must have shape (M, {n_variables}); got shape {actions.shape}")
         values = np.empty(len(actions))
         for part in _chunks(len(actions)):
             values[part] = self._mean + _match_kernel(actions[part], self._columns) @ self._weights
@@ -376,6 +380,7 @@ class Hamming(Surrogate):
         """In closed form, as matches are sums of independent events."""
         if not len(self._window):
             return [np.zeros_like(p) for p in probabilities], 0.0
+        self._window.check([p.size for p in probabilities])
         flat = np.concatenate(probabilities)
         slope = np.zeros(flat.size)
         value = expect_matches(self._entries, self._weights, flat, slope)
@@ -383,7 +388,7 @@ class Hamming(Surrogate):
 
     def learn(self, actions: ActionArray, values: FloatArray, sizes: list[int]) -> None:
         """Keep the last evaluations, and fit where there is enough news."""
-        self._window.tell(actions, values)
+        self._window.tell(actions, values, sizes)
         n_news = self._window.n_news
         if n_news >= (REFIT - 1.0) * min(len(self._window) + n_news, self.memory):
             self._fit(sizes)

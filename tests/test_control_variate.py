@@ -276,6 +276,22 @@ def test_hamming_ends_where_little_is_left():
     assert 1e-5 < rest @ rest / (target @ target) < 1e-3
 
 
+@pytest.mark.parametrize("make", [Additive, Hamming])
+def test_another_objective_is_refused(make):
+    surrogate = make()
+    estimator, _ = taught(surrogate, [np.zeros(3), np.zeros(4)], lambda a: a[:, 0] + 2.0 * a[:, 1], 8, 0)
+    for logits in ([np.zeros(4), np.zeros(3)], [np.zeros(3), np.zeros(5)], [np.zeros(3)], np.zeros((3, 4))):
+        with pytest.raises(ValueError, match="learnt an objective of 2 variables and 7 categories in all"):
+            gradient(lambda actions: actions[:, 0], logits, estimator=estimator, rng=1)
+    with pytest.raises(ValueError, match="now used for 2 and 8; use a new one"):
+        surrogate.learn(np.zeros((1, 2), np.int32), np.zeros(1), [3, 5])
+    for actions in ([0, 4], [0, -1], [0]):
+        with pytest.raises(ValueError, match="actions must"):
+            surrogate.learn(np.array([actions] * 20, np.int32), np.zeros(20), [3, 4])
+    with pytest.raises(ValueError, match="shape"):
+        surrogate.predict(np.zeros((2, 3), np.int32))
+
+
 def test_hamming_compiles_once():
     actions, values = evaluations(50)
     surrogate = Hamming()
