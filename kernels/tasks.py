@@ -40,33 +40,51 @@ def items_of(task, n_items, size):
     return range(task * per_task, min(n_items, (task + 1) * per_task))
 
 
-def tasks(
-    n_items: str, size: str | None = None, *, sums: int = 0
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def tasks(n_items: str, size: str | None = None, *, sums: int = 0) -> Callable[[Callable[..., Any]], Any]:
     """Compile one task of a kernel, and a loop over them in parallel; the task's number is its first argument.
 
     There is a task for each item or, if items have a size in categories, for several (see items_of): expressions
     of the other arguments. So many results of a task are added up. Both are of the types of the first call.
     """
     count = n_items if size is None else f"n_tasks({n_items}, {size})"
+    return lambda function: Tasks(function, count, sums)
 
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        task = compiled(function, no_cpython_wrapper=True)
-        loop = compiled(_loop_over(function, task, count, sums), parallel=PRANGE_ONLY)
-        address = 0
 
-        @functools.wraps(function)
-        def enter(*arguments: Any) -> Any:
-            nonlocal address
-            with parallel_entry():
-                if not address:
-                    address = _compile_both(task, loop, arguments)
-                return loop(address, *arguments)
+class Tasks:
+    """A kernel; nothing is made before the first call, as most programs need few of all kernels."""
 
-        enter.dispatcher = loop  # type: ignore[attr-defined]
-        return enter
+    def __init__(self, function: Callable[..., Any], count: str, sums: int) -> None:
+        functools.update_wrapper(self, function)
+        self._function, self._count, self._sums = function, count, sums
+        self._address = 0
 
-    return decorate
+    @functools.cached_property
+    def task(self) -> Any:
+        """One task."""
+        return compiled(self._function, no_cpython_wrapper=True)
+
+    @functools.cached_property
+    def dispatcher(self) -> Any:
+        """The loop."""
+        return compiled(_loop_over(self._function, self.task, self._count, self._sums), parallel=PRANGE_ONLY)
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Run all tasks."""
+        with parallel_entry():
+            if not self._address:
+                self._compile(arguments)
+            return self.dispatcher(self._address, *arguments)
+
+    @global_compiler_lock
+    def _compile(self, arguments: tuple[Any, ...]) -> None:
+        if self._address:
+            return  # another thread was first
+        given = tuple(numba.typeof(argument) for argument in arguments)
+        self.task.compile((types.int64, *given))
+        self.dispatcher.compile((types.int64, *given))
+        self.dispatcher.disable_compile()  # of other types the address would be another
+        (overload,) = self.task.overloads.values()
+        self._address = overload.library.get_pointer_to_function(overload.fndesc.llvm_func_name)
 
 
 def _loop_over(function: Callable[..., Any], task: Any, count: str, sums: int) -> Callable[..., Any]:
@@ -110,16 +128,3 @@ def _call_of(task: Any) -> Any:
         return result(types.int64, types.StarArgTuple(arguments)), codegen
 
     return call
-
-
-@global_compiler_lock
-def _compile_both(task: Any, loop: Any, arguments: tuple[Any, ...]) -> int:
-    """Compile a task, and the loop over tasks; the task's address."""
-    if not loop.overloads:  # else another thread was first
-        given = tuple(numba.typeof(argument) for argument in arguments)
-        task.compile((types.int64, *given))
-        loop.compile((types.int64, *given))
-        loop.disable_compile()  # of other types the address would be another
-    (overload,) = task.overloads.values()
-    address: int = overload.library.get_pointer_to_function(overload.fndesc.llvm_func_name)
-    return address
