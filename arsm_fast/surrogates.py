@@ -190,8 +190,8 @@ class Additive(Surrogate):
     """``h(z) = b + sum_k B_k[z_k]``, towards the ridge regression on the past evaluations that are kept.
 
     A fit takes a few steps of conjugate gradients from the fit before, each in proportion to the evaluations kept
-    and the variables; over a run that is some 0.1 us for each new evaluation and variable. Where there are about
-    as many evaluations as categories, these few steps predict better than the regression itself.
+    and the variables; over a run that is some 0.1 us for each new evaluation and variable. Few steps are also
+    what keeps it from learning noise where there are about as many evaluations as categories.
 
     Parameters
     ----------
@@ -352,7 +352,7 @@ class Hamming(Surrogate):
     Parameters
     ----------
     memory : int
-        Past evaluations kept. A fit takes time in proportion to its square: 1,000 take about 10 ms.
+        Past evaluations kept. A fit takes time in proportion to its square: 1,000 take 10 to 50 ms.
     ridge : float
         Noise of the objective, as a share of the kernel's value for equal vectors.
     """
