@@ -31,21 +31,16 @@ def true_actions(logits: Logits, noise: Noise, n_draws: int) -> NDArray[np.int32
     # Logits that are met once are weighed where they are.
     weighed = logits.weighed or not (drawn and n_draws == 1)
     weights, longest = logits.inverse_weights if weighed else logits.weights, logits.longest
-    done, n_bad = 0, 0
+    n_bad = 0
     rows_fit = longest <= LONGEST_SHORT_ROW and logits.shape is not None
     # Eight draws of a row at a time, or of eight rows one: whichever leaves fewer of the eight idle.
     rows_pay = -n_rows % TILE_WIDTH * n_draws < -n_draws % TILE_WIDTH * n_rows
     if drawn and rows_fit and rows_pay:
-        done = n_draws
         n_bad = draw_actions_of_rows(noise.key, weights, weighed, longest, actions)
-    elif drawn and n_draws >= TILE_WIDTH:
-        # The last few draws of long rows are not worth eight.
-        done = n_draws - n_draws % TILE_WIDTH if longest > LONGEST_SHORT_ROW else n_draws
-        draw_actions_of_samples(noise.key, weights, logits.offsets, longest, actions[:done])
-    if done < n_draws:
-        n_bad = draw_actions(
-            noise.key, noise.given, done, weights, weighed, logits.offsets, longest, actions[done:]
-        )
+    elif drawn and n_draws >= TILE_WIDTH and longest <= LONGEST_SHORT_ROW:
+        draw_actions_of_samples(noise.key, weights, logits.offsets, longest, actions)
+    else:
+        n_bad = draw_actions(noise.key, noise.given, weights, weighed, logits.offsets, longest, actions)
     if n_bad:
         logits.refuse()
     return actions

@@ -45,6 +45,38 @@ def compiled(function: Callable[..., Any], *, cache: bool = True, **options: Any
     return numba.njit(**options)(function)
 
 
+class Kernel:
+    """A function that is given to Numba when it is first asked for: most programs need few of all kernels.
+
+    Not when it is defined, as that takes Numba as long as most modules take to be imported.
+    """
+
+    def __init__(self, function: Callable[..., Any], **options: Any) -> None:
+        functools.update_wrapper(self, function)
+        self._function, self._options = function, options
+
+    @functools.cached_property
+    def dispatcher(self) -> Any:
+        """What Numba makes of it."""
+        return compiled(self._function, **self._options)
+
+    @property
+    def _numba_type_(self) -> Any:
+        """By which Numba knows it in the code of others."""
+        return numba.typeof(self.dispatcher)
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.dispatcher(*arguments)
+
+
+class ParallelKernel(Kernel):
+    """One with prange loops, which is safe to enter from several Python threads."""
+
+    def __call__(self, *arguments: Any) -> Any:
+        with parallel_entry():
+            return self.dispatcher(*arguments)
+
+
 # Arithmetic is IEEE's as written, nowhere reordered or fused by the compiler: a helper of its own and its copy in
 # a kernel then round alike, and which of the two a process runs depends on what it compiled and what it loaded.
 # Sums that are to be vectorised say so (see lanes.py). Only what Python calls is cached on disk, and helpers must
@@ -57,12 +89,12 @@ def compiled(function: Callable[..., Any], *, cache: bool = True, **options: Any
 
 def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a short helper into what calls it; it must neither make nor return an array."""
-    return compiled(function, cache=False, forceinline=True, no_cpython_wrapper=True, _nrt=False)
+    return Kernel(function, cache=False, forceinline=True, no_cpython_wrapper=True, _nrt=False)
 
 
 def folded(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a helper as a part of the one place that uses it."""
-    return compiled(function, cache=False, inline="always")
+    return compiled(function, cache=False, inline="always")  # Numba looks for these before it asks for types
 
 
 def called(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -70,45 +102,35 @@ def called(function: Callable[..., Any]) -> Callable[..., Any]:
 
     It must neither make nor return an array.
     """
-    return compiled(function, cache=False, no_cpython_wrapper=True, _nrt=False)
+    return Kernel(function, cache=False, no_cpython_wrapper=True, _nrt=False)
 
 
 def allocating(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a helper that makes arrays, or returns them."""
-    return compiled(function, cache=False, no_cpython_wrapper=True)
+    return Kernel(function, cache=False, no_cpython_wrapper=True)
 
 
-def serial(function: Callable[..., Any]) -> Callable[..., Any]:
+def serial(function: Callable[..., Any]) -> Kernel:
     """Compile a kernel without loops in parallel."""
-    return compiled(function)
+    return Kernel(function)
 
 
-def parallel(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a kernel with prange loops and make it safe to enter from several Python threads."""
-    return _guarded(function, compiled(function, parallel=PRANGE_ONLY))
+def parallel(function: Callable[..., Any]) -> Kernel:
+    """Compile a kernel with prange loops."""
+    return ParallelKernel(function, parallel=PRANGE_ONLY)
 
 
-def serial_uncached(function: Callable[..., Any]) -> Callable[..., Any]:
+def serial_uncached(function: Callable[..., Any]) -> Kernel:
     """Compile a helper that takes a compiled function, which no cache on disk can tell apart.
 
     With Python's errors, as the function may be compiled here for the first time and inherits them.
     """
-    return compiled(function, cache=False, error_model="python")
+    return Kernel(function, cache=False, error_model="python")
 
 
-def parallel_uncached(function: Callable[..., Any]) -> Callable[..., Any]:
+def parallel_uncached(function: Callable[..., Any]) -> Kernel:
     """As `parallel`, for kernels that take a compiled function."""
-    return _guarded(function, compiled(function, cache=False, parallel=PRANGE_ONLY, error_model="python"))
-
-
-def _guarded(function: Callable[..., Any], dispatcher: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(function)
-    def enter(*arguments: Any) -> Any:
-        with parallel_entry():
-            return dispatcher(*arguments)
-
-    enter.dispatcher = dispatcher  # type: ignore[attr-defined]
-    return enter
+    return ParallelKernel(function, cache=False, parallel=PRANGE_ONLY, error_model="python")
 
 
 def parallel_entry() -> AbstractContextManager[Any]:

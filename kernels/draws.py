@@ -4,66 +4,129 @@ import numpy as np
 
 from ._jit import called, inlined
 from .arsm_row import RACE_BLOCK
-from .exponential import NOISE_STREAM, fill_exponentials
-from .lanes import WIDTH, lane_array, lane_index, spread
+from .bits import lowest_bit
+from .exponential import (
+    MANY,
+    NOISE_STREAM,
+    categories_in_turn,
+    counters_of_many,
+    fill_exponentials,
+    one_and_uniform,
+)
+from .lanes import WIDTH, lane_array, lane_index, largest_lane, loading, mask_bits, store_from
 from .moments import add_to_tree, sample_room, take_result, tree_room
 from .noise import LANES, noise_row
+from .philox import LOW_WORD, WORD_BITS, philox
 from .race import race_scratch, smallest_race_value, winner_of
 from .tasks import items_of, tasks
 from .tile import BLOCK as NOISE_BLOCK
-from .tile import block_room, draw_block, draw_tile, load_rows, numbers_of_group, race_on
-from .weights import exponentiate, largest_of, leave_gaps, weigh_gaps
+from .tile import block_room, draw_block, draw_tile, load_rows, numbers_of_group, winners_of_tile
+from .vectors import joined, select, spread_over
+from .weights import exponential_about, exponentiate, largest_of, leave_gaps, weigh_gaps
 
 REINFORCE, LEAVE_ONE_OUT, AR, ANTITHETIC = 0, 1, 2, 3
-# So many categories of eight samples at a time stay in the first-level cache.
-BLOCK = 256
+# What is ruled out before its logarithm and exponential are taken must lie so far behind: 1.062, and rounding.
+CAUTION = 1.0625
+# The likeliest category's race value is its noise, at most 52 log(2).
+MOST_OF_WINNERS = 40.0
+ALL_OF_MANY = np.uint64(2**MANY - 1)
+
+load_many, many_of = loading(MANY), spread_over(MANY)
 
 
 @called
-def drawn_winner(key, sample, row, weights, weighed, noise, own_weights):
+def race_on_few(key, sample, row, start, stop, weights, weighed, top, race, room):
+    """The winner and its race value after up to MANY categories from an even one on have joined.
+
+    And False where their weights are logits, one of which is refused.
+    """
+    winner, least = race
+    _, noise, own_weights = room
+    n = stop - start
+    fill_exponentials(key, NOISE_STREAM, sample, row, start, noise[: (n + LANES - 1) // LANES * LANES])
+    part, good = weights[start:stop], True
+    if not weighed:
+        good = exponentiate(top, part, own_weights)
+        part = own_weights[:n]
+    value = smallest_race_value(noise[:n], part)
+    if value < least:
+        for c in range(n):
+            if noise[c] * part[c] == value:
+                return (start + c, value), good
+    return (winner, least), good
+
+
+@called
+def drawn_winner(key, sample, row, weights, weighed, room):
     """The winner of a row whose noise is drawn; and False where the weights are logits, one of which is refused.
 
-    Noise and weights are made in blocks that stay in the first-level cache.
+    Race values are bounded from below without a logarithm and an exponential: by u, which lies below the noise,
+    and a weight that is at most CAUTION times what it should be. The few that may win are computed then.
     """
     n = weights.shape[0]
     top = 0.0 if weighed else largest_of(weights, 0, n)
-    winner, least, good = 0, np.inf, True
-    for start in range(0, n, RACE_BLOCK):
-        stop = min(n, start + RACE_BLOCK)
-        part, own_noise = weights[start:stop], noise[: stop - start]
-        fill_exponentials(
-            key, NOISE_STREAM, sample, row, start, noise[: (stop - start + LANES - 1) // LANES * LANES]
-        )
-        if not weighed:
-            good &= exponentiate(top, part, own_weights)
-            part = own_weights[: stop - start]
-        value = smallest_race_value(own_noise, part)
-        if value < least:
-            least = value
-            for c in range(stop - start):
-                if own_noise[c] * part[c] == value:
-                    winner = start + c
-                    break
-    return winner, good
+    race = -1, MOST_OF_WINNERS
+    n_bounded = n // 2 * 2 if n > MANY else 0
+    bounds = room[0]
+    zero, one = np.uint64(0), np.uint64(1)
+    variables = counters_of_many(np.uint64(row), zero, zero)
+    samples = counters_of_many(np.uint64(sample) + key[1], zero, zero)
+    streams = counters_of_many(NOISE_STREAM, zero, zero)
+    key_0, key_1 = key[0] & LOW_WORD, key[0] >> WORD_BITS
+    numbers = many_of(0.0) == 0.0
+    for block in range(0, n_bounded, RACE_BLOCK):
+        stop = min(n_bounded, block + RACE_BLOCK)
+        leasts = many_of(np.inf)
+        for c in range(block, stop, MANY):
+            start = min(c, n_bounded - MANY)  # the last overlap those before them
+            counters = counters_of_many(np.uint64(start // 2), one, np.uint64(WIDTH))
+            bits = joined(*philox(counters, variables, samples, streams, key_0, key_1))
+            own_bounds = load_many(weights, start)
+            if not weighed:
+                gaps = top - own_bounds
+                numbers = numbers & (gaps >= 0.0)
+                own_bounds = exponential_about(gaps)
+            own_bounds = own_bounds * (categories_in_turn(one_and_uniform(bits)) - 1.0)
+            store_from(bounds, c - block, own_bounds)
+            leasts = select(own_bounds < leasts, own_bounds, leasts)
+        limit = -largest_lane(0.0 - leasts)
+        if limit < race[1] * CAUTION:
+            # After the one with the least bound few others are left.
+            for _ in range(2):
+                for c in range(block, stop, MANY):
+                    found = mask_bits(load_many(bounds, c - block) <= limit)
+                    while found:
+                        pair = (min(c, n_bounded - MANY) + lowest_bit(found)) // 2
+                        found &= found - one
+                        if pair != race[0] // 2:
+                            race, _ = race_on_few(
+                                key, sample, row, 2 * pair, 2 * pair + 2, weights, weighed, top, race, room
+                            )
+                limit = race[1] * CAUTION
+    good = mask_bits(numbers) == ALL_OF_MANY
+    if n_bounded < n:
+        race, rest_good = race_on_few(key, sample, row, n_bounded, n, weights, weighed, top, race, room)
+        good &= rest_good
+    return race[0], good
 
 
 @tasks("out.size", "longest", sums=1)
-def draw_actions(task, key, noise, first, weights, weighed, offsets, longest, out):
-    """out[i, row] is the winner of the race of that row and sample first + i.
+def draw_actions(task, key, noise, weights, weighed, offsets, longest, out):
+    """out[sample, row] is the winner of the race of that row and sample.
 
     The weights are inverse weights or, for drawn noise unless weighed, logits; the result is how many rows of
     these are refused.
     """
     n_rows, n_bad = offsets.shape[0] - 1, 0
-    room = np.empty((2, RACE_BLOCK + LANES))
+    room = np.empty(RACE_BLOCK), np.empty(MANY + LANES), np.empty(MANY)
     minima = race_scratch(longest)
     for item in items_of(task, out.size, longest):
         sample, row = item // n_rows, item % n_rows
         start, stop = offsets[row], offsets[row + 1]
         if noise.shape[0] > 0:
-            out[sample, row] = winner_of(noise[first + sample, start:stop], weights[start:stop], minima)
+            out[sample, row] = winner_of(noise[sample, start:stop], weights[start:stop], minima)
         else:
-            winner, good = drawn_winner(key, first + sample, row, weights[start:stop], weighed, room[0], room[1])
+            winner, good = drawn_winner(key, sample, row, weights[start:stop], weighed, room)
             out[sample, row] = winner
             n_bad += not good
     return n_bad
@@ -74,17 +137,14 @@ def draw_actions_of_samples(task, key, inverse_weights, offsets, longest, out):
     """As draw_actions with drawn noise, eight samples of a row side by side."""
     n_draws, n_rows = out.shape
     n_items = (n_draws + WIDTH - 1) // WIDTH * n_rows
-    noise = lane_array(BLOCK).reshape((BLOCK, WIDTH))
+    noise = lane_array(longest + 1).reshape((longest + 1, WIDTH))
     for item in items_of(task, n_items, WIDTH * longest):
         first, row = item // n_rows * WIDTH, item % n_rows
         weights = inverse_weights[offsets[row] : offsets[row + 1]]
-        race = spread(np.inf), spread(0.0)
-        for start in range(0, weights.shape[0], BLOCK):
-            part = weights[start : start + BLOCK]
-            draw_tile(key, first, 1, row, 0, start, part.shape[0], noise)
-            race = race_on(noise, part, start, *race)
+        draw_tile(key, first, 1, row, 0, weights.shape[0], noise)
+        winners = winners_of_tile(noise, weights)
         for lane in range(min(WIDTH, n_draws - first)):
-            out[first + lane, row] = lane_index(race[1], lane)
+            out[first + lane, row] = lane_index(winners, lane)
 
 
 @inlined
@@ -111,9 +171,9 @@ def draw_winners_of_block(key, block, weights, weighed, n, noise_room, own_weigh
             first = (tile + i) * WIDTH
             start = i * numbers_of_group(n)
             noise = noise_room[2][start : start + n * WIDTH].reshape((n, WIDTH))
-            race = race_on(noise, own_weights[i * n : (i + 1) * n], 0, spread(np.inf), spread(0.0))
+            winners = winners_of_tile(noise, own_weights[i * n : (i + 1) * n])
             for lane in range(min(WIDTH, n_rows - first)):
-                out[draw, first + lane] = lane_index(race[1], lane)
+                out[draw, first + lane] = lane_index(winners, lane)
     return good
 
 

@@ -48,13 +48,19 @@ categories_in_turn = halves_in_turn(1)
 
 
 @inlined
+def one_and_uniform(bits):
+    """1 + u, where u is an odd multiple of 2**-52 in (0, 1): the middle of a 51-bit uniform's interval."""
+    return as_float((bits >> EXPONENT_WIDTH) | ODD_ONE_BITS)
+
+
+@inlined
 def exponential(bits):
-    """-log(1 - u), where u is an odd multiple of 2**-52 in (0, 1): the middle of a 51-bit uniform's interval.
+    """-log(1 - u) with the u of one_and_uniform, which lies below it.
 
     Of Words, whose first half shares its divisions with the second. Exact to 6e-16 of itself.
     """
     # 1 - u has no more bits than a float64 has; nothing is rounded before the logarithm.
-    survival = 2.0 - as_float((bits >> EXPONENT_WIDTH) | ODD_ONE_BITS)
+    survival = 2.0 - one_and_uniform(bits)
     shifted = as_bits(survival) + (ONE_BITS - SQRT_HALF_BITS)
     exponent = as_float((shifted >> MANTISSA_WIDTH) | TWO_52_BITS) - (TWO_52 + 1023.0)
     f = 1.0 - as_float((shifted & MANTISSA_BITS) + SQRT_HALF_BITS)

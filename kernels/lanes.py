@@ -83,7 +83,7 @@ def lane_index(typing_context, value, lane):
 
 @intrinsic
 def largest_lane(typing_context, value):
-    """The largest of numbers none of which is nan."""
+    """The largest of any number of Lanes, none of which is nan."""
 
     def codegen(context, builder, sig, arguments):
         def larger(a, b):
@@ -91,7 +91,7 @@ def largest_lane(typing_context, value):
 
         return _reduced(builder, arguments[0], larger)
 
-    return types.float64(lanes), codegen
+    return types.float64(value), codegen
 
 
 def _entry_pointer(context, builder, array_type, array, start, vector):

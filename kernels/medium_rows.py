@@ -131,7 +131,7 @@ def add_tiles(
         lanes_seen[:] = 0
         value[first_row : first_row + n_own] = 0.0
         for sample in range(n_samples):
-            draw_tile(key, sample, 0, first_row, 1, 0, n, noise)
+            draw_tile(key, sample, 0, first_row, 1, n, noise)
             total, first_at, second_at, limit, second_value = race_tile(noise, own_weights[:n])
             race = first_at, second_at, limit, second_value
             h_winner, h_sum, base, difference_sum, lightest = row_of_winner_tile(

@@ -44,30 +44,29 @@ lanes_in_turn = halves_in_turn(WIDTH)
 
 
 @inlined
-def draw_tile(key, first_sample, sample_step, first_row, row_step, first, n, out):
-    """The noise of n categories from the first (even) one, for eight samples or rows.
+def draw_tile(key, first_sample, sample_step, first_row, row_step, n, out):
+    """The noise of n categories for eight samples or rows; an even number of them is written.
 
     It is what exponential.fill_exponentials gives for each of them.
     """
     first_sample = np.int64(first_sample) + np.int64(key[1])
-    _draw_tile(key[0], first_sample, sample_step, first_row, row_step, first, n, out)
+    _draw_tile(key[0], first_sample, sample_step, first_row, row_step, n, out)
 
 
 # With the pair of key as its argument it takes half as long again.
 @called
-def _draw_tile(key, first_sample, sample_step, first_row, row_step, first, n, out):
+def _draw_tile(key, first_sample, sample_step, first_row, row_step, n, out):
     rows = np.uint64(first_row), np.uint64(row_step), np.uint64(0)
     samples = np.uint64(first_sample), np.uint64(sample_step), np.uint64(0)
     stream = NOISE_STREAM, np.uint64(0), np.uint64(0)
     key_0, key_1 = key & LOW_WORD, key >> WORD_BITS
-    pair = np.uint64(first) >> np.uint64(1)
     n_many = n // MANY_CATEGORIES * MANY_CATEGORIES
     many_rows, many_samples, many_streams = (
         counters_of_many(*rows),
         counters_of_many(*samples),
         counters_of_many(*stream),
     )
-    counters = counters_of_many(pair, np.uint64(0), np.uint64(1))
+    counters = counters_of_many(ZERO, ZERO, np.uint64(1))
     for c in range(0, n_many, MANY_CATEGORIES):
         numbers = exponentials(counters, many_rows, many_samples, many_streams, key_0, key_1)
         store(out, c, lanes_in_turn(numbers))
@@ -78,7 +77,7 @@ def _draw_tile(key, first_sample, sample_step, first_row, row_step, first, n, ou
         counters_of_few(*stream),
     )
     for c in range(n_many, n, FEW_CATEGORIES):
-        few_counters = counters_of_few(pair + np.uint64(c // 2), np.uint64(0), np.uint64(1))
+        few_counters = counters_of_few(np.uint64(c // 2), ZERO, np.uint64(1))
         store(out, c, exponentials(few_counters, few_rows, few_samples, few_streams, key_0, key_1))
 
 
@@ -150,14 +149,15 @@ def race_tile(noise, inverse_weights):
 
 
 @inlined
-def race_on(noise, inverse_weights, start, first, first_at):
-    """The race value and the number of the first in each lane, after categories start and on have joined."""
+def winners_of_tile(noise, inverse_weights):
+    """The number of the winner in each lane."""
+    first, first_at = spread(np.inf), spread(0.0)
     for c in range(inverse_weights.shape[0]):
         value = load(noise, c) * entry(inverse_weights, c)
         before = value < first
         first = select(before, value, first)
-        first_at = select(before, spread(np.float64(start + c)), first_at)
-    return first, first_at
+        first_at = select(before, spread(np.float64(c)), first_at)
+    return first_at
 
 
 @inlined
@@ -426,7 +426,7 @@ def tile_moments(
             for c in range(n):
                 seen[c] |= lanes_seen[c] != 0
                 lanes_seen[c] = 0
-        draw_tile(key, first_sample + tile * WIDTH, 1, row, 0, 0, n, noise)
+        draw_tile(key, first_sample + tile * WIDTH, 1, row, 0, n, noise)
         rest, value = arsm_tile(noise, inverse_weights, values, order, h, lanes_seen, heavy, light)
         add_tile(h, rest, tile + 1 if tile < n_tiles else 1, stream_mean[:n], stream_squares)
         for lane in range(WIDTH if tile < n_tiles else n_left):

@@ -15,6 +15,9 @@ LOG2_E = 1.4426950408889634
 # Added to a number it leaves the nearest integer in the low bits.
 ROUNDER = 1.5 * 2.0**52
 LARGEST_EXPONENT = 709.782712893384
+# Added to a binary logarithm it leaves that, with the bias of exponents and 32 bits of fraction, in the low bits.
+LINE_SHIFTER, LINE_WIDTH = 1.5 * 2.0**20 + 1023.0, np.uint64(20)
+LARGEST_LINE = 700.0
 # Minimax coefficients of (exp(r) - 1 - r) / r^2 for |r| <= log(2) / 2, off by 1.3e-17 in exp(r).
 E2, E3, E4, E5, E6, E7, E8, E9, E10, E11 = (
     0.50000000000000010221,
@@ -50,6 +53,16 @@ def exponential_of(x):
     p = fma(r * r, p, r) + 1.0
     value = as_float(as_bits(p) + (as_bits(rounded) << MANTISSA_WIDTH))
     return select(x <= LARGEST_EXPONENT, value, np.inf)
+
+
+@inlined
+def exponential_about(x):
+    """A number from exp(x) to 1.062 exp(x) for 0 <= x <= 700, of Lanes; for a larger x that of 700.
+
+    The binary logarithm as the exponent and the mantissa: within a power of two it is a straight line.
+    """
+    clipped = select(x < LARGEST_LINE, x, LARGEST_LINE)
+    return as_float(as_bits(fma(clipped, LOG2_E, LINE_SHIFTER)) << LINE_WIDTH)
 
 
 @inlined

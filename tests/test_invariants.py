@@ -281,6 +281,26 @@ def test_a_single_draw_weighs_its_logits_itself(shape, scale):
     np.testing.assert_array_equal(sample(logits, 3, rng=5), np.argmin(noise * weights, axis=-1))
 
 
+@pytest.mark.parametrize("regime", ["zero", "normal", "concentrated", "rising", "falling", "steep", "extreme"])
+def test_single_draws_of_long_rows_are_winners_of_the_race(regime):
+    rng = np.random.default_rng(8)
+    shape = 300, 1000
+    ramp = np.broadcast_to(np.linspace(0, 8, shape[1]), shape)
+    logits = {
+        "zero": np.zeros(shape),
+        "normal": rng.normal(size=shape),
+        "concentrated": 4 * rng.normal(size=shape),
+        "rising": ramp,
+        "falling": -ramp,
+        "steep": 20 * ramp,  # next to every block of categories has a new winner
+        "extreme": rng.uniform(-700, 700, shape),
+    }[regime]
+    weights = np.exp(np.minimum(logits.max(axis=1, keepdims=True) - logits, 700))
+    winners = np.argmin(dirichlet_noise(logits, 9, rng=5) * weights, axis=-1)
+    np.testing.assert_array_equal(sample(logits, rng=5), winners[0])
+    np.testing.assert_array_equal(sample(logits, 9, rng=5), winners)  # eight side by side, and one
+
+
 def test_sample_draws_the_true_actions_of_the_estimators():
     logits = np.random.default_rng(6).normal(size=(20, 300))
     noise = dirichlet_noise(logits, 2, rng=7)
