@@ -53,12 +53,13 @@ class Kernel:
 
     def __init__(self, function: Callable[..., Any], **options: Any) -> None:
         functools.update_wrapper(self, function)
-        self._function, self._options = function, options
+        # By these names Numba looks for what it is to inline.
+        self.py_func, self.targetoptions = function, options
 
     @functools.cached_property
     def dispatcher(self) -> Any:
         """What Numba makes of it."""
-        return compiled(self._function, **self._options)
+        return compiled(self.py_func, **self.targetoptions)
 
     @property
     def _numba_type_(self) -> Any:
@@ -87,17 +88,17 @@ class ParallelKernel(Kernel):
 # for a short row. Helpers that make no array, and return none, do without ("_nrt").
 
 
-def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
+def inlined(function: Callable[..., Any]) -> Kernel:
     """Compile a short helper into what calls it; it must neither make nor return an array."""
     return Kernel(function, cache=False, forceinline=True, no_cpython_wrapper=True, _nrt=False)
 
 
-def folded(function: Callable[..., Any]) -> Callable[..., Any]:
+def folded(function: Callable[..., Any]) -> Kernel:
     """Compile a helper as a part of the one place that uses it."""
-    return compiled(function, cache=False, inline="always")  # Numba looks for these before it asks for types
+    return Kernel(function, cache=False, inline="always")
 
 
-def called(function: Callable[..., Any]) -> Callable[..., Any]:
+def called(function: Callable[..., Any]) -> Kernel:
     """Compile a helper so long that a function of its own is compiled sooner, and is no slower.
 
     It must neither make nor return an array.
@@ -105,7 +106,7 @@ def called(function: Callable[..., Any]) -> Callable[..., Any]:
     return Kernel(function, cache=False, no_cpython_wrapper=True, _nrt=False)
 
 
-def allocating(function: Callable[..., Any]) -> Callable[..., Any]:
+def allocating(function: Callable[..., Any]) -> Kernel:
     """Compile a helper that makes arrays, or returns them."""
     return Kernel(function, cache=False, no_cpython_wrapper=True)
 
