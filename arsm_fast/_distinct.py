@@ -33,4 +33,12 @@ def hash_multipliers(n_variables: int) -> HashArray:
 
 def find_distinct(hashes: HashArray, bounds: IntArray) -> Distinct:
     """Number the distinct hashes of the entries bounds[b]..bounds[b + 1] - 1 of each problem b."""
-    return Distinct(*number_distinct(bounds, hashes))
+    numbers, first = np.empty(len(hashes), np.int64), np.empty(len(hashes), np.int64)
+    counts = np.empty(bounds.size - 1, np.int64)
+    number_distinct(bounds, hashes, numbers, first, counts)
+    if counts.size == 1:
+        return Distinct(numbers, first[: counts[0]].copy(), np.zeros(counts[0], np.int32))
+    before = np.cumsum(counts) - counts
+    numbers += np.repeat(before, bounds[1:] - bounds[:-1])
+    listed = np.arange(before[-1] + counts[-1]) + np.repeat(bounds[:-1] - before, counts)
+    return Distinct(numbers, first[listed], np.repeat(np.arange(counts.size, dtype=np.int32), counts))
