@@ -36,9 +36,17 @@ def find_distinct(hashes: HashArray, bounds: IntArray) -> Distinct:
     numbers, first = np.empty(len(hashes), np.int64), np.empty(len(hashes), np.int64)
     counts = np.empty(bounds.size - 1, np.int64)
     number_distinct(bounds, hashes, numbers, first, counts)
+    problem = problems_of(counts)
     if counts.size == 1:
-        return Distinct(numbers, first[: counts[0]].copy(), np.zeros(counts[0], np.int32))
+        return Distinct(numbers, first[: problem.size].copy(), problem)
     before = np.cumsum(counts) - counts
     numbers += np.repeat(before, bounds[1:] - bounds[:-1])
     listed = np.arange(before[-1] + counts[-1]) + np.repeat(bounds[:-1] - before, counts)
-    return Distinct(numbers, first[listed], np.repeat(np.arange(counts.size, dtype=np.int32), counts))
+    return Distinct(numbers, first[listed], problem)
+
+
+def problems_of(counts: IntArray) -> NDArray[np.int32]:
+    """The problem of each vector, where each problem has so many."""
+    if counts.size == 1:
+        return np.zeros(counts[0], np.int32)
+    return np.repeat(np.arange(counts.size, dtype=np.int32), counts)

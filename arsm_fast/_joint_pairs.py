@@ -8,7 +8,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from ._distinct import HashArray, find_distinct, hash_multipliers
+from ._distinct import HashArray, find_distinct, hash_multipliers, problems_of
 from ._logits import FloatArray, IntArray, Logits
 from ._moments import Blocks, Moments, accumulate
 from ._noise import Noise, kernel_arguments
@@ -92,7 +92,8 @@ class JointPairs:
         self._arguments = kernel_arguments(logits, noise)
         self._n_items = logits.n_problems * noise.n_samples
         self._multipliers = hash_multipliers(logits.n_variables)
-        self._wave_items = max(numba.get_num_threads(), WAVE_CHANGES // self._actions_of_item())
+        self._n_threads = numba.get_num_threads()
+        self._wave_items = max(self._n_threads, WAVE_CHANGES // self._actions_of_item())
         self._held: tuple[int, Any] | None = None
 
     def _actions_of_item(self) -> int:
@@ -103,7 +104,7 @@ class JointPairs:
         """The entries of a wave."""
         room = _room(self._logits)
         all_pairs = _n_pairs(self._arguments[-1]) <= room
-        n_tasks = min(n_items, numba.get_num_threads())
+        n_tasks = min(n_items, self._n_threads)
         found = joint_pair_entries(
             first_item, n_items, n_tasks, all_pairs, room, *self._arguments, self._multipliers
         )
@@ -144,7 +145,7 @@ class JointPairs:
         self._vector_bounds = _joined_bounds([wave.vector_bounds for wave in waves])
         by_problem = np.ascontiguousarray(self._vector_bounds[:: self._noise.n_samples])
         if self._noise.n_samples == 1:
-            problem = np.repeat(np.arange(self._n_items, dtype=np.int32), np.diff(by_problem))
+            problem = problems_of(by_problem[1:] - by_problem[:-1])
             self._number = self._first = np.arange(problem.size)
         else:
             hashes = _joined([wave.hashes for wave in waves])
@@ -162,11 +163,11 @@ class JointPairs:
         vectors = np.empty((wanted.size, self._logits.n_variables), np.int32)
         done = 0
         while done < wanted.size:
-            item = int(np.searchsorted(self._vector_bounds, wanted[done], side="right")) - 1
+            item = int(self._vector_bounds.searchsorted(wanted[done], side="right")) - 1
             first = item - item % self._wave_items
             entries = self._entries(first)
-            begin, end = self._vector_bounds[[first, first + entries.vector_bounds.size - 1]]
-            here = slice(done, int(np.searchsorted(wanted, end)))
+            begin, end = self._vector_bounds[first], self._vector_bounds[first + entries.vector_bounds.size - 1]
+            here = slice(done, int(wanted.searchsorted(end)))
             self._form_wave(wanted[here] - begin, entries, vectors[here])
             done = here.stop
         return vectors
@@ -174,7 +175,7 @@ class JointPairs:
     def estimate(self, values: FloatArray) -> Moments:
         """The gradient from the values of the distinct vectors."""
         logits, noise = self._logits, self._noise
-        order = np.argsort(-logits.sizes[: logits.n_variables], kind="stable")
+        order = logits.by_size()
         vector_values = values[self._number]
 
         def run(begin: int, blocks: Blocks) -> None:

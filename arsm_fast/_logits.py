@@ -136,6 +136,12 @@ class Logits:
         ragged = zip(starts, np.split(self.inverse_weights, self.offsets[1:-1]), strict=True)
         return np.concatenate([start + row.argpartition(min(m, row.size) - 1)[:m] for start, row in ragged])
 
+    def by_size(self) -> IntArray:
+        """The variables of a problem from the one with the most categories on."""
+        if self.shape is not None:
+            return np.arange(self.n_variables)
+        return np.argsort(-self.sizes[: self.n_variables], kind="stable")
+
     def order(self) -> IntArray:
         """The categories of each row from the likeliest on."""
         if self.shape is not None:

@@ -30,6 +30,8 @@ class Streams:
 
 def as_generator(rng: SeedLike) -> np.random.Generator:
     """The generator itself, or a new one."""
+    if type(rng) is np.random.Generator:
+        return rng  # as default_rng would, but sooner
     if isinstance(rng, bool | np.bool_ | float | str):
         raise TypeError(_message(rng))
     try:

@@ -24,6 +24,8 @@ PRANGE_ONLY = dict.fromkeys(
 )
 
 _entry_lock = threading.RLock()
+_no_lock = nullcontext()
+_layer: str | None = None
 _fork_damage = ""
 
 
@@ -140,14 +142,17 @@ def parallel_entry() -> AbstractContextManager[Any]:
         raise RuntimeError(
             f"this process was forked {_fork_damage}; start processes by spawn, forkserver or joblib's loky"
         )
-    return _entry_lock if _threading_layer() in (None, "workqueue") else nullcontext()
+    return _entry_lock if _threading_layer() in (None, "workqueue") else _no_lock
 
 
 def _threading_layer() -> str | None:
-    try:
-        return str(numba.threading_layer())
-    except ValueError:  # there was no parallel call yet
-        return None
+    global _layer
+    if _layer is None:
+        try:
+            _layer = str(numba.threading_layer())  # which stays
+        except ValueError:  # there was no parallel call yet
+            return None
+    return _layer
 
 
 def _after_fork_in_child() -> None:

@@ -10,7 +10,7 @@ import numba
 import numpy as np
 
 from ._jit import allocating, called, inlined, parallel
-from .lanes import WIDTH, lane_array, load, spread, store
+from .lanes import WIDTH, lane_numbers, load_eight, spread, store_from
 from .moments import add_to_tree, sample_room, take_result, tree_room
 from .noise import LANES, noise_row
 from .pairs import changed_pairs, members_of, pair_of, pair_scratch
@@ -18,7 +18,7 @@ from .philox import WORD_BITS
 from .race import race_scratch, run_race
 from .rows import copy_row
 from .tasks import tasks
-from .vectors import fma
+from .vectors import fma, select
 
 # Knuth's multiplicative hash: 2**64 over the golden ratio.
 PAIR_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
@@ -385,14 +385,14 @@ def form_joint_vectors(wanted, true_actions, vector_bounds, change_bounds, start
 def layer_bounds(sizes, bounds):
     """Where the layers are that hold one number of category c for each variable that has it.
 
-    Variables come by descending size; layer c is bounds[c] to bounds[c + 1], in units of WIDTH numbers.
+    Variables come by descending size; layer c is bounds[c] to bounds[c + 1].
     """
     n_wide = sizes.shape[0]
     bounds[0] = 0
     for c in range(bounds.shape[0] - 1):
         while sizes[n_wide - 1] <= c:
             n_wide -= 1
-        bounds[c + 1] = bounds[c] + (n_wide + WIDTH - 1) // WIDTH
+        bounds[c + 1] = bounds[c] + n_wide
 
 
 @called
@@ -407,7 +407,10 @@ def keep_references(pairs, count, kept):
 
 @called
 def add_pairs(pairs, number, values, base, layers, weights, h):
-    """Add what the pairs give to the variables that have both categories; the sum of the differences."""
+    """Add what the pairs give to the variables that have both categories; the sum of the differences.
+
+    Behind the last layer of weights and h there must be room for WIDTH numbers.
+    """
     n_layers = layers.shape[0] - 1
     difference_sum = 0.0
     for entry in range(pairs.shape[0]):
@@ -417,10 +420,18 @@ def add_pairs(pairs, number, values, base, layers, weights, h):
         if difference != 0.0 and j < n_layers:
             c_layer, j_layer = layers[c], layers[j]
             shared = spread(difference)
-            for i in range(layers[j + 1] - j_layer):
-                c_weight, j_weight = load(weights, c_layer + i), load(weights, j_layer + i)
-                store(h, c_layer + i, fma(shared, j_weight, load(h, c_layer + i)))
-                store(h, j_layer + i, fma(shared, c_weight, load(h, j_layer + i)))
+            n = layers[j + 1] - j_layer
+            for i in range(0, n // WIDTH * WIDTH, WIDTH):
+                c_weight, j_weight = load_eight(weights, c_layer + i), load_eight(weights, j_layer + i)
+                store_from(h, c_layer + i, fma(shared, j_weight, load_eight(h, c_layer + i)))
+                store_from(h, j_layer + i, fma(shared, c_weight, load_eight(h, j_layer + i)))
+            if n % WIDTH:
+                # What lies behind is another layer's, and gets nothing.
+                i, own = n // WIDTH * WIDTH, lane_numbers() < np.float64(n % WIDTH)
+                c_weight = select(own, load_eight(weights, c_layer + i), 0.0)
+                j_weight = select(own, load_eight(weights, j_layer + i), 0.0)
+                store_from(h, c_layer + i, fma(shared, j_weight, load_eight(h, c_layer + i)))
+                store_from(h, j_layer + i, fma(shared, c_weight, load_eight(h, j_layer + i)))
     return difference_sum
 
 
@@ -449,9 +460,7 @@ def joint_pair_moments(
     sizes = offsets[first_row + variables + 1] - offsets[first_row + variables]
     layers = np.empty(sizes[0] + 1, np.int64)
     layer_bounds(sizes, layers)
-    h = lane_array(layers[sizes[0]])
-    weights = lane_array(layers[sizes[0]])
-    weights[:] = 0.0
+    h, weights = np.empty(layers[sizes[0]] + WIDTH), np.empty(layers[sizes[0]] + WIDTH)
     row_noise = np.empty(longest + LANES)
     minima = race_scratch(longest)
     scratch = pair_scratch(longest)
@@ -473,7 +482,7 @@ def joint_pair_moments(
             total = noise_row(noise, key, sample, row, start, stop, row_noise)
             inverse_n, inverse_total = 1.0 / n, 1.0 / total
             for c in range(n):
-                weights[layers[c] * WIDTH + at] = inverse_n - row_noise[c] * inverse_total
+                weights[layers[c] + at] = inverse_n - row_noise[c] * inverse_total
             if plus:
                 own_weights = inverse_weights[start:stop]
                 race = run_race(row_noise[:n], own_weights, minima)
@@ -481,7 +490,7 @@ def joint_pair_moments(
                 keep_references(row_pairs, count, kept)
                 for c in range(n):
                     if not kept[c]:
-                        weights[layers[c] * WIDTH + at] = 0.0
+                        weights[layers[c] + at] = 0.0
         h[:] = 0.0
         own_values = values[vector_bounds[item] : vector_bounds[item + 1]]
         base = own_values[0]
@@ -493,7 +502,7 @@ def joint_pair_moments(
             own_gradient = gradient[start : start + n]
             h_sum = 0.0
             for c in range(n):
-                own_gradient[c] = h[layers[c] * WIDTH + at]
+                own_gradient[c] = h[layers[c] + at]
                 h_sum += own_gradient[c]
             own_gradient -= h_sum / n
             start += n
