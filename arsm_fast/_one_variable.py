@@ -21,7 +21,7 @@ from .kernels.one_variable import list_seen, many_sample_moments, one_variable_m
 from .kernels.tile import short_row_moments
 
 # Of longer rows side by side not all pairs are compared.
-LONGEST_ALL_PAIRS = 40
+LONGEST_ALL_PAIRS = 36
 # More samples than these are worth a sorted order for each row.
 MOST_SAMPLES_OF_ROWS = 64
 

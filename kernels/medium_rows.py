@@ -7,13 +7,28 @@ row to row, and are done one row at a time, eight categories side by side.
 import numpy as np
 
 from ._jit import called, inlined
-from .bits import bit_count, lowest_bit
-from .lanes import WIDTH, lane_array, load, mask_bits, spread, store, sum_of_lanes, transpose_block
+from .arsm_row import meet_one
+from .bits import bit_count
+from .lanes import (
+    WIDTH,
+    gather,
+    lane_array,
+    lane_numbers,
+    load,
+    load_eight,
+    mask_bits,
+    pack,
+    spread,
+    store,
+    store_from,
+    sum_of_lanes,
+    transpose_block,
+)
 from .merge import EXCLUDED
 from .moments import add_sample
 from .tasks import items_of, tasks
 from .tile import draw_tile, lanes_up_to, load_rows, load_weights, race_tile, row_of_winner_tile, store_seen
-from .vectors import fma, select
+from .vectors import fma
 
 
 @inlined
@@ -31,78 +46,91 @@ def spread_rows(tile, rows):
 
 
 @inlined
-def count_below(row, factor, limit):
-    """The number of entries of a row with row[i] * factor < limit."""
-    count = 0
-    for block in range(row.shape[0] // WIDTH):
-        count += bit_count(mask_bits(load(row, block) * factor < limit))
-    return count
+def list_contenders(noise, inverse_weights, limit, lightest, light, heavy):
+    """List the light and the heavy categories of a row; their numbers. Lists end with eight that are there."""
+    n_light, n_heavy = 0, 0
+    for block in range(noise.shape[0] // WIDTH):
+        numbers = lane_numbers() + np.float64(block * WIDTH)
+        is_light = load(noise, block) < limit
+        is_heavy = load(inverse_weights, block) * lightest < limit
+        pack(light, n_light, numbers, is_light)
+        pack(heavy, n_heavy, numbers, is_heavy)
+        n_light += bit_count(mask_bits(is_light))
+        n_heavy += bit_count(mask_bits(is_heavy))
+    store_from(light, n_light, spread(0.0))
+    store_from(heavy, n_heavy, spread(0.0))
+    return n_light, n_heavy
 
 
 @inlined
-def list_below(row, factor, limit, members):
-    """List the entries of a row with row[i] * factor < limit."""
-    n = 0
-    for block in range(row.shape[0] // WIDTH):
-        bits = mask_bits(load(row, block) * factor < limit)
-        while bits:
-            members[n] = block * WIDTH + lowest_bit(bits)
-            n += 1
-            bits &= bits - np.uint64(1)
+def meet_four(keys, payments, units, limit, members, at, given, sums):
+    """As arsm_row.meet_one, of four members from the at-th on, each with sums of its own."""
+    (sum_0, units_0), (sum_1, units_1), (sum_2, units_2), (sum_3, units_3) = sums
+    member_keys, member_payments = members[0], members[1]
+    common = keys, payments, units, limit
+    given, sum_0, units_0 = meet_one(*common, member_keys[at], member_payments[at], given, sum_0, units_0)
+    given, sum_1, units_1 = meet_one(*common, member_keys[at + 1], member_payments[at + 1], given, sum_1, units_1)
+    given, sum_2, units_2 = meet_one(*common, member_keys[at + 2], member_payments[at + 2], given, sum_2, units_2)
+    given, sum_3, units_3 = meet_one(*common, member_keys[at + 3], member_payments[at + 3], given, sum_3, units_3)
+    return given, ((sum_0, units_0), (sum_1, units_1), (sum_2, units_2), (sum_3, units_3))
 
 
 @called
 def away_from_winner_of_row(
-    noise, inverse_weights, values, share, inverse_total, base, limit, lightest, h, members, totals
+    noise, inverse_weights, values, share, inverse_total, base, limit, lightest, h, lists, members
 ):  # fmt: skip
     """Add the swaps of two losers to h. Results: the sums of d_cj over their unordered pairs, and of h.
 
-    From one light category to the next or, where those are fewer, from one heavy one to the next, each against
-    all categories of the other kind.
+    Four light categories at a time or, where those are fewer, four heavy ones, against all of the other kind.
+    Lists and members, (4, ...), must have room for 2 * WIDTH more than the row.
     """
     n_blocks = noise.shape[0] // WIDTH
     zero = spread(0.0)
-    n_light = count_below(noise, 1.0, limit)
-    n_heavy = count_below(inverse_weights, lightest, limit)
+    n_light, n_heavy = list_contenders(noise, inverse_weights, limit, lightest, lists[0], lists[1])
     by_light = n_light <= n_heavy
-    if by_light:
-        list_below(noise, 1.0, limit, members)
-    else:
-        list_below(inverse_weights, lightest, limit, members)
     n_members = min(n_light, n_heavy)
-    difference_sum, h_sum = 0.0, 0.0
-    # What each category's swaps give the other one is kept in `totals` until the end: a number put into h would
-    # hold up the next vector that is read there.
-    for i in range(n_members):
-        member = members[i]
-        weight_of_member = fma(noise[member], inverse_total, share)
-        differences, received = zero, zero
+    numbers = lists[0] if by_light else lists[1]
+    # Of each member: its key, of which the product with the other's is below the limit where a swap changes the
+    # winner; what the other receives then; and the difference or, of light ones, 1.
+    for i in range(0, n_members, WIDTH):
+        own = load_eight(numbers, i)
+        weight = fma(gather(noise, own), inverse_total, spread(share))
+        difference = gather(values, own) - base
         if by_light:
-            key = noise[member]
-            for block in range(n_blocks):
-                difference = select(load(inverse_weights, block) * key < limit, load(values, block) - base, zero)
-                store(h, block, fma(difference, weight_of_member, load(h, block)))
-                differences = differences + difference
-                received = fma(difference, fma(load(noise, block), inverse_total, share), received)
-            total, difference_total = sum_of_lanes(received), sum_of_lanes(differences)
-            h_sum += total + weight_of_member * difference_total
+            store_from(members[0], i, gather(noise, own))
+            store_from(members[1], i, weight)
+            store_from(members[2], i, spread(1.0))
         else:
-            key = inverse_weights[member]
-            difference = values[member] - base
-            given = difference * weight_of_member
-            for block in range(n_blocks):
-                wins = load(noise, block) * key < limit
-                store(h, block, load(h, block) + select(wins, given, zero))
-                differences = differences + select(wins, 1.0, zero)
-                received = received + select(wins, fma(load(noise, block), inverse_total, share), zero)
-            total = sum_of_lanes(received) * difference
-            difference_total = sum_of_lanes(differences) * difference
-            h_sum += total + weight_of_member * difference_total
-        totals[i] = total
-        difference_sum += difference_total
+            store_from(members[0], i, gather(inverse_weights, own))
+            store_from(members[1], i, difference * weight)
+            store_from(members[2], i, difference)
+    store_from(members[0], n_members, spread(np.inf))
+    difference_sum, h_lanes = zero, zero
+    for i in range(0, n_members, 4):
+        sums = (zero, zero), (zero, zero), (zero, zero), (zero, zero)
+        for block in range(n_blocks):
+            noise_j = load(noise, block)
+            weight = fma(noise_j, inverse_total, share)
+            if by_light:
+                difference = load(values, block) - base
+                given, sums = meet_four(
+                    load(inverse_weights, block), difference * weight, difference, limit, members, i, zero, sums
+                )
+                given = given * difference
+            else:
+                given, sums = meet_four(noise_j, weight, spread(1.0), limit, members, i, zero, sums)
+            store(h, block, load(h, block) + given)
+            h_lanes = h_lanes + given
+        for k in range(4):
+            members[3, i + k] = sum_of_lanes(sums[k][0])
+            difference_sum = fma(sums[k][1], spread(members[2, i + k]), difference_sum)
+    # Put into h at the end: a number there would hold up the next vector that is read.
+    h_sum = sum_of_lanes(h_lanes)
     for i in range(n_members):
-        h[members[i]] += totals[i]
-    return difference_sum, h_sum
+        total = members[3, i] if by_light else members[3, i] * members[2, i]
+        h[np.uint64(numbers[i])] += total
+        h_sum += total
+    return sum_of_lanes(difference_sum), h_sum
 
 
 @called
@@ -113,7 +141,7 @@ def add_tiles(
     """As medium_row_moments of some tiles, with room for the rows of one."""
     noise, own_weights, own_values, lane_h = tiles
     noise_rows, weight_rows, value_rows, h_rows, rest = rows
-    members, totals, lanes_seen = lists
+    contenders, members, lanes_seen = lists
     n_padded = own_weights.shape[0]
     for c in range(n, n_padded):  # padding, that never wins
         store(own_weights, c, spread(np.inf))
@@ -156,7 +184,7 @@ def add_tiles(
                 if rest[7, lane] <= rest[6, lane]:
                     away_difference, away_h = away_from_winner_of_row(
                         own_noise, weight_rows[padded], value_rows[padded], 1.0 / n, -1.0 / rest[5, lane],
-                        rest[0, lane], rest[6, lane], rest[7, lane], h, members, totals,
+                        rest[0, lane], rest[6, lane], rest[7, lane], h, contenders, members,
                     )  # fmt: skip
                     row_h_sum += away_h
                     row_difference_sum += away_difference
@@ -187,7 +215,7 @@ def medium_row_moments(
         lane_array(n_padded), lane_array(n_padded), lane_array(n_padded), lane_array(n_padded),
         lane_array(8).reshape((8, WIDTH)),
     )  # fmt: skip
-    lists = np.empty(n_padded, np.int64), np.empty(n_padded), np.empty(n, np.uint64)
+    lists = np.empty((2, n_padded + 2 * WIDTH)), np.empty((4, n_padded + 2 * WIDTH)), np.empty(n, np.uint64)
     return add_tiles(
         key, n_samples, own_tiles.start, own_tiles.stop, n, weights, weighed, values, mean, squares, value, seen,
         tiles, rows, lists,
