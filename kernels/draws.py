@@ -20,9 +20,9 @@ from .philox import LOW_WORD, WORD_BITS, philox
 from .race import race_scratch, smallest_race_value, winner_of
 from .tasks import items_of, tasks
 from .tile import BLOCK as NOISE_BLOCK
-from .tile import block_room, draw_block, draw_tile, load_rows, numbers_of_group, winners_of_tile
+from .tile import block_room, draw_block, draw_tile, load_weights, numbers_of_group, winners_of_tile
 from .vectors import joined, select, spread_over
-from .weights import exponential_about, exponentiate, largest_of, leave_gaps, weigh_gaps
+from .weights import exponential_about, exponentiate, largest_of
 
 REINFORCE, LEAVE_ONE_OUT, AR, ANTITHETIC = 0, 1, 2, 3
 # What is ruled out before its logarithm and exponential are taken must lie so far behind: 1.062, and rounding.
@@ -159,12 +159,7 @@ def draw_winners_of_block(key, block, weights, weighed, n, noise_room, own_weigh
     n_draws, n_rows = out.shape
     tile = block * NOISE_BLOCK
     n_tiles = min(NOISE_BLOCK, (n_rows + WIDTH - 1) // WIDTH - tile)
-    for i in range(n_tiles):
-        part = own_weights[i * n : (i + 1) * n]
-        load_rows(weights, (tile + i) * WIDTH, n_rows, n, part)
-        if not weighed:
-            leave_gaps(part)
-    good = weighed or weigh_gaps(own_weights[: n_tiles * n])
+    good = load_weights(weights, weighed, tile * WIDTH, n_tiles, n_rows, n, own_weights)
     for draw in range(n_draws):
         draw_block(key[0], key[1], draw, tile * WIDTH, n_tiles, n, noise_room)
         for i in range(n_tiles):

@@ -152,7 +152,7 @@ def add_tiles(
     for tile in range(first_tile, stop_tile):
         first_row = tile * WIDTH
         n_own = min(WIDTH, n_rows - first_row)
-        n_bad += not load_weights(weights, weighed, first_row, n_rows, n, own_weights)
+        n_bad += not load_weights(weights, weighed, first_row, 1, n_rows, n, own_weights)
         load_rows(values, first_row, n_rows, n, own_values)
         spread_rows(own_weights, weight_rows)
         spread_rows(own_values, value_rows)

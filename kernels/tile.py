@@ -459,13 +459,17 @@ def load_rows(rows, first, n_rows, n, tile):
 
 
 @inlined
-def load_weights(rows, weighed, first, n_rows, n, tile):
-    """As load_rows of inverse weights, where the rows are logits unless weighed; False where one is no number."""
-    load_rows(rows, first, n_rows, n, tile)
-    if weighed:
-        return True
-    leave_gaps(tile[:n])
-    return weigh_gaps(tile[:n])
+def load_weights(rows, weighed, first, n_tiles, n_rows, n, tiles):
+    """As load_rows of inverse weights, for some tiles one after the other.
+
+    The rows are logits unless weighed; False where one is no number.
+    """
+    for i in range(n_tiles):
+        tile = tiles[i * n : (i + 1) * n]
+        load_rows(rows, first + i * WIDTH, n_rows, n, tile)
+        if not weighed:
+            leave_gaps(tile)
+    return weighed or weigh_gaps(tiles[: n_tiles * n])
 
 
 @inlined
@@ -497,24 +501,28 @@ def add_row_tiles(
     noise_room, tiles, room,
 ):  # fmt: skip
     """As short_row_moments of some tiles, with room."""
-    own_weights, own_values = tiles
+    block_weights, own_values = tiles
     _, h, lane_mean, lane_squares, heavy, light, lanes_seen = room
     n_rows = value.shape[0]
     n_seen, n_bad = 0, 0
     for tile in range(first_tile, stop_tile):
         first_row = tile * WIDTH
         n_own = min(WIDTH, n_rows - first_row)
-        n_bad += not load_weights(weights, weighed, first_row, n_rows, n, own_weights)
+        in_block = (tile - first_tile) % BLOCK
+        n_tiles = min(BLOCK, stop_tile - tile)
+        if in_block == 0:
+            n_bad += not load_weights(weights, weighed, first_row, n_tiles, n_rows, n, block_weights)
+        own_weights = block_weights[in_block * n : (in_block + 1) * n]
         load_rows(values, first_row, n_rows, n, own_values)
         lanes_seen[:] = 0
         value_sum = spread(0.0)
         for sample in range(n_samples):
             # Of single samples the noise of several tiles is drawn together.
-            in_block = (tile - first_tile) % BLOCK if n_samples == 1 else 0
-            if in_block == 0:
-                n_tiles = min(BLOCK, stop_tile - tile) if n_samples == 1 else 1
+            if n_samples > 1:
+                draw_block(key[0], key[1], sample, first_row, 1, n, noise_room)
+            elif in_block == 0:
                 draw_block(key[0], key[1], sample, first_row, n_tiles, n, noise_room)
-            start = in_block * numbers_of_group(n)
+            start = in_block * numbers_of_group(n) if n_samples == 1 else 0
             noise = noise_room[2][start : start + n * WIDTH].reshape((n, WIDTH))
             rest, sample_value = arsm_tile(noise, own_weights, own_values, heavy[:0], h, lanes_seen, heavy, light)
             value_sum = value_sum + sample_value
@@ -546,7 +554,7 @@ def short_row_moments(
     where the number of values needed is enough. That and whether logits are refused (0: none) are the results.
     """
     own_tiles = items_of(task, (value.shape[0] + WIDTH - 1) // WIDTH, n * n_samples * WIDTH)
-    tiles = lane_array(n).reshape((n, WIDTH)), lane_array(n).reshape((n, WIDTH))
+    tiles = lane_array(BLOCK * n).reshape((BLOCK * n, WIDTH)), lane_array(n).reshape((n, WIDTH))
     return add_row_tiles(
         key, n_samples, own_tiles.start, own_tiles.stop, n, weights, weighed, values, mean, squares, value, seen,
         block_room(n), tiles, tile_room(n),
