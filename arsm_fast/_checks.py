@@ -193,8 +193,8 @@ def check_own(own: FloatArray, true: FloatArray, largest: float, variables: Any,
         )
 
 
-def check_table(objective: Any, logits: Logits) -> tuple[FloatArray, float]:
-    """A table of values, in the shape of logits, flat; and the largest of their magnitudes."""
+def check_table(objective: Any, logits: Logits) -> FloatArray:
+    """A table of values, in the shape of logits, flat, of which each may be any number yet."""
     if logits.shape is not None:
         array = real_array(objective, "objective")
         if array.shape != logits.shape:
@@ -218,15 +218,17 @@ def check_table(objective: Any, logits: Logits) -> tuple[FloatArray, float]:
                 f"got arrays of shape {shapes}"
             )
         flat = np.concatenate(variables)
-    flat = for_kernel(flat)
-    magnitude = max(float(flat.max()), -float(flat.min()))
-    if not math.isfinite(magnitude):
-        finite = np.isfinite(flat)
+    return for_kernel(flat)
+
+
+def check_finite(table: FloatArray, logits: Logits) -> None:
+    """Refuse a flat table of values that are not all finite."""
+    if not math.isfinite(max(float(table.max()), -float(table.min()))):
+        finite = np.isfinite(table)
         raise ValueError(
-            f"objective, as an array of values, must be finite; {(~finite).sum()} of {flat.size} are not, "
+            f"objective, as an array of values, must be finite; {(~finite).sum()} of {table.size} are not, "
             f"the first at {logits.describe(int(finite.argmin()), 'objective')}"
         )
-    return flat, magnitude
 
 
 def shown(vector: Any) -> str:

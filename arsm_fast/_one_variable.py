@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum, auto
 
 import numba
 import numpy as np
@@ -29,18 +30,44 @@ RunBlocks = Callable[[Blocks, NDArray[np.bool_]], object]
 """Runs a kernel on blocks, and marks what they have seen."""
 
 
+class SideBySide(Enum):
+    """Of what a kernel has eight in its lanes."""
+
+    ROWS = auto()
+    SAMPLES = auto()
+    CATEGORIES = auto()
+    NOTHING = auto()
+
+
+def _layout(logits: Logits, noise: Noise) -> SideBySide:
+    """What is worth most."""
+    if noise.n_references > 0 or noise.given.size > 0:
+        return SideBySide.NOTHING
+    rows_fit = logits.shape is not None and logits.shape[-1] <= LONGEST_SHORT_ROW
+    if rows_fit and (
+        noise.n_samples < TILE_WIDTH or (logits.n_rows >= TILE_WIDTH and noise.n_samples <= MOST_SAMPLES_OF_ROWS)
+    ):
+        return SideBySide.ROWS
+    if noise.n_samples >= TILE_WIDTH and logits.longest <= LONGEST_TILE:
+        return SideBySide.SAMPLES
+    return SideBySide.CATEGORIES if logits.shortest >= TILE_WIDTH else SideBySide.NOTHING
+
+
 class OneVariable:
     """The pseudo actions of each row, over all samples, and the gradient from their values."""
 
     def __init__(self, logits: Logits, noise: Noise) -> None:
         self._logits = logits
         self._noise = noise
+        self._layout = _layout(logits, noise)
+        # Whether the kernel says if all values are small, for less than it takes to see before.
+        self.looks_at_values = noise.n_samples == 1 and self._layout in (SideBySide.ROWS, SideBySide.CATEGORIES)
 
     def propose(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """The distinct actions, (M, 1), and their rows."""
         n_categories = self._logits.n_categories
         seen = np.empty(n_categories, np.bool_)
-        _, n_wanted = self._moments(self._logits.weights, seen)  # what is wanted does not depend on the values
+        _, n_wanted, _ = self._moments(self._logits.weights, seen)  # what is wanted does not depend on the values
         actions, row = np.empty(n_wanted + 1, np.int32), np.empty(n_wanted + 1, np.int32)
         list_seen(seen, self._logits.offsets, actions, row)
         self._wanted = seen
@@ -57,22 +84,25 @@ class OneVariable:
             moments, partial=KnownValues(self._logits, self._noise, np.flatnonzero(self._wanted), values.copy())
         )
 
-    def from_table(self, table: FloatArray) -> tuple[Moments, int]:
-        """The gradient from the values of all categories, and how many of them it needed."""
+    def from_table(self, table: FloatArray) -> tuple[Moments, int, bool]:
+        """The gradient from the values of all categories, how many of them it needed, and if all are small.
+
+        The last may be False where nobody looked.
+        """
         return self._moments(table, np.empty(0, np.bool_))
 
-    def _moments(self, table: FloatArray, seen: NDArray[np.bool_]) -> tuple[Moments, int]:
+    def _moments(self, table: FloatArray, seen: NDArray[np.bool_]) -> tuple[Moments, int, bool]:
         """As from_table; seen, unless it is empty, becomes which were needed."""
-        if self._rows_side_by_side():
+        if self._layout is SideBySide.ROWS:
             return self._short_rows(table, seen)
         logits, noise = self._logits, self._noise
         if seen.size == 0:
             seen = np.empty(table.size, np.bool_)
         if noise.n_samples > 1:
             logits.weigh()  # once for all samples
-        if self._samples_side_by_side():
+        if self._layout is SideBySide.SAMPLES:
             run_blocks = self._samples_of_a_row(table)
-        elif self._drawn_swaps() and logits.shortest >= TILE_WIDTH:
+        elif self._layout is SideBySide.CATEGORIES:
             run_blocks = self._drawn_rows(table)
         else:
             run_blocks = self._rows(table)
@@ -87,8 +117,9 @@ class OneVariable:
             run_blocks(blocks, block_seen)
             merge_seen(blocks.first, blocks.n_blocks, blocks.starts, block_seen, logits.offsets, seen)
 
+        self._n_large = 0
         moments = accumulate(run, logits.offsets, noise.n_samples)
-        return moments, int(np.count_nonzero(seen))
+        return moments, int(np.count_nonzero(seen)), self.looks_at_values and self._n_large == 0
 
     def _samples_of_a_row(self, table: FloatArray) -> RunBlocks:
         """Eight samples of a row side by side."""
@@ -102,8 +133,10 @@ class OneVariable:
         rows = (noise.n_samples, logits.weights, logits.weighed, table, logits.offsets, logits.longest)
 
         def run(blocks: Blocks, seen: NDArray[np.bool_]) -> None:
-            if row_moments(noise.key, *rows, *blocks, seen):
+            n_bad, n_large = row_moments(noise.key, *rows, *blocks, seen)
+            if n_bad:
                 logits.refuse()
+            self._n_large += n_large
 
         return run
 
@@ -124,22 +157,7 @@ class OneVariable:
 
         return run
 
-    def _drawn_swaps(self) -> bool:
-        """Whether this is ARSM, not ARS, with noise that is drawn."""
-        return self._noise.n_references == 0 and self._noise.given.size == 0
-
-    def _rows_side_by_side(self) -> bool:
-        """Whether eight rows at a time are worth more than eight samples of one."""
-        logits, noise = self._logits, self._noise
-        return (
-            self._drawn_swaps()
-            and noise.n_samples <= MOST_SAMPLES_OF_ROWS
-            and logits.shape is not None
-            and logits.shape[-1] <= LONGEST_SHORT_ROW
-            and (noise.n_samples < TILE_WIDTH or logits.n_rows >= TILE_WIDTH)
-        )
-
-    def _short_rows(self, table: FloatArray, seen: NDArray[np.bool_]) -> tuple[Moments, int]:
+    def _short_rows(self, table: FloatArray, seen: NDArray[np.bool_]) -> tuple[Moments, int, bool]:
         logits, noise = self._logits, self._noise
         n_categories = logits.longest
         mean = np.empty(table.size)
@@ -147,19 +165,17 @@ class OneVariable:
         value = np.empty(logits.n_rows)
         rows = (logits.weights, logits.weighed, table)
         if n_categories == 2 and noise.n_samples == 1 and value.size >= TILE_WIDTH:
-            n_seen, n_bad = binary_moments(noise.key, *rows, mean, value, seen)
+            n_seen, n_bad, n_large = binary_moments(noise.key, *rows, mean, value, seen)
         else:
             run = short_row_moments if n_categories <= LONGEST_ALL_PAIRS else medium_row_moments
-            n_seen, n_bad = run(noise.key, noise.n_samples, n_categories, *rows, mean, squares, value, seen)
+            n_seen, n_bad, n_large = run(
+                noise.key, noise.n_samples, n_categories, *rows, mean, squares, value, seen
+            )
         if n_bad:
             logits.refuse()
-        return Moments(mean, squares, value if noise.n_samples == 1 else value / noise.n_samples), int(n_seen)
-
-    def _samples_side_by_side(self) -> bool:
-        """Whether eight samples of a row at a time are possible and worth it."""
-        return (
-            self._drawn_swaps() and self._noise.n_samples >= TILE_WIDTH and self._logits.longest <= LONGEST_TILE
-        )
+        if noise.n_samples > 1:
+            value /= noise.n_samples
+        return Moments(mean, squares, value), int(n_seen), n_large == 0
 
 
 @dataclass(frozen=True, eq=False)

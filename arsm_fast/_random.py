@@ -10,7 +10,10 @@ SeedLike = int | Sequence[int] | np.random.SeedSequence | np.random.Generator | 
 
 def philox_key(rng: SeedLike) -> np.uint64:
     """Draw the key of one call; a Generator advances by one draw."""
-    return np.uint64(as_generator(rng).integers(2**64, dtype=np.uint64))
+    generator = as_generator(rng)
+    if isinstance(generator.bit_generator, np.random.PCG64):
+        return np.uint64(generator.bit_generator.random_raw())  # the same number, sooner
+    return np.uint64(generator.integers(2**64, dtype=np.uint64))
 
 
 class Streams:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ._checks import check_count, check_table
+from ._checks import check_count, check_finite, check_table
 from ._coordinate import CoordinateSwaps
 from ._local import Local
 from ._logits import FloatArray, Logits, LogitsLike, check_logits, lay_out
@@ -28,8 +28,6 @@ from .proposals import (
 )
 
 __all__ = ["gradient"]
-
-SMALL_VALUE = 1e200
 
 
 def gradient(
@@ -136,9 +134,8 @@ def gradient(
     if isinstance(resolved, ScopedLeaveOneOut):
         resolved = with_scopes_of(objective, resolved)
     elif not callable(objective):
-        table, magnitude = check_table(objective, checked)
-        resolved = with_relaxed(resolved, LinearTable(table, checked.as_rows()))
-        return _table_gradient(table, magnitude, checked, resolved, count, noise, rng)
+        table = check_table(objective, checked)
+        return _table_gradient(table, checked, resolved, count, noise, rng)
     resolved = with_relaxed(resolved, getattr(objective, "relaxed", None))
     method = make_method(checked, resolved, count, noise, rng)
     proposal = Proposal(checked, method, count, exact=isinstance(resolved, Exact))
@@ -175,7 +172,6 @@ def _evaluated(
 
 def _table_gradient(
     table: FloatArray,
-    magnitude: float,
     logits: Logits,
     estimator: Estimator,
     n_samples: int,
@@ -183,9 +179,16 @@ def _table_gradient(
     rng: SeedLike,
 ) -> GradientEstimate:
     rows = logits.as_rows()
+    estimator = with_relaxed(estimator, LinearTable(table, rows))
     method = make_method(rows, estimator, n_samples, noise, rng)
+    looks = isinstance(method, OneVariable) and method.looks_at_values
+    small = False
+    if not looks:
+        check_finite(table, logits)
     if isinstance(method, OneVariable):
-        moments, n_evaluations = method.from_table(table)
+        moments, n_evaluations, small = method.from_table(table)
+        if looks and not small:
+            check_finite(table, logits)
     else:
         vectors, row = method.propose()
         moments = method.estimate(table[rows.offsets[row] + vectors[:][:, 0]])
@@ -197,6 +200,4 @@ def _table_gradient(
     else:
         value = moments.value.reshape(logits.shape[:-1])
     exact = isinstance(estimator, Exact)
-    # A sum of values, each with weights of less than 4 in all, then cannot be too large.
-    finite = isinstance(method, OneVariable) and magnitude < SMALL_VALUE
-    return finish(logits, moments, value, n_samples, n_evaluations, exact=exact, finite=finite)
+    return finish(logits, moments, value, n_samples, n_evaluations, exact=exact, finite=small)

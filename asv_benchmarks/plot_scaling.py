@@ -80,10 +80,10 @@ def measure_naive(size, repeats):
 
 def measure_variables(shape, estimator, repeats):
     """Seconds of one sample of K variables, f excluded: of finding vectors, and of the gradient."""
-    logits = regime_logits("normal", shape)
+    logits, rng = regime_logits("normal", shape), np.random.default_rng(1)
 
     def asking():
-        proposal = propose(logits, estimator=estimator, rng=1)
+        proposal = propose(logits, estimator=estimator, rng=rng)
         proposal.actions  # noqa: B018 (forms them)
         return proposal
 

@@ -12,8 +12,10 @@ from ._jit import allocating, called, inlined
 from .bits import bit_count, lowest_bit
 from .exponential import NOISE_STREAM, fill_exponentials
 from .lanes import (
+    ALL_LANES,
     PACKS,
     WIDTH,
+    are_small,
     gather,
     lane_array,
     lane_numbers,
@@ -338,8 +340,8 @@ def add_loser_swaps(
 def arsm_of_row(noise, total, lightest, inverse_weights, values, race, h, seen, room):
     """ARSM (eq. 9): h, and as results the mean of f over the swaps and what is to be subtracted from h.
 
-    The row of noise, with that sum and that smallest entry but the winner's, is used up. What f was needed at is
-    marked in seen. room is row_room.
+    And False where a value is not small. The row of noise, with that sum and smallest entry but the winner's,
+    is used up. What f was needed at is marked in seen. room is row_room.
     """
     winner, second, limit, second_value = race
     n = noise.shape[0]
@@ -353,7 +355,7 @@ def arsm_of_row(noise, total, lightest, inverse_weights, values, race, h, seen, 
     zero = spread(0.0)
     second_difference = spread(values[second] - base)
     difference_lanes, h_lanes = zero, zero
-    second_wins_ever = zero < zero
+    second_wins_ever, small = zero < zero, zero == zero
     light_numbers, heavy_numbers = room[2], room[3]
     swaps_losers = lightest <= limit
     n_light, n_heavy = 0, 0
@@ -369,7 +371,9 @@ def arsm_of_row(noise, total, lightest, inverse_weights, values, race, h, seen, 
         second_wins = (rest_value < z_value) & (rest_value <= j_value)
         second_wins_ever = second_wins_ever | second_wins
         difference = select(second_wins, second_difference, zero)
-        difference = select(j_wins, load_eight(values, start) - base, difference)
+        own_values = load_eight(values, start)
+        small = small & are_small(own_values)
+        difference = select(j_wins, own_values - base, difference)
         store_from(h, start, difference * winner_weight)
         is_new, is_heavy = numbers >= np.float64(c), inverse_weight * lightest < limit
         difference = select(is_new, difference, zero)
@@ -399,7 +403,7 @@ def arsm_of_row(noise, total, lightest, inverse_weights, values, race, h, seen, 
         )
         difference_sum += loser_difference
         h_sum += loser_h
-    return base + 2.0 * difference_sum / (float(n) * n), h_sum / n
+    return base + 2.0 * difference_sum / (float(n) * n), h_sum / n, mask_bits(small) == ALL_LANES
 
 
 @called
@@ -408,10 +412,10 @@ def add_row(
 ):  # fmt: skip
     """Add the gradient of one sample of a row, the count-th of its block; the weights are made where asked.
 
-    Results: the mean of f over the swaps, and False where a logit is refused.
+    Results: the mean of f over the swaps; False where a logit is refused; and False where a value is not small.
     """
     race, total, lightest, good = draw_and_race(key, sample, row, logits, top, weigh, inverse_weights, noise)
     own_noise = noise[: inverse_weights.shape[0]]
-    value, shift = arsm_of_row(own_noise, total, lightest, inverse_weights, values, race, h, seen, room)
+    value, shift, small = arsm_of_row(own_noise, total, lightest, inverse_weights, values, race, h, seen, room)
     add_sample(h, shift, count, mean, squares)
-    return value, good
+    return value, good, small

@@ -7,7 +7,9 @@ from ._jit import called, parallel
 from .bits import bit_count
 from .exponential import MANY, NOISE_STREAM, counters_of_many, exponentials
 from .lanes import (
+    ALL_LANES,
     WIDTH,
+    are_small,
     copying,
     lane_array,
     lane_numbers,
@@ -24,7 +26,6 @@ from .weights import exponential_of
 
 # Their noise stays in the first-level cache.
 ROWS_PER_TASK = 1024
-ALL = np.uint64(2**WIDTH - 1)
 
 # Eight rows as their first categories and then their second ones, and back.
 split_pairs = copying([*range(0, 2 * WIDTH, 2), *range(1, 2 * WIDTH, 2)])
@@ -53,7 +54,7 @@ def binary_gradients(key, first, stop, weights, weighed, values, gradient, value
     # The last eight overlap those before.
     origin = min(first, stop - WIDTH)
     draw_pairs(key, origin, noises, other_noises)
-    n_seen, good = 0, True
+    n_seen, good, small = 0, True, True
     for row in range(first, stop, WIDTH):
         start = min(row, stop - WIDTH)
         at = start - origin
@@ -63,11 +64,12 @@ def binary_gradients(key, first, stop, weights, weighed, values, gradient, value
         if not weighed:
             is_less = weight_0 < weight_1
             gap = select(is_less, weight_1 - weight_0, weight_0 - weight_1)
-            good &= mask_bits((gap >= 0.0) & (weight_0 < np.inf) & (weight_1 < np.inf)) == ALL
+            good &= mask_bits((gap >= 0.0) & (weight_0 < np.inf) & (weight_1 < np.inf)) == ALL_LANES
             other_weight = exponential_of(gap)
             weight_0, weight_1 = select(is_less, other_weight, 1.0), select(is_less, 1.0, other_weight)
         split_pairs(values, 2 * start, pairs, 0)
         value_0, value_1 = load(pairs, 0), load(pairs, 1)
+        small &= mask_bits(are_small(value_0) & are_small(value_1)) == ALL_LANES
         action = noise_1 * weight_1 < noise_0 * weight_0
         swapped = noise_0 * weight_1 < noise_1 * weight_0
         base, other = select(action, value_1, value_0), select(swapped, value_1, value_0)
@@ -84,25 +86,26 @@ def binary_gradients(key, first, stop, weights, weighed, values, gradient, value
             for lane in range(WIDTH):
                 seen[2 * (start + lane)] = (both >> np.uint64(lane)) & np.uint64(1) == 0
                 seen[2 * (start + lane) + 1] = (either >> np.uint64(lane)) & np.uint64(1) != 0
-    return n_seen, good
+    return n_seen, good, small
 
 
 @parallel
 def binary_moments(key, weights, weighed, values, gradient, value, seen):
     """Gradients and values of one sample of each of eight rows or more; seen may be empty.
 
-    The weights are inverse weights or, unless weighed, logits. Results: how many values were needed, and whether
-    logits are refused (0: none).
+    The weights are inverse weights or, unless weighed, logits. Results: how many values were needed; and what is
+    not 0 where logits are refused, and where values are not small (see lanes.are_small).
     """
     n_rows = value.shape[0]
-    n_seen, n_bad = 0, 0
+    n_seen, n_bad, n_large = 0, 0, 0
     for task in numba.prange((n_rows + ROWS_PER_TASK - 1) // ROWS_PER_TASK):
         first, stop = task * ROWS_PER_TASK, min(n_rows, (task + 1) * ROWS_PER_TASK)
         n_drawn = (max(stop - first, WIDTH) + MANY - 1) // (MANY // 2) * (MANY // 2)
         room = np.empty(n_drawn), np.empty(n_drawn), lane_array(2)
-        own_seen, own_good = binary_gradients(
+        own_seen, own_good, own_small = binary_gradients(
             key, first, stop, weights, weighed, values, gradient, value, seen, room
         )
         n_seen += own_seen
         n_bad += not own_good
-    return n_seen, n_bad
+        n_large += not own_small
+    return n_seen, n_bad, n_large

@@ -13,6 +13,10 @@ WIDTH = 8
 # Whether `pack` is one instruction.
 PACKS = HAS_AVX512
 
+ALL_LANES = np.uint64(2**WIDTH - 1)
+# Of values; see are_small.
+SMALL = 1e200
+
 lanes = Lanes(WIDTH)
 mask = Mask(WIDTH)
 LANES_TYPE = ir_type(lanes)
@@ -57,6 +61,12 @@ def sum_of_lanes(typing_context, value):
         return _reduced(builder, arguments[0], builder.fadd)
 
     return types.float64(lanes), codegen
+
+
+@inlined
+def are_small(values):
+    """Which of Lanes are numbers of which sums, with weights of less than 4 in all, stay finite."""
+    return (values < SMALL) & (values > -SMALL)
 
 
 @intrinsic

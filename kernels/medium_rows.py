@@ -27,7 +27,7 @@ from .lanes import (
 from .merge import EXCLUDED
 from .moments import add_sample
 from .tasks import items_of, tasks
-from .tile import draw_tile, lanes_up_to, load_rows, load_weights, race_tile, row_of_winner_tile, store_seen
+from .tile import draw_tile, lanes_up_to, load_values, load_weights, race_tile, row_of_winner_tile, store_seen
 from .vectors import fma
 
 
@@ -148,12 +148,12 @@ def add_tiles(
         store(own_values, c, spread(0.0))
         store(lane_h, c, spread(0.0))
     n_rows = value.shape[0]
-    n_seen, n_bad = 0, 0
+    n_seen, n_bad, n_large = 0, 0, 0
     for tile in range(first_tile, stop_tile):
         first_row = tile * WIDTH
         n_own = min(WIDTH, n_rows - first_row)
         n_bad += not load_weights(weights, weighed, first_row, 1, n_rows, n, own_weights)
-        load_rows(values, first_row, n_rows, n, own_values)
+        n_large += not load_values(values, first_row, n_rows, n, own_values)
         spread_rows(own_weights, weight_rows)
         spread_rows(own_values, value_rows)
         lanes_seen[:] = 0
@@ -196,10 +196,10 @@ def add_tiles(
             n_seen += bit_count(lanes_seen[c] & own_lanes)
         if seen.shape[0] > 0:
             store_seen(lanes_seen, first_row, n_own, n, seen)
-    return n_seen, n_bad
+    return n_seen, n_bad, n_large
 
 
-@tasks("(value.shape[0] + WIDTH - 1) // WIDTH", "n * n_samples * WIDTH", sums=2)
+@tasks("(value.shape[0] + WIDTH - 1) // WIDTH", "n * n_samples * WIDTH", sums=3)
 def medium_row_moments(
     task, key, n_samples, n, weights, weighed, values, mean, squares, value, seen
 ):  # fmt: skip

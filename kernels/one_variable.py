@@ -70,7 +70,7 @@ def add_rows(
 ):  # fmt: skip
     """As row_moments of some of the blocks, with room for a row."""
     row_noise, own_weights, own_h = arrays
-    n_bad = 0
+    n_bad, n_large = 0, 0
     for i in items:
         row, block = (first + i) // n_blocks, (first + i) % n_blocks
         start, stop = offsets[row], offsets[row + 1]
@@ -85,22 +85,26 @@ def add_rows(
         value[i] = 0.0
         first_sample = block * block_samples
         for sample in range(first_sample, min(n_samples, first_sample + block_samples)):
-            sample_value, good = add_row(
+            sample_value, good, small = add_row(
                 key, sample, row, logits, top, not weighed and sample == first_sample, inverse_weights,
                 values[start:stop], sample - first_sample + 1, row_noise, h, mean[out], squares[out], seen[out],
                 room,
             )  # fmt: skip
             value[i] += sample_value
             n_bad += not good
-    return n_bad
+            n_large += not small
+    return n_bad, n_large
 
 
-@tasks("value.shape[0]", "longest * min(n_samples, block_samples)", sums=1)
+@tasks("value.shape[0]", "longest * min(n_samples, block_samples)", sums=2)
 def row_moments(
     task, key, n_samples, weights, weighed, values, offsets, longest,
     first, n_blocks, block_samples, starts, mean, squares, value, seen,
 ):  # fmt: skip
-    """As one_variable_moments, of ARSM with drawn noise for rows of at least eight categories."""
+    """As one_variable_moments, of ARSM with drawn noise for rows of at least eight categories.
+
+    The other result is not 0 where values are not small (see lanes.are_small).
+    """
     arrays = np.empty(longest + LANES), np.empty(longest), np.empty(longest if n_samples > 1 else 0)
     items = items_of(task, value.shape[0], longest * min(n_samples, block_samples))
     return add_rows(

@@ -13,7 +13,9 @@ from ._jit import allocating, called, inlined
 from .bits import bit_count
 from .exponential import FEW, MANY, NOISE_STREAM, counters_of_few, counters_of_many, exponentials
 from .lanes import (
+    ALL_LANES,
     WIDTH,
+    are_small,
     entry,
     gather,
     lane_array,
@@ -459,6 +461,16 @@ def load_rows(rows, first, n_rows, n, tile):
 
 
 @inlined
+def load_values(rows, first, n_rows, n, tile):
+    """As load_rows; False where a value is not small."""
+    load_rows(rows, first, n_rows, n, tile)
+    small = spread(0.0) == 0.0
+    for c in range(n):
+        small = small & are_small(load(tile, c))
+    return mask_bits(small) == ALL_LANES
+
+
+@inlined
 def load_weights(rows, weighed, first, n_tiles, n_rows, n, tiles):
     """As load_rows of inverse weights, for some tiles one after the other.
 
@@ -504,7 +516,7 @@ def add_row_tiles(
     block_weights, own_values = tiles
     _, h, lane_mean, lane_squares, heavy, light, lanes_seen = room
     n_rows = value.shape[0]
-    n_seen, n_bad = 0, 0
+    n_seen, n_bad, n_large = 0, 0, 0
     for tile in range(first_tile, stop_tile):
         first_row = tile * WIDTH
         n_own = min(WIDTH, n_rows - first_row)
@@ -513,7 +525,7 @@ def add_row_tiles(
         if in_block == 0:
             n_bad += not load_weights(weights, weighed, first_row, n_tiles, n_rows, n, block_weights)
         own_weights = block_weights[in_block * n : (in_block + 1) * n]
-        load_rows(values, first_row, n_rows, n, own_values)
+        n_large += not load_values(values, first_row, n_rows, n, own_values)
         lanes_seen[:] = 0
         value_sum = spread(0.0)
         for sample in range(n_samples):
@@ -541,17 +553,18 @@ def add_row_tiles(
             n_seen += bit_count(lanes_seen[c] & own_lanes)
         if seen.shape[0] > 0:
             store_seen(lanes_seen, first_row, n_own, n, seen)
-    return n_seen, n_bad
+    return n_seen, n_bad, n_large
 
 
-@tasks("(value.shape[0] + WIDTH - 1) // WIDTH", "n * n_samples * WIDTH", sums=2)
+@tasks("(value.shape[0] + WIDTH - 1) // WIDTH", "n * n_samples * WIDTH", sums=3)
 def short_row_moments(
     task, key, n_samples, n, weights, weighed, values, mean, squares, value, seen
 ):  # fmt: skip
     """Moments of the gradient of rows of n categories each, eight rows side by side, and sums of values.
 
     The weights are inverse weights or, unless weighed, logits. squares and seen may be empty: for one sample, and
-    where the number of values needed is enough. That and whether logits are refused (0: none) are the results.
+    where the number of values needed is enough. That is the first result; the others are not 0 where logits are
+    refused, and where values are not small (see lanes.are_small).
     """
     own_tiles = items_of(task, (value.shape[0] + WIDTH - 1) // WIDTH, n * n_samples * WIDTH)
     tiles = lane_array(BLOCK * n).reshape((BLOCK * n, WIDTH)), lane_array(n).reshape((n, WIDTH))

@@ -4,12 +4,23 @@ import numpy as np
 
 from ._jit import called, inlined
 from .exponential import MANTISSA_WIDTH
-from .lanes import WIDTH, entry, largest_lane, load_eight, loading, mask_bits, spread, store, store_from
+from .lanes import (
+    ALL_LANES,
+    WIDTH,
+    entry,
+    largest_lane,
+    load_eight,
+    loading,
+    mask_bits,
+    spread,
+    store,
+    store_from,
+)
 from .tasks import CATEGORIES_PER_TASK, tasks
 from .vectors import as_bits, as_float, fma, select, spread_over
 
 MANY = 32
-ALL_OF_MANY, ALL_OF_EIGHT = np.uint64(2**MANY - 1), np.uint64(2**WIDTH - 1)
+ALL_OF_MANY = np.uint64(2**MANY - 1)
 LN2_HIGH, LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
 LOG2_E = 1.4426950408889634
 # Added to a number it leaves the nearest integer in the low bits.
@@ -109,7 +120,7 @@ def exponentiate(top, logits, out):
     n_eights = n // WIDTH * WIDTH
     for start in range(n_many, n_eights, WIDTH):
         eight = top - load_eight(logits, start)
-        good &= mask_bits(eight >= 0.0) == ALL_OF_EIGHT
+        good &= mask_bits(eight >= 0.0) == ALL_LANES
         store_from(out, start, exponential_of(eight))
     for i in range(n_eights, n):
         gap = top - logits[i]

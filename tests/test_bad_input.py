@@ -267,6 +267,35 @@ def test_bad_table():
         gradient([np.zeros(2), np.zeros(2)], [np.zeros(2), np.zeros(3)])
 
 
+# Kernels look at the values as they come, each in its own way.
+TABLES = [(20, 2), (9, 5), (9, 1), (11, 36), (11, 100), (3, 256), (3, 257), (2, 2000), (5,)]
+
+
+@pytest.mark.parametrize("n_samples", [1, 3, 20])
+@pytest.mark.parametrize("shape", TABLES, ids=str)
+def test_bad_values_in_a_table(shape, n_samples):
+    for bad in (np.nan, np.inf, -np.inf):
+        for place in (0, -1, int(np.prod(shape)) // 2):
+            table = np.zeros(shape)
+            table.flat[place] = bad
+            first = ", ".join(str(i) for i in np.unravel_index(np.arange(table.size)[place], shape))
+            expected = re.escape(f"{table.size} are not, the first at objective[{first}]")
+            with pytest.raises(ValueError, match=expected):
+                gradient(table, np.zeros(shape), n_samples=n_samples, rng=0)
+
+
+@pytest.mark.parametrize("shape", TABLES, ids=str)
+def test_large_values_in_a_table(shape):
+    rng = np.random.default_rng(2)
+    table, logits = rng.normal(size=shape), rng.normal(size=shape)
+    large = gradient(table * 2.0**800, logits, rng=0)
+    np.testing.assert_allclose(large.gradient, 2.0**800 * gradient(table, logits, rng=0).gradient, rtol=1e-12)
+    table.flat[::2], table.flat[1::2] = 1.5e308, -1.5e308
+    if shape[-1] > 1:
+        with pytest.raises(ValueError, match="values must be smaller"):
+            gradient(table, np.zeros(shape), rng=0)
+
+
 def test_bad_table_of_a_list():
     logits = [np.zeros(2), np.zeros(3)]
     with pytest.raises(TypeError, match="objective must be a function or, as logits are, a list of arrays"):
