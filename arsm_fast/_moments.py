@@ -18,8 +18,8 @@ from ._logits import FloatArray, IntArray
 from .kernels.moments import merge_blocks
 
 # A block is so many samples that it is worth a task, and that merging it costs little beside it; fewer samples of
-# many categories are. All are powers of two.
-LEAST_BLOCK, LARGEST_BLOCK, BLOCK_CATEGORIES = 64, 1024, 2**17
+# many categories are. All are powers of two. No block is to be so much work that other threads wait for it.
+LEAST_BLOCK, LARGEST_BLOCK, BLOCK_CATEGORIES, MOST_CATEGORIES = 64, 1024, 2**17, 2**19
 MANY_CATEGORIES, LEAST_LONG_BLOCK = 2**14, 8
 # Blocks are computed in waves, so that memory is in proportion to threads, not to samples.
 WAVE_CATEGORIES = 2**18
@@ -181,7 +181,9 @@ def _sums(
 
 def _block_samples(n_samples: int, n_categories: int) -> int:
     """The samples of a block: a power of two, unless one block has all."""
-    least = LEAST_BLOCK if n_categories <= MANY_CATEGORIES else LEAST_LONG_BLOCK
+    least = min(LEAST_BLOCK, MOST_CATEGORIES // n_categories)
+    if n_categories > MANY_CATEGORIES:
+        least = LEAST_LONG_BLOCK
     most = min(LARGEST_BLOCK, max(least, BLOCK_CATEGORIES // n_categories))
     if n_samples <= most:
         return n_samples
