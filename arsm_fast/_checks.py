@@ -106,7 +106,7 @@ def check_answer(answer: Any, name: str, shape: tuple[int, ...], meaning: str) -
 
 
 def check_values(values: Any, actions: NDArray[np.int32]) -> FloatArray:
-    """The objective's values for the rows of actions."""
+    """The objective's values for the rows of actions: the array itself, if it is as kernels need it."""
     n = len(actions)
     try:
         array = np.asarray(values)
@@ -120,7 +120,7 @@ def check_values(values: Any, actions: NDArray[np.int32]) -> FloatArray:
         raise ValueError(
             f"values must have shape ({n},), one number for each row of actions; got shape {array.shape}"
         )
-    array = array.astype(np.float64)
+    array = for_kernel(array)
     finite = np.isfinite(array)
     if not finite.all():
         where = np.flatnonzero(~finite)

@@ -26,8 +26,8 @@ LONGEST_ALL_PAIRS = 36
 # More samples than these are worth a sorted order for each row.
 MOST_SAMPLES_OF_ROWS = 64
 
-RunBlocks = Callable[[Blocks, NDArray[np.bool_]], object]
-"""Runs a kernel on blocks, and marks what they have seen."""
+RunBlocks = Callable[[Blocks, NDArray[np.bool_]], int]
+"""Runs a kernel on blocks, and marks what they have seen; 0 where all values are known to be small."""
 
 
 class SideBySide(Enum):
@@ -65,13 +65,25 @@ class OneVariable:
 
     def propose(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """The distinct actions, (M, 1), and their rows."""
-        n_categories = self._logits.n_categories
-        seen = np.empty(n_categories, np.bool_)
-        _, n_wanted, _ = self._moments(self._logits.weights, seen)  # what is wanted does not depend on the values
-        actions, row = np.empty(n_wanted + 1, np.int32), np.empty(n_wanted + 1, np.int32)
+        seen = np.empty(self._logits.n_categories, np.bool_)
+        n_wanted = self._find_wanted(seen)
+        room = n_wanted + TILE_WIDTH
+        actions, row = np.empty(room, np.int32), np.empty(room, np.int32)
         list_seen(seen, self._logits.offsets, actions, row)
         self._wanted = seen
-        return actions[:-1, None], row[:-1]
+        return actions[:n_wanted, None], row[:n_wanted]
+
+    def _find_wanted(self, seen: NDArray[np.bool_]) -> int:
+        """Mark what f is needed at, which does not depend on its values; how many that are."""
+        logits = self._logits
+        if self._noise.n_samples > 1 or self._layout in (SideBySide.SAMPLES, SideBySide.NOTHING):
+            return self._moments(logits.weights, seen)[1]
+        nothing = np.empty(0)
+        if self._layout is SideBySide.ROWS:
+            return self._short_rows(logits.weights, seen, nothing)[1]
+        blocks = Blocks(0, 1, 1, logits.offsets, nothing, nothing, np.empty(logits.n_rows))
+        self._drawn_rows(logits.weights)(blocks, seen)
+        return int(np.count_nonzero(seen))
 
     def estimate(self, values: FloatArray) -> Moments:
         """The gradient from the values of the distinct actions."""
@@ -94,7 +106,7 @@ class OneVariable:
     def _moments(self, table: FloatArray, seen: NDArray[np.bool_]) -> tuple[Moments, int, bool]:
         """As from_table; seen, unless it is empty, becomes which were needed."""
         if self._layout is SideBySide.ROWS:
-            return self._short_rows(table, seen)
+            return self._short_rows(table, seen, np.empty(table.size))
         logits, noise = self._logits, self._noise
         if seen.size == 0:
             seen = np.empty(table.size, np.bool_)
@@ -107,36 +119,43 @@ class OneVariable:
         else:
             run_blocks = self._rows(table)
 
+        n_large = 0
+
         def run(_: int, blocks: Blocks) -> None:
+            nonlocal n_large
             if blocks.n_blocks == 1:
-                run_blocks(blocks, seen)
+                n_large += run_blocks(blocks, seen)
                 return
             if blocks.first == 0:
                 seen[:] = False
             block_seen = np.empty(blocks.mean.size, np.bool_)
-            run_blocks(blocks, block_seen)
+            n_large += run_blocks(blocks, block_seen)
             merge_seen(blocks.first, blocks.n_blocks, blocks.starts, block_seen, logits.offsets, seen)
 
-        self._n_large = 0
         moments = accumulate(run, logits.offsets, noise.n_samples)
-        return moments, int(np.count_nonzero(seen)), self.looks_at_values and self._n_large == 0
+        return moments, int(np.count_nonzero(seen)), n_large == 0
 
     def _samples_of_a_row(self, table: FloatArray) -> RunBlocks:
         """Eight samples of a row side by side."""
         logits, noise = self._logits, self._noise
         rows = (noise.n_samples, logits.inverse_weights, table, logits.offsets, logits.longest, logits.order())
-        return lambda blocks, seen: many_sample_moments(noise.key, *rows, *blocks, seen)
+
+        def run(blocks: Blocks, seen: NDArray[np.bool_]) -> int:
+            many_sample_moments(noise.key, *rows, *blocks, seen)
+            return 1
+
+        return run
 
     def _drawn_rows(self, table: FloatArray) -> RunBlocks:
         """Each row alone, eight categories side by side."""
         logits, noise = self._logits, self._noise
         rows = (noise.n_samples, logits.weights, logits.weighed, table, logits.offsets, logits.longest)
 
-        def run(blocks: Blocks, seen: NDArray[np.bool_]) -> None:
+        def run(blocks: Blocks, seen: NDArray[np.bool_]) -> int:
             n_bad, n_large = row_moments(noise.key, *rows, *blocks, seen)
             if n_bad:
                 logits.refuse()
-            self._n_large += n_large
+            return int(n_large)
 
         return run
 
@@ -150,17 +169,19 @@ class OneVariable:
             np.empty((n_threads, 0 if logits.weighed else logits.longest)),
         )
 
-        def run(blocks: Blocks, seen: NDArray[np.bool_]) -> None:
+        def run(blocks: Blocks, seen: NDArray[np.bool_]) -> int:
             references = (noise.fixed_reference, noise.n_references)
             if one_variable_moments(*references, noise.key, noise.given, *rows, *rooms, *blocks, seen):
                 logits.refuse()
+            return 1
 
         return run
 
-    def _short_rows(self, table: FloatArray, seen: NDArray[np.bool_]) -> tuple[Moments, int, bool]:
+    def _short_rows(
+        self, table: FloatArray, seen: NDArray[np.bool_], mean: FloatArray
+    ) -> tuple[Moments, int, bool]:
         logits, noise = self._logits, self._noise
         n_categories = logits.longest
-        mean = np.empty(table.size)
         squares = np.empty(table.size if noise.n_samples > 1 else 0)
         value = np.empty(logits.n_rows)
         rows = (logits.weights, logits.weighed, table)

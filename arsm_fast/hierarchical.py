@@ -286,7 +286,7 @@ class _Network:
 
     def evaluate(self, path: list[ActionArray], problem: ActionArray) -> FloatArray:
         """The values of whole paths."""
-        return check_values(self._objective(list(path), problem), cast(ActionArray, _Paths(path)))
+        return check_values(self._objective(list(path), problem), cast(ActionArray, _Paths(path))).copy()
 
 
 class _Paths:

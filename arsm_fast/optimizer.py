@@ -287,7 +287,7 @@ class Optimizer:
                 return terms, terms.sum(axis=1)
         k = self.variable
         if k is None:
-            return NO_TERMS, check_values(values, vectors)
+            return NO_TERMS, check_values(values, vectors).copy()
         answer = check_delta(values, (len(vectors), int(self._categories.sizes[k])), k, "values")
         bad = ~np.isfinite(answer) & self._available(k)
         if bad.any():

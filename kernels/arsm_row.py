@@ -341,7 +341,7 @@ def arsm_of_row(noise, total, lightest, inverse_weights, values, race, h, seen, 
     """ARSM (eq. 9): h, and as results the mean of f over the swaps and what is to be subtracted from h.
 
     And False where a value is not small. The row of noise, with that sum and smallest entry but the winner's,
-    is used up. What f was needed at is marked in seen. room is row_room.
+    is used up. What f was needed at is marked in seen, and that alone is done where h is empty. room is row_room.
     """
     winner, second, limit, second_value = race
     n = noise.shape[0]
@@ -357,7 +357,8 @@ def arsm_of_row(noise, total, lightest, inverse_weights, values, race, h, seen, 
     difference_lanes, h_lanes = zero, zero
     second_wins_ever, small = zero < zero, zero == zero
     light_numbers, heavy_numbers = room[2], room[3]
-    swaps_losers = lightest <= limit
+    wanted = h.shape[0] > 0
+    swaps_losers = wanted and lightest <= limit
     n_light, n_heavy = 0, 0
     for c in range(0, n, WIDTH):
         start = min(c, n - WIDTH)
@@ -374,7 +375,8 @@ def arsm_of_row(noise, total, lightest, inverse_weights, values, race, h, seen, 
         own_values = load_eight(values, start)
         small = small & are_small(own_values)
         difference = select(j_wins, own_values - base, difference)
-        store_from(h, start, difference * winner_weight)
+        if wanted:
+            store_from(h, start, difference * winner_weight)
         is_new, is_heavy = numbers >= np.float64(c), inverse_weight * lightest < limit
         difference = select(is_new, difference, zero)
         difference_lanes = difference_lanes + difference
@@ -392,7 +394,8 @@ def arsm_of_row(noise, total, lightest, inverse_weights, values, race, h, seen, 
                 n_heavy += bit_count(heavy_bits)
     seen[second] |= mask_bits(second_wins_ever) != 0
     difference_sum, h_winner = sum_of_lanes(difference_lanes), sum_of_lanes(h_lanes)
-    h[winner] = h_winner
+    if wanted:
+        h[winner] = h_winner
     h_sum = difference_sum * winner_weight + h_winner
     if swaps_losers:
         # Lists end with eight categories that are there.
@@ -417,5 +420,6 @@ def add_row(
     race, total, lightest, good = draw_and_race(key, sample, row, logits, top, weigh, inverse_weights, noise)
     own_noise = noise[: inverse_weights.shape[0]]
     value, shift, small = arsm_of_row(own_noise, total, lightest, inverse_weights, values, race, h, seen, room)
-    add_sample(h, shift, count, mean, squares)
+    if h.shape[0] > 0:
+        add_sample(h, shift, count, mean, squares)
     return value, good, small

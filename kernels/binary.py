@@ -73,11 +73,12 @@ def binary_gradients(key, first, stop, weights, weighed, values, gradient, value
         action = noise_1 * weight_1 < noise_0 * weight_0
         swapped = noise_0 * weight_1 < noise_1 * weight_0
         base, other = select(action, value_1, value_0), select(swapped, value_1, value_0)
-        # Equation 9: the weights of the two references are a and -a.
-        part = (other - base) * (spread(0.5) - noise_0 / (noise_0 + noise_1))
-        store(pairs, 0, spread(0.0) - part)
-        store(pairs, 1, part)
-        join_pairs(pairs, 0, gradient, 2 * start)
+        if gradient.shape[0] > 0:
+            # Equation 9: the weights of the two references are a and -a.
+            part = (other - base) * (spread(0.5) - noise_0 / (noise_0 + noise_1))
+            store(pairs, 0, spread(0.0) - part)
+            store(pairs, 1, part)
+            join_pairs(pairs, 0, gradient, 2 * start)
         store_from(value, start, (base + other) * 0.5)
         both, either = mask_bits(action & swapped), mask_bits(action | swapped)
         fresh = mask_bits(lane_numbers() >= np.float64(row - start))
@@ -91,7 +92,7 @@ def binary_gradients(key, first, stop, weights, weighed, values, gradient, value
 
 @parallel
 def binary_moments(key, weights, weighed, values, gradient, value, seen):
-    """Gradients and values of one sample of each of eight rows or more; seen may be empty.
+    """Gradients and values of one sample of each of eight rows or more; either gradient or seen may be empty.
 
     The weights are inverse weights or, unless weighed, logits. Results: how many values were needed; and what is
     not 0 where logits are refused, and where values are not small (see lanes.are_small).

@@ -230,24 +230,75 @@ def mark_from(typing_context, array, start, condition):
 
 
 @intrinsic
+def store_marks(typing_context, array, start, condition):
+    """Set eight entries of an array of booleans from start on to whether the condition holds."""
+
+    def codegen(context, builder, sig, arguments):
+        kind = ir.VectorType(ir.IntType(8), WIDTH)
+        data = context.make_array(sig.args[0])(context, builder, arguments[0]).data
+        pointer = builder.bitcast(builder.gep(data, [arguments[1]]), kind.as_pointer())
+        builder.store(builder.zext(arguments[2], kind), pointer, align=1)
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, mask), codegen
+
+
+@intrinsic
+def marks_from(typing_context, array, start):
+    """Where the eight entries of an array of booleans from start on are true."""
+
+    def codegen(context, builder, sig, arguments):
+        kind = ir.VectorType(ir.IntType(8), WIDTH)
+        data = context.make_array(sig.args[0])(context, builder, arguments[0]).data
+        pointer = builder.bitcast(builder.gep(data, [arguments[1]]), kind.as_pointer())
+        return builder.icmp_unsigned("!=", builder.load(pointer, align=1), ir.Constant(kind, [0] * WIDTH))
+
+    return mask(array, types.int64), codegen
+
+
+@intrinsic
 def pack(typing_context, array, start, value, condition):
-    """Set the entries of a float64 array from start on to the lanes where the condition holds.
+    """Set the entries of an array of float64 or int32 from start on to the lanes where the condition holds.
 
     What follows them, up to start + 7, is overwritten too.
     """
+    entry = ir.DoubleType() if array.dtype == types.float64 else ir.IntType(32)
+    kind, name = ir.VectorType(entry, WIDTH), "f64" if array.dtype == types.float64 else "i32"
 
     def codegen(context, builder, sig, arguments):
         array, start, vector, condition = arguments
+        if name == "i32":
+            vector = builder.fptosi(vector, kind)
         function = cgutils.get_or_insert_function(
             builder.module,
-            ir.FunctionType(LANES_TYPE, [LANES_TYPE, ir_type(mask), LANES_TYPE]),
-            f"llvm.experimental.vector.compress.v{WIDTH}f64",
+            ir.FunctionType(kind, [kind, ir_type(mask), kind]),
+            f"llvm.experimental.vector.compress.v{WIDTH}{name}",
         )
-        packed = builder.call(function, [vector, condition, ir.Constant(LANES_TYPE, ir.Undefined)])
-        builder.store(packed, _entry_pointer(context, builder, sig.args[0], array, start, lanes), align=8)
+        packed = builder.call(function, [vector, condition, ir.Constant(kind, ir.Undefined)])
+        data = context.make_array(sig.args[0])(context, builder, array).data
+        pointer = builder.bitcast(builder.gep(data, [start]), kind.as_pointer())
+        builder.store(packed, pointer, align=4)
         return context.get_dummy_value()
 
     return types.void(array, types.int64, lanes, mask), codegen
+
+
+@intrinsic
+def unpack(typing_context, array, start, condition):
+    """The entries of a float64 array from start on in the lanes where the condition holds, 0 in the others."""
+
+    def codegen(context, builder, sig, arguments):
+        array, start, condition = arguments
+        data = context.make_array(sig.args[0])(context, builder, array).data
+        pointer = builder.gep(data, [start])
+        function = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(LANES_TYPE, [pointer.type, ir_type(mask), LANES_TYPE]),
+            f"llvm.masked.expandload.v{WIDTH}f64",
+        )
+        return builder.call(function, [pointer, condition, ir.Constant(LANES_TYPE, [0.0] * WIDTH)])
+
+    return lanes(array, types.int64, mask), codegen
 
 
 @intrinsic

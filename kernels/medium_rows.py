@@ -27,7 +27,17 @@ from .lanes import (
 from .merge import EXCLUDED
 from .moments import add_sample
 from .tasks import items_of, tasks
-from .tile import draw_tile, lanes_up_to, load_values, load_weights, race_tile, row_of_winner_tile, store_seen
+from .tile import (
+    draw_tile,
+    lanes_up_to,
+    load_values,
+    load_weights,
+    mark_needed,
+    needed_of_tile,
+    race_tile,
+    row_of_winner_tile,
+    store_seen,
+)
 from .vectors import fma
 
 
@@ -153,20 +163,23 @@ def add_tiles(
         first_row = tile * WIDTH
         n_own = min(WIDTH, n_rows - first_row)
         n_bad += not load_weights(weights, weighed, first_row, 1, n_rows, n, own_weights)
-        n_large += not load_values(values, first_row, n_rows, n, own_values)
-        spread_rows(own_weights, weight_rows)
-        spread_rows(own_values, value_rows)
+        if mean.shape[0] > 0:
+            n_large += not load_values(values, first_row, n_rows, n, own_values)
+            spread_rows(own_weights, weight_rows)
+            spread_rows(own_values, value_rows)
         lanes_seen[:] = 0
         value[first_row : first_row + n_own] = 0.0
         for sample in range(n_samples):
             draw_tile(key, sample, 0, first_row, 1, n, noise)
+            if mean.shape[0] == 0:
+                needed_of_tile(noise, own_weights[:n], lane_h, lanes_seen)
+                continue
             total, first_at, second_at, limit, second_value = race_tile(noise, own_weights[:n])
             race = first_at, second_at, limit, second_value
             h_winner, h_sum, base, difference_sum, lightest = row_of_winner_tile(
                 noise, own_weights[:n], own_values, -1.0 / total, race, lane_h, lanes_seen
             )
-            for c in range(n):
-                lanes_seen[c] |= mask_bits(lightest * load(own_weights, c) < limit)
+            mark_needed(own_weights[:n], lightest, limit, lanes_seen)
             for c in range(n, n_padded):
                 store(noise, c, spread(EXCLUDED))
             for i, lanes in enumerate((base, h_sum, difference_sum, first_at, h_winner, total, limit, lightest)):

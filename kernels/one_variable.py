@@ -5,6 +5,8 @@ import numpy as np
 
 from ._jit import called, serial
 from .arsm_row import add_row, row_room
+from .bits import bit_count
+from .lanes import WIDTH, lane_numbers, marks_from, mask_bits, pack, spread, store_from, unpack
 from .merge import swap_row, swap_scratch
 from .moments import add_sample
 from .noise import LANES, fill_references, noise_row
@@ -103,7 +105,8 @@ def row_moments(
 ):  # fmt: skip
     """As one_variable_moments, of ARSM with drawn noise for rows of at least eight categories.
 
-    The other result is not 0 where values are not small (see lanes.are_small).
+    The other result is not 0 where values are not small (see lanes.are_small). Of one sample mean may be empty:
+    then only what is seen is found.
     """
     arrays = np.empty(longest + LANES), np.empty(longest), np.empty(longest if n_samples > 1 else 0)
     items = items_of(task, value.shape[0], longest * min(n_samples, block_samples))
@@ -136,11 +139,18 @@ def many_sample_moments(
 
 @serial
 def list_seen(seen, offsets, actions, rows):
-    """List what is marked: categories and rows. There must be room for one more than are."""
+    """List what is marked: categories and rows. There must be room for WIDTH more than are."""
     at = 0
     for row in range(offsets.shape[0] - 1):
-        for i in range(offsets[row], offsets[row + 1]):
-            actions[at] = i - offsets[row]
+        start, stop = offsets[row], offsets[row + 1]
+        n_eights = (stop - start) // WIDTH
+        for i in range(start, start + n_eights * WIDTH, WIDTH):
+            marks = marks_from(seen, i)
+            pack(actions, at, lane_numbers() + np.float64(i - start), marks)
+            pack(rows, at, spread(np.float64(row)), marks)
+            at += bit_count(mask_bits(marks))
+        for i in range(start + n_eights * WIDTH, stop):
+            actions[at] = i - start
             rows[at] = row
             at += seen[i]
 
@@ -149,6 +159,11 @@ def list_seen(seen, offsets, actions, rows):
 def spread_seen(seen, values, table):
     """Write the values, in their order, to where there are marks, and 0 elsewhere. There is at least one."""
     at = 0
-    for i in range(table.shape[0]):
+    n_eights = table.shape[0] // WIDTH
+    for i in range(0, n_eights * WIDTH, WIDTH):
+        marks = marks_from(seen, i)
+        store_from(table, i, unpack(values, at, marks))
+        at += bit_count(mask_bits(marks))
+    for i in range(n_eights * WIDTH, table.shape[0]):
         table[i] = values[min(at, values.shape[0] - 1)] * seen[i]  # a branch would be mispredicted
         at += seen[i]

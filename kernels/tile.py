@@ -22,23 +22,25 @@ from .lanes import (
     lane_index,
     lane_of,
     load,
+    load_eight,
     loading,
     mask_bits,
     spread,
     store,
+    store_marks,
     transpose_block,
 )
 from .moments import merge_block
 from .philox import LOW_WORD, WORD_BITS
 from .tasks import items_of, tasks
-from .vectors import as_bits, fma, halves_in_turn, select
+from .vectors import as_bits, as_float, fma, halves_in_turn, select
 from .weights import leave_gaps, weigh_gaps
 
 LANES_PER_PAGE = 4096 // (8 * WIDTH)
 MANY_CATEGORIES, FEW_CATEGORIES = MANY // WIDTH, FEW // WIDTH
 # Groups of eight rows whose noise is drawn together.
 BLOCK = 4
-ZERO = np.uint64(0)
+ZERO, ONE = np.uint64(0), np.uint64(1)
 
 load_counters = loading(MANY // 2)
 
@@ -343,6 +345,25 @@ def arsm_tile(noise, inverse_weights, values, order, h, seen, heavy, light):
 
 
 @inlined
+def mark_needed(inverse_weights, lightest, limit, seen):
+    """Mark what wins the swap with the lightest loser: all categories that win a swap of two losers."""
+    for c in range(inverse_weights.shape[0]):
+        seen[c] |= mask_bits(lightest * load(inverse_weights, c) < limit)
+
+
+@inlined
+def needed_of_tile(noise, inverse_weights, h, seen):
+    """Mark what f is needed at; h is only room."""
+    total, first_at, second_at, limit, second_value = race_tile(noise, inverse_weights)
+    race = first_at, second_at, limit, second_value
+    # Weights stand for values, on which it does not depend.
+    _, _, _, _, lightest = row_of_winner_tile(
+        noise, inverse_weights, inverse_weights, -1.0 / total, race, h, seen
+    )
+    mark_needed(inverse_weights, lightest, limit, seen)
+
+
+@inlined
 def gradient_entry(h, c, rest):
     """One category's gradient, where rest is what arsm_tile left to finish."""
     first_at, h_winner, shift = rest
@@ -501,10 +522,14 @@ def store_rows(tile, first, n_rows, n, rows):
 @inlined
 def store_seen(lanes_seen, first, n_own, n, seen):
     """Write what the lanes have seen to n_own rows."""
-    for lane in range(n_own):
-        row_seen = seen[(first + lane) * n : (first + lane + 1) * n]
+    for block in range(0, n if n >= WIDTH else 0, WIDTH):
+        c = min(block, n - WIDTH)
+        bits = as_bits(load_eight(lanes_seen, c))
+        for lane in range(n_own):
+            store_marks(seen, (first + lane) * n + c, as_float((bits >> np.uint64(lane)) & ONE) != 0.0)
+    for lane in range(n_own if n < WIDTH else 0):
         for c in range(n):
-            row_seen[c] = (lanes_seen[c] >> np.uint64(lane)) & np.uint64(1)
+            seen[(first + lane) * n + c] = (lanes_seen[c] >> np.uint64(lane)) & ONE
 
 
 @called
@@ -525,7 +550,8 @@ def add_row_tiles(
         if in_block == 0:
             n_bad += not load_weights(weights, weighed, first_row, n_tiles, n_rows, n, block_weights)
         own_weights = block_weights[in_block * n : (in_block + 1) * n]
-        n_large += not load_values(values, first_row, n_rows, n, own_values)
+        if mean.shape[0] > 0:
+            n_large += not load_values(values, first_row, n_rows, n, own_values)
         lanes_seen[:] = 0
         value_sum = spread(0.0)
         for sample in range(n_samples):
@@ -536,6 +562,9 @@ def add_row_tiles(
                 draw_block(key[0], key[1], sample, first_row, n_tiles, n, noise_room)
             start = in_block * numbers_of_group(n) if n_samples == 1 else 0
             noise = noise_room[2][start : start + n * WIDTH].reshape((n, WIDTH))
+            if mean.shape[0] == 0:
+                needed_of_tile(noise, own_weights, h, lanes_seen)
+                continue
             rest, sample_value = arsm_tile(noise, own_weights, own_values, heavy[:0], h, lanes_seen, heavy, light)
             value_sum = value_sum + sample_value
             if n_samples > 1:
@@ -543,7 +572,8 @@ def add_row_tiles(
             else:
                 for c in range(n):
                     store(lane_mean, c, gradient_entry(h, c, rest))
-        store_rows(lane_mean, first_row, n_rows, n, mean)
+        if mean.shape[0] > 0:
+            store_rows(lane_mean, first_row, n_rows, n, mean)
         if n_samples > 1:
             store_rows(lane_squares, first_row, n_rows, n, squares)
         for lane in range(n_own):
@@ -563,8 +593,9 @@ def short_row_moments(
     """Moments of the gradient of rows of n categories each, eight rows side by side, and sums of values.
 
     The weights are inverse weights or, unless weighed, logits. squares and seen may be empty: for one sample, and
-    where the number of values needed is enough. That is the first result; the others are not 0 where logits are
-    refused, and where values are not small (see lanes.are_small).
+    where the number of values needed is enough; so may mean, for one sample, where what is seen is, and no values
+    are read then. That number is the first result; the others are not 0 where logits are refused, and where some
+    values are not small (see lanes.are_small).
     """
     own_tiles = items_of(task, (value.shape[0] + WIDTH - 1) // WIDTH, n * n_samples * WIDTH)
     tiles = lane_array(BLOCK * n).reshape((BLOCK * n, WIDTH)), lane_array(n).reshape((n, WIDTH))
