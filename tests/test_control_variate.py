@@ -299,10 +299,10 @@ def test_hamming_compiles_once():
     frozen = actions.copy()
     frozen.flags.writeable = False
     expected = surrogate.predict(actions)
-    n = len(one_hots.match_kernel.signatures)
+    n = len(one_hots.match_kernel.dispatcher.signatures)
     for same in (frozen, actions.astype(np.int64), np.asfortranarray(actions)):
         np.testing.assert_array_equal(surrogate.predict(same), expected)
-    assert len(one_hots.match_kernel.signatures) == n == 1
+    assert len(one_hots.match_kernel.dispatcher.signatures) == n == 1
 
 
 def test_fewer_may_be_kept_than_there_are_categories():
