@@ -48,7 +48,8 @@ class WithSurrogate:
         moments = self._inner.estimate(values - self._scale * self._predictions)
         if not self._told:
             self._told = True
-            self._surrogate.observe(self._actions, values, self._predictions, self._sizes)
+            # A copy, as a surrogate may keep it and the values are the user's.
+            self._surrogate.observe(self._actions, values.copy(), self._predictions, self._sizes)
         return Moments(
             moments.mean + self._scale * self._gradient,
             moments.squares,

@@ -181,9 +181,8 @@ def _sums(
 
 def _block_samples(n_samples: int, n_categories: int) -> int:
     """The samples of a block: a power of two, unless one block has all."""
-    least = min(LEAST_BLOCK, MOST_CATEGORIES // n_categories)
-    if n_categories > MANY_CATEGORIES:
-        least = LEAST_LONG_BLOCK
+    many = n_categories > MANY_CATEGORIES
+    least = LEAST_LONG_BLOCK if many else min(LEAST_BLOCK, MOST_CATEGORIES // n_categories)
     most = min(LARGEST_BLOCK, max(least, BLOCK_CATEGORIES // n_categories))
     if n_samples <= most:
         return n_samples

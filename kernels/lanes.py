@@ -199,11 +199,17 @@ def lane_numbers(typing_context):
     return lanes(), codegen
 
 
-def _set_marks(context, builder, sig, array, start, condition):
-    kind = ir.VectorType(ir.IntType(8), WIDTH)
+MARKS_TYPE = ir.VectorType(ir.IntType(8), WIDTH)
+
+
+def _marks_pointer(context, builder, sig, array, start):
     data = context.make_array(sig.args[0])(context, builder, array).data
-    pointer = builder.bitcast(builder.gep(data, [start]), kind.as_pointer())
-    marks = builder.or_(builder.load(pointer, align=1), builder.zext(condition, kind))
+    return builder.bitcast(builder.gep(data, [start]), MARKS_TYPE.as_pointer())
+
+
+def _set_marks(context, builder, sig, array, start, condition):
+    pointer = _marks_pointer(context, builder, sig, array, start)
+    marks = builder.or_(builder.load(pointer, align=1), builder.zext(condition, MARKS_TYPE))
     builder.store(marks, pointer, align=1)
     return context.get_dummy_value()
 
@@ -234,10 +240,8 @@ def store_marks(typing_context, array, start, condition):
     """Set eight entries of an array of booleans from start on to whether the condition holds."""
 
     def codegen(context, builder, sig, arguments):
-        kind = ir.VectorType(ir.IntType(8), WIDTH)
-        data = context.make_array(sig.args[0])(context, builder, arguments[0]).data
-        pointer = builder.bitcast(builder.gep(data, [arguments[1]]), kind.as_pointer())
-        builder.store(builder.zext(arguments[2], kind), pointer, align=1)
+        pointer = _marks_pointer(context, builder, sig, *arguments[:2])
+        builder.store(builder.zext(arguments[2], MARKS_TYPE), pointer, align=1)
         return context.get_dummy_value()
 
     return types.void(array, types.int64, mask), codegen
@@ -248,10 +252,8 @@ def marks_from(typing_context, array, start):
     """Where the eight entries of an array of booleans from start on are true."""
 
     def codegen(context, builder, sig, arguments):
-        kind = ir.VectorType(ir.IntType(8), WIDTH)
-        data = context.make_array(sig.args[0])(context, builder, arguments[0]).data
-        pointer = builder.bitcast(builder.gep(data, [arguments[1]]), kind.as_pointer())
-        return builder.icmp_unsigned("!=", builder.load(pointer, align=1), ir.Constant(kind, [0] * WIDTH))
+        marks = builder.load(_marks_pointer(context, builder, sig, *arguments), align=1)
+        return builder.icmp_unsigned("!=", marks, ir.Constant(MARKS_TYPE, [0] * WIDTH))
 
     return mask(array, types.int64), codegen
 

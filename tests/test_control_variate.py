@@ -441,3 +441,16 @@ def test_bad_features(features, expectation, kind, message):
 
     with pytest.raises(kind, match=message):
         two_calls()
+
+
+def test_a_surrogate_may_keep_the_values_it_is_told():
+    class Keeper(Additive):
+        def learn(self, actions, values, sizes):
+            self.kept = values
+
+    surrogate = Keeper()
+    proposal = propose(np.zeros((2, 3)), estimator=ControlVariate(LeaveOneOut(3), surrogate), rng=0)
+    values = np.ones(len(proposal.actions))
+    proposal.estimate(values)
+    values[:] = 5.0
+    assert (surrogate.kept == 1.0).all()

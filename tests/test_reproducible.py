@@ -178,6 +178,26 @@ print("same")
     assert run.stdout.strip() == "same", run.stderr
 
 
+@pytest.mark.parametrize("bits", ["PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64"])
+def test_the_key_is_the_generators_next_number(bits):
+    generators = [np.random.Generator(getattr(np.random, bits)(3)) for _ in range(2)]
+    for _ in range(3):
+        assert philox_key(generators[0]) == generators[1].integers(2**64, dtype=np.uint64)
+
+
+def test_an_import_gives_numba_nothing():
+    script = """
+import sys
+from arsm_fast import gradient
+from arsm_fast.kernels._jit import Kernel
+modules = [module for name, module in sys.modules.items() if name.startswith("arsm_fast.kernels.")]
+kernels = [kernel for module in modules for kernel in vars(module).values() if isinstance(kernel, Kernel)]
+print(len(kernels) > 100, [kernel.__name__ for kernel in kernels if "dispatcher" in vars(kernel)])
+"""
+    run = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "True []"
+
+
 def test_each_kernel_compiles_once():
     kernels = [
         kernel.dispatcher
