@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._logits import FloatArray, IntArray, Logits
+from ._long_rows import long_row_moments
 from ._moments import Blocks, Moments, accumulate
 from ._noise import LONGEST_SHORT_ROW, LONGEST_TILE, Noise
 from .kernels.binary import binary_moments
@@ -23,6 +24,8 @@ from .kernels.tile import short_row_moments
 
 # Of longer rows side by side not all pairs are compared.
 LONGEST_ALL_PAIRS = 36
+# Rows of so many categories are tasks in parts where there are too few rows, or blocks of samples, for tasks.
+LONG_ROW, FEW_ROWS = 2**18, 16
 # More samples than these are worth a sorted order for each row.
 MOST_SAMPLES_OF_ROWS = 64
 
@@ -152,7 +155,10 @@ class OneVariable:
         rows = (noise.n_samples, logits.weights, logits.weighed, table, logits.offsets, logits.longest)
 
         def run(blocks: Blocks, seen: NDArray[np.bool_]) -> int:
-            n_bad, n_large = row_moments(noise.key, *rows, *blocks, seen)
+            if logits.shortest >= LONG_ROW and logits.n_rows * blocks.n_blocks < FEW_ROWS:
+                n_bad, n_large = long_row_moments(noise.key, *rows, blocks, seen)
+            else:
+                n_bad, n_large = row_moments(noise.key, *rows, *blocks, seen)
             if n_bad:
                 logits.refuse()
             return int(n_large)

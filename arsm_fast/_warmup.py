@@ -6,7 +6,7 @@ import numpy as np
 
 from ._moments import LARGEST_BLOCK
 from ._noise import LONGEST_SHORT_ROW
-from ._one_variable import LONGEST_ALL_PAIRS
+from ._one_variable import LONG_ROW, LONGEST_ALL_PAIRS
 from .estimators import (
     AR,
     ARS,
@@ -43,7 +43,7 @@ def warmup() -> None:
     pseudo_action_matrix(dirichlet_noise(logits, rng=0)[0], logits)
     gradient(logits, logits, rng=0)
     gradient(long_rows, long_rows, rng=0)
-    for shape in ((8, 2), (LONGEST_ALL_PAIRS + 1,)):
+    for shape in ((8, 2), (LONGEST_ALL_PAIRS + 1,), (LONG_ROW,)):
         gradient(np.zeros(shape), np.zeros(shape), rng=0)
     gradient(logits, logits, n_samples=2 * LARGEST_BLOCK, rng=0)  # blocks are merged
     gradient(logits, logits, estimator=ARS(), rng=0)
@@ -52,6 +52,7 @@ def warmup() -> None:
         *(LocalPair(), DisARM()),
     ):
         gradient(lambda actions: actions.sum(axis=1), logits, estimator=estimator, rng=0)
+    gradient(lambda actions: actions.sum(axis=1), logits, n_samples=2, rng=0)
     gradient(lambda actions: actions.sum(axis=1), [*logits], rng=0)
     gradient(logits, logits, estimator=UnorderedSet(2), rng=0)
     for surrogate in (Additive(), Hamming()):

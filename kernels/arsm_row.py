@@ -63,12 +63,13 @@ def two_smallest(values, least, others):
 
 
 @called
-def draw_and_race(key, sample, row, logits, top, weigh, inverse_weights, noise):
-    """Draw the noise of a row and race it, in blocks that stay in the first-level cache.
+def draw_and_race(key, sample, row, first, logits, top, weigh, inverse_weights, noise):
+    """Draw the noise of a row from a category on and race it, in blocks that stay in the first-level cache.
 
-    If asked to, weigh the logits too, of which top is the largest. Results: the two first categories and their
-    race values, as of race.run_race; the sum of the noise; its smallest entry but the winner's; and False where a
-    logit is refused. There must be room for LANES more numbers of noise.
+    If asked to, weigh the logits too, of which top is the largest. Results: the two first categories, counted
+    from 0, and their race values, as of race.run_race; the sum of the noise; its two smallest entries; and False
+    where a logit is refused. `first` is a multiple of LANES, and there must be room for LANES more numbers of
+    noise.
     """
     n = inverse_weights.shape[0]
     race = -1, -1, np.inf, np.inf
@@ -78,7 +79,7 @@ def draw_and_race(key, sample, row, logits, top, weigh, inverse_weights, noise):
     for block in range(0, n, RACE_BLOCK):
         stop = min(n, block + RACE_BLOCK)
         n_drawn = (stop - block + LANES - 1) // LANES * LANES
-        fill_exponentials(key, NOISE_STREAM, sample, row, block, noise[block : block + n_drawn])
+        fill_exponentials(key, NOISE_STREAM, sample, row, first + block, noise[block : block + n_drawn])
         if weigh:
             good &= exponentiate(top, logits[block:stop], inverse_weights[block:stop])
         least, others = spread(np.inf), spread(np.inf)
@@ -112,15 +113,20 @@ def draw_and_race(key, sample, row, logits, top, weigh, inverse_weights, noise):
     noise_sum = sum_of_lanes(total + other_total)
     for c in range(n // (2 * WIDTH) * (2 * WIDTH), n):
         noise_sum += noise[c]
-    first, second = two_least(lightest, other_lightest)
-    return race, noise_sum, second if noise[race[0]] == first else first, good
+    return race, noise_sum, two_least(lightest, other_lightest), good
+
+
+@inlined
+def lightest_loser(winner_noise, lightest):
+    """Of the two smallest entries of the noise the smallest that is not the winner's."""
+    return lightest[1] if lightest[0] == winner_noise else lightest[0]
 
 
 @allocating
-def row_room(n):
+def row_room(n, n_numbers):
     """Room of arsm_of_row for rows of up to n categories.
 
-    What swaps the light and the heavy losers, see meet; their numbers; and sums.
+    What swaps the light and the heavy losers, see meet; two lists of so many numbers; and sums.
     """
     blocks = min(n, MOST_OTHERS) // WIDTH + 2
     length = blocks * WIDTH
@@ -128,8 +134,8 @@ def row_room(n):
     return (
         lists[: 4 * length].reshape((4, length)),
         lists[4 * length : 8 * length].reshape((4, length)),
-        np.empty(n + 2 * WIDTH),
-        np.empty(n + 2 * WIDTH),
+        np.empty(n_numbers),
+        np.empty(n_numbers),
         lists[8 * length :],
     )
 
@@ -268,12 +274,53 @@ def meet_in_order(others, n_others, members, n_members, limit, sums):
 
 
 @allocating
-def sort_numbers(numbers, keys):
-    """Sort numbers of categories by these keys of all."""
-    own = np.empty(numbers.shape[0])
-    for i in range(numbers.shape[0]):
-        own[i] = keys[np.uint64(numbers[i])]
-    sort_by_key(own, numbers)
+def gather_members(by_light, noise, inverse_total, inverse_weights, values, base, numbers):
+    """Sort the numbers of the light or the heavy losers by their keys, and make what swaps them: see meet."""
+    n = numbers.shape[0]
+    all_keys = noise if by_light else inverse_weights
+    keys = np.empty(n)
+    for i in range(n):
+        keys[i] = all_keys[np.uint64(numbers[i])]
+    sort_by_key(keys, numbers)
+    members = np.empty((4, (n + 2 * WIDTH) // WIDTH * WIDTH))
+    if by_light:
+        gather_light(noise, inverse_total, numbers, n, members)
+    else:
+        gather_heavy(noise, inverse_total, inverse_weights, values, base, numbers, n, members)
+    return members
+
+
+@called
+def meet_others(
+    by_light, noise, inverse_total, inverse_weights, values, base, limit, numbers, n_others, members, n_members,
+    room, sums, h,
+):  # fmt: skip
+    """Add the swaps of members with others of these numbers to the others' h. Results: as of add_loser_swaps.
+
+    The members are light, if by_light, and the others heavy, or the other way round. To the sums is added what
+    the members get, a vector each.
+    """
+    difference_sum, h_sum = 0.0, 0.0
+    for start in range(0, n_others, MOST_OTHERS):
+        n = min(MOST_OTHERS, n_others - start)
+        own = numbers[start:]
+        if by_light:
+            gather_heavy(noise, inverse_total, inverse_weights, values, base, own, n, room)
+            difference_sum += meet_in_order(room, n, members, n_members, limit, sums)
+            h_sum += spend_heavy(room, own, n, h)
+        else:
+            gather_light(noise, inverse_total, own, n, room)
+            difference_sum += meet_in_order(room, n, members, n_members, limit, sums)
+            h_sum += spend(room[3], own, n, h)
+    return difference_sum, h_sum
+
+
+@inlined
+def spend_members(by_light, members, numbers, n_members, h):
+    """Add to h what the members of these numbers get, with totals of their own; its sum."""
+    if by_light:
+        return spend(members[3], numbers, n_members, h)
+    return spend_heavy(members, numbers, n_members, h)
 
 
 @allocating
@@ -282,34 +329,21 @@ def add_many_loser_swaps(
 ):  # fmt: skip
     """As add_loser_swaps, in time that follows the swaps which change the winner, not all pairs of the lists."""
     light, heavy, light_numbers, heavy_numbers, _ = room
-    n_members, n_others = min(n_light, n_heavy), max(n_light, n_heavy)
-    members = np.empty((4, (n_members + 2 * WIDTH) // WIDTH * WIDTH))
-    sums = np.zeros(n_members * WIDTH)
     by_light = n_light < n_heavy
     if by_light:
-        sort_numbers(light_numbers[:n_light], noise)
-        gather_light(noise, inverse_total, light_numbers, n_light, members)
+        numbers, others, n_others, own_room = light_numbers[:n_light], heavy_numbers, n_heavy, heavy
     else:
-        sort_numbers(heavy_numbers[:n_heavy], inverse_weights)
-        gather_heavy(noise, inverse_total, inverse_weights, values, base, heavy_numbers, n_heavy, members)
-    difference_sum, h_sum = 0.0, 0.0
-    for start in range(0, n_others, MOST_OTHERS):
-        n = min(MOST_OTHERS, n_others - start)
-        if by_light:
-            numbers = heavy_numbers[start:]
-            gather_heavy(noise, inverse_total, inverse_weights, values, base, numbers, n, heavy)
-            difference_sum += meet_in_order(heavy, n, members, n_members, limit, sums)
-            h_sum += spend_heavy(heavy, numbers, n, h)
-        else:
-            numbers = light_numbers[start:]
-            gather_light(noise, inverse_total, numbers, n, light)
-            difference_sum += meet_in_order(light, n, members, n_members, limit, sums)
-            h_sum += spend(light[3], numbers, n, h)
+        numbers, others, n_others, own_room = heavy_numbers[:n_heavy], light_numbers, n_light, light
+    n_members = numbers.shape[0]
+    members = gather_members(by_light, noise, inverse_total, inverse_weights, values, base, numbers)
+    sums = np.zeros(n_members * WIDTH)
+    difference_sum, h_sum = meet_others(
+        by_light, noise, inverse_total, inverse_weights, values, base, limit, others, n_others, members,
+        n_members, own_room, sums, h,
+    )  # fmt: skip
     for i in range(n_members):
         members[3, i] = sum_of_lanes(load(sums, i))
-    if by_light:
-        return difference_sum, h_sum + spend(members[3], light_numbers, n_light, h)
-    return difference_sum, h_sum + spend_heavy(members, heavy_numbers, n_heavy, h)
+    return difference_sum, h_sum + spend_members(by_light, members, numbers, n_members, h)
 
 
 @called
@@ -336,33 +370,33 @@ def add_loser_swaps(
     return difference_sum, h_sum
 
 
-@called
-def arsm_of_row(noise, total, lightest, inverse_weights, values, race, h, seen, room):
-    """ARSM (eq. 9): h, and as results the mean of f over the swaps and what is to be subtracted from h.
+@inlined
+def swap_winner_with(
+    first, n_categories, noise, inverse_total, inverse_weights, values, race, winner, lightest, h, seen,
+    light_numbers, heavy_numbers,
+):  # fmt: skip
+    """Swap the winner of a row with the categories from the first on, and list what may swap with other losers.
 
-    And False where a value is not small. The row of noise, with that sum and smallest entry but the winner's,
-    is used up. What f was needed at is marked in seen, and that alone is done where h is empty. room is row_room.
+    h and seen are of these categories; of light and heavy losers the numbers in the row are listed, with room
+    for WIDTH more. The winner is its noise, which is EXCLUDED in the row, its inverse weight, its value and the
+    second's. Results: the sum of d_zj and the winner's entry of h; how many are light and heavy; whether the
+    second ever wins; and whether all values are small. An empty h is left alone, and nothing is listed then.
     """
-    winner, second, limit, second_value = race
+    _, second, limit, second_value = race
+    winner_noise, winner_inverse_weight, base, value_of_second = winner
     n = noise.shape[0]
-    base = values[winner]
-    winner_noise = noise[winner]
-    winner_inverse_weight = inverse_weights[winner]
-    noise[winner] = EXCLUDED
-    inverse_total = 1.0 / total
-    share = spread(1.0 / n)
-    winner_weight = 1.0 / n - winner_noise * inverse_total
+    share = spread(1.0 / n_categories)
+    winner_weight = 1.0 / n_categories - winner_noise * inverse_total
     zero = spread(0.0)
-    second_difference = spread(values[second] - base)
+    second_difference = spread(value_of_second - base)
     difference_lanes, h_lanes = zero, zero
     second_wins_ever, small = zero < zero, zero == zero
-    light_numbers, heavy_numbers = room[2], room[3]
     wanted = h.shape[0] > 0
     swaps_losers = wanted and lightest <= limit
     n_light, n_heavy = 0, 0
     for c in range(0, n, WIDTH):
         start = min(c, n - WIDTH)
-        numbers = lane_numbers() + np.float64(start)
+        numbers = lane_numbers() + np.float64(first + start)
         noise_j, inverse_weight = load_eight(noise, start), load_eight(inverse_weights, start)
         z_value, j_value = noise_j * winner_inverse_weight, inverse_weight * winner_noise
         # Of the two first one still wins after their swap; and where j is z, whose noise is beyond all others
@@ -377,7 +411,7 @@ def arsm_of_row(noise, total, lightest, inverse_weights, values, race, h, seen, 
         difference = select(j_wins, own_values - base, difference)
         if wanted:
             store_from(h, start, difference * winner_weight)
-        is_new, is_heavy = numbers >= np.float64(c), inverse_weight * lightest < limit
+        is_new, is_heavy = numbers >= np.float64(first + c), inverse_weight * lightest < limit
         difference = select(is_new, difference, zero)
         difference_lanes = difference_lanes + difference
         h_lanes = fma(difference, fma(noise_j, spread(-inverse_total), share), h_lanes)
@@ -392,21 +426,39 @@ def arsm_of_row(noise, total, lightest, inverse_weights, values, race, h, seen, 
             if PACKS or heavy_bits:
                 pack(heavy_numbers, n_heavy, numbers, is_heavy)
                 n_heavy += bit_count(heavy_bits)
-    seen[second] |= mask_bits(second_wins_ever) != 0
-    difference_sum, h_winner = sum_of_lanes(difference_lanes), sum_of_lanes(h_lanes)
-    if wanted:
-        h[winner] = h_winner
-    h_sum = difference_sum * winner_weight + h_winner
-    if swaps_losers:
+    sums = sum_of_lanes(difference_lanes), sum_of_lanes(h_lanes)
+    return sums, (n_light, n_heavy), mask_bits(second_wins_ever) != 0, mask_bits(small) == ALL_LANES
+
+
+@called
+def arsm_of_row(noise, total, lightest, inverse_weights, values, race, h, seen, room):
+    """ARSM (eq. 9): h, and as results the mean of f over the swaps and what is to be subtracted from h.
+
+    And False where a value is not small. The row of noise, with that sum and smallest entry but the winner's,
+    is used up. What f was needed at is marked in seen, and that alone is done where h is empty. room is row_room.
+    """
+    z, second, limit, _ = race
+    n = noise.shape[0]
+    winner = noise[z], inverse_weights[z], values[z], values[second]
+    noise[z] = EXCLUDED
+    inverse_total = 1.0 / total
+    (difference_sum, h_winner), (n_light, n_heavy), second_wins, small = swap_winner_with(
+        0, n, noise, inverse_total, inverse_weights, values, race, winner, lightest, h, seen, room[2], room[3]
+    )
+    seen[second] |= second_wins
+    if h.shape[0] > 0:
+        h[z] = h_winner
+    h_sum = difference_sum * (1.0 / n - winner[0] * inverse_total) + h_winner
+    if n_light > 0:
         # Lists end with eight categories that are there.
-        store_from(light_numbers, n_light, zero)
-        store_from(heavy_numbers, n_heavy, zero)
+        store_from(room[2], n_light, spread(0.0))
+        store_from(room[3], n_heavy, spread(0.0))
         loser_difference, loser_h = add_loser_swaps(
-            noise, inverse_total, inverse_weights, values, base, limit, n_light, n_heavy, h, room
+            noise, inverse_total, inverse_weights, values, winner[2], limit, n_light, n_heavy, h, room
         )
         difference_sum += loser_difference
         h_sum += loser_h
-    return base + 2.0 * difference_sum / (float(n) * n), h_sum / n, mask_bits(small) == ALL_LANES
+    return winner[2] + 2.0 * difference_sum / (float(n) * n), h_sum / n, small
 
 
 @called
@@ -417,7 +469,8 @@ def add_row(
 
     Results: the mean of f over the swaps; False where a logit is refused; and False where a value is not small.
     """
-    race, total, lightest, good = draw_and_race(key, sample, row, logits, top, weigh, inverse_weights, noise)
+    race, total, lightest, good = draw_and_race(key, sample, row, 0, logits, top, weigh, inverse_weights, noise)
+    lightest = lightest_loser(noise[race[0]], lightest)
     own_noise = noise[: inverse_weights.shape[0]]
     value, shift, small = arsm_of_row(own_noise, total, lightest, inverse_weights, values, race, h, seen, room)
     if h.shape[0] > 0:

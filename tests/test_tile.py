@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from arsm_fast.kernels.long_row import PART
 from helpers import assert_close
 
-from arsm_fast import dirichlet_noise, gradient, propose, sample
+from arsm_fast import _long_rows, _one_variable, dirichlet_noise, gradient, propose, sample
 
 SHAPES = [
     (1,), (2,), (3,), (7,), (8,), (30,), (100,), (257,), (1000,), (3, 40), (400, 30),
@@ -13,22 +14,30 @@ SHAPES = [
 ]  # fmt: skip
 
 
+SCALES = [0.0, 1.0, 4.0, 40.0, 700.0, "ramp", "unavailable", "one"]
+
+
+def logits_of(scale, shape, rng):
+    if scale == "ramp":
+        return np.broadcast_to(np.linspace(0, 8, shape[-1]), shape)
+    if scale == "unavailable":
+        logits = np.where(rng.random(shape) < 0.5, -np.inf, 0.0)
+        logits[..., 0] = 1.0
+        return logits
+    if scale == "one":
+        logits = np.full(shape, -np.inf)
+        logits[..., shape[-1] // 2] = 3.0
+        return logits
+    return scale * rng.normal(size=shape)
+
+
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-@pytest.mark.parametrize("scale", [0.0, 1.0, 4.0, 40.0, 700.0, "ramp", "unavailable", "one"])
+@pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("n_samples", [1, 3, 8, 75])
 def test_tiles_agree_with_single_samples(shape, scale, n_samples):
     rng = np.random.default_rng(shape[-1])
     table = rng.normal(size=shape)
-    if scale == "ramp":
-        logits = np.broadcast_to(np.linspace(0, 8, shape[-1]), shape)
-    elif scale == "unavailable":
-        logits = np.where(rng.random(shape) < 0.5, -np.inf, 0.0)
-        logits[..., 0] = 1.0
-    elif scale == "one":
-        logits = np.full(shape, -np.inf)
-        logits[..., shape[-1] // 2] = 3.0
-    else:
-        logits = scale * rng.normal(size=shape)
+    logits = logits_of(scale, shape, rng)
     drawn = gradient(table, logits, n_samples=n_samples, rng=1)
     noise = dirichlet_noise(logits, n_samples, rng=1)
     handed_in = gradient(table, logits, n_samples=n_samples, noise=noise)
@@ -37,6 +46,51 @@ def test_tiles_agree_with_single_samples(shape, scale, n_samples):
         assert_close(drawn.standard_error, handed_in.standard_error)
     np.testing.assert_allclose(drawn.value, handed_in.value, atol=1e-12)
     assert drawn.n_evaluations == handed_in.n_evaluations
+
+
+@pytest.mark.parametrize(
+    "shape", [(8,), (257,), (PART + 7,), (PART + 8,), (2, 5 * PART // 2), (7 * PART,)], ids=str
+)
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("n_samples", [1, 3, 20])
+def test_rows_in_parts_agree_with_whole_ones(shape, scale, n_samples, monkeypatch):
+    rng = np.random.default_rng(shape[-1])
+    table = rng.normal(size=shape)
+    logits = logits_of(scale, shape, rng)
+    monkeypatch.setattr(_one_variable, "LONG_ROW", 10**9)
+    monkeypatch.setattr(_one_variable, "LONGEST_SHORT_ROW", 0)
+    monkeypatch.setattr(_one_variable, "LONGEST_TILE", 0)
+    whole = gradient(table, logits, n_samples=n_samples, rng=1)
+    monkeypatch.setattr(_one_variable, "LONG_ROW", 8)
+    monkeypatch.setattr(_long_rows, "MOST_GROUPS", 3)
+    in_parts = gradient(table, logits, n_samples=n_samples, rng=1)
+    assert_close(in_parts.gradient, whole.gradient)
+    if n_samples > 1:
+        assert_close(in_parts.standard_error, whole.standard_error)
+    np.testing.assert_allclose(in_parts.value, whole.value, atol=1e-12)
+    assert in_parts.n_evaluations == whole.n_evaluations
+    one_by_one = logits.reshape(-1, 1, shape[-1])
+    proposal = propose(one_by_one, n_samples=n_samples, rng=1)
+    assert len(proposal.actions) == np.sum(in_parts.n_evaluations)
+    estimate = proposal.estimate(table.reshape(one_by_one.shape)[proposal.problem, 0, proposal.actions[:, 0]])
+    np.testing.assert_array_equal(estimate.gradient.reshape(shape), in_parts.gradient)
+
+
+def test_rows_in_parts_refuse_what_whole_ones_do(monkeypatch):
+    monkeypatch.setattr(_one_variable, "LONG_ROW", 8)
+    table = np.zeros(2 * PART)
+    for bad, message in ((np.nan, "nan"), (np.inf, r"\+inf")):
+        logits = np.zeros(2 * PART)
+        logits[PART + 5] = bad
+        with pytest.raises(
+            ValueError, match=f"logits must not be {message}; got 1 such, the first at .*{PART + 5}"
+        ):
+            gradient(table, logits)
+    with pytest.raises(ValueError, match="finite"):
+        gradient(table, np.full(2 * PART, -np.inf))
+    table[PART + 5] = np.nan
+    with pytest.raises(ValueError, match=rf"objective\[{PART + 5}\]"):
+        gradient(table, np.zeros(2 * PART))
 
 
 @pytest.mark.parametrize(

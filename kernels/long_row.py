@@ -1,0 +1,193 @@
+"""ARSM of one long row, whose parts are tasks: what arsm_row does, put together in the order of the parts.
+
+The kernels run in this order: find_tops, draw_parts, join_races, swap_parts, list_members, meet_parts, join_swaps
+and add_parts.
+"""
+
+import numpy as np
+
+from ._jit import inlined, serial
+from .arsm_row import (
+    MOST_OTHERS,
+    draw_and_race,
+    gather_members,
+    lightest_loser,
+    meet_others,
+    spend_members,
+    swap_winner_with,
+)
+from .lanes import WIDTH, lane_array, load, spread, store_from, sum_of_lanes
+from .merge import EXCLUDED
+from .moments import add_sample
+from .race import enter_race
+from .tasks import CATEGORIES_PER_TASK as PART
+from .tasks import tasks
+from .weights import largest_of
+
+# So much room a part's lists have, which are written in whole vectors.
+LIST = PART + 2 * WIDTH
+# Parts are as many tasks at most where two losers are swapped: each needs a sum for each of the fewer kind.
+MOST_GROUPS = 16
+
+
+@inlined
+def n_parts_of(n):
+    """How many parts a row of n categories has: the last has at least WIDTH."""
+    return (n + PART - WIDTH) // PART
+
+
+@inlined
+def part_of(task, n):
+    """The categories of a part."""
+    return slice(task * PART, n if task == n_parts_of(n) - 1 else (task + 1) * PART)
+
+
+@serial
+def long_row_room(n):
+    """Room for a row of n categories.
+
+    Of each part its two first and five numbers of its race, and three counts and two sums of its swaps; and lists
+    of light and of heavy losers. Little of those is ever written: NumPy would have them made in large pages.
+    """
+    n_parts = n_parts_of(n)
+    races = np.empty((n_parts, 2), np.int64), np.empty((n_parts, 5))
+    swaps = np.empty((n_parts, 3), np.int64), np.empty((n_parts, 2))
+    return races, swaps, (np.empty(n_parts * LIST), np.empty(n_parts * LIST))
+
+
+@tasks("tops.shape[0]")
+def find_tops(task, logits, tops):
+    """The largest logit of each part, or any of it where one is nan."""
+    own = part_of(task, logits.shape[0])
+    tops[task] = largest_of(logits, own.start, own.stop)
+
+
+@tasks("racers.shape[0]", sums=1)
+def draw_parts(task, key, sample, row, logits, top, weigh, inverse_weights, noise, racers, numbers):
+    """Draw the noise and race it, and weigh the logits if asked to; not 0 where some are refused."""
+    own = part_of(task, inverse_weights.shape[0])
+    race, total, lightest, good = draw_and_race(
+        key, sample, row, own.start, logits[own], top, weigh, inverse_weights[own], noise[own.start :]
+    )
+    racers[task, 0], racers[task, 1] = own.start + race[0], own.start + race[1]
+    numbers[task, 0], numbers[task, 1], numbers[task, 2] = race[2], race[3], total
+    numbers[task, 3], numbers[task, 4] = lightest
+    return int(not good)
+
+
+@serial
+def join_races(noise, racers, numbers):
+    """The race of the row, the sum of its noise, the winner's, which is EXCLUDED now, and the smallest other."""
+    race = -1, -1, np.inf, np.inf
+    total = 0.0
+    lightest = np.inf, np.inf
+    for part in range(racers.shape[0]):
+        for i in range(2):
+            race = enter_race(racers[part, i], numbers[part, i], race)
+            number = numbers[part, 3 + i]
+            lightest = min(lightest[0], number), min(lightest[1], max(lightest[0], number))
+        total += numbers[part, 2]
+    winner_noise = noise[race[0]]
+    noise[race[0]] = EXCLUDED
+    return *race, total, winner_noise, lightest_loser(winner_noise, lightest)
+
+
+@tasks("counts.shape[0]", sums=1)
+def swap_parts(
+    task, drawn, noise, inverse_weights, values, h, seen, counts, sums, light_numbers, heavy_numbers
+):  # fmt: skip
+    """Swap the winner with every j, and list the losers that may swap with others; drawn is of join_races.
+
+    The result is not 0 where values are not small (see lanes.are_small).
+    """
+    z, second, limit, second_value, total, winner_noise, lightest = drawn
+    n = inverse_weights.shape[0]
+    own = part_of(task, n)
+    light, heavy = light_numbers[task * LIST :], heavy_numbers[task * LIST :]
+    (sums[task, 0], sums[task, 1]), (n_light, n_heavy), second_wins, small = swap_winner_with(
+        own.start, n, noise[own], 1.0 / total, inverse_weights[own], values[own],
+        (z, second, limit, second_value), (winner_noise, inverse_weights[z], values[z], values[second]), lightest,
+        h[own] if h.shape[0] > 0 else h, seen[own], light, heavy,
+    )  # fmt: skip
+    # Lists end with eight categories that are there.
+    store_from(light, n_light, spread(0.0))
+    store_from(heavy, n_heavy, spread(0.0))
+    counts[task, 0], counts[task, 1], counts[task, 2] = n_light, n_heavy, second_wins
+    return int(not small)
+
+
+@inlined
+def join_lists(numbers, counts):
+    """Move the lists of all parts to the first; their length."""
+    length = counts[0]
+    for part in range(1, counts.shape[0]):
+        for i in range(part * LIST, part * LIST + counts[part]):
+            numbers[length] = numbers[i]
+            length += 1
+    store_from(numbers, length, spread(0.0))
+    return length
+
+
+@serial
+def list_members(drawn, noise, inverse_weights, values, seen, counts, light_numbers, heavy_numbers):
+    """Of the light or the heavy losers the fewer; mark the second where it wins.
+
+    Results: whether they are the light ones; how many they are, 0 where there are no swaps; and members, as of
+    arsm_row.gather_members.
+    """
+    z, second, _, _, total, _, _ = drawn
+    seen[second] |= counts[:, 2].any()
+    n_light, n_heavy = counts[:, 0].sum(), counts[:, 1].sum()
+    by_light = n_light < n_heavy
+    numbers = light_numbers if by_light else heavy_numbers
+    n = join_lists(numbers, counts[:, 0 if by_light else 1]) if n_light > 0 else 0
+    members = gather_members(by_light, noise, 1.0 / total, inverse_weights, values, values[z], numbers[:n])
+    return by_light, n, members
+
+
+@tasks("totals.shape[0]")
+def meet_parts(
+    task, drawn, noise, inverse_weights, values, h, counts, by_light, members, others, totals, sums
+):  # fmt: skip
+    """Swap the members with all others of a group of parts.
+
+    totals gets what each member gets, and sums those of arsm_row.meet_others.
+    """
+    z, _, limit, _, total, _, _ = drawn
+    n_parts, (n_groups, n_members) = counts.shape[0], totals.shape
+    room = lane_array(4 * (MOST_OTHERS // WIDTH + 1)).reshape((4, MOST_OTHERS + WIDTH))
+    member_sums = np.zeros(n_members * WIDTH)
+    sums[task, 0], sums[task, 1] = 0.0, 0.0
+    for part in range(task * n_parts // n_groups, (task + 1) * n_parts // n_groups):
+        difference_sum, h_sum = meet_others(
+            by_light, noise, 1.0 / total, inverse_weights, values, values[z], limit, others[part * LIST :],
+            counts[part, 1 if by_light else 0], members, n_members, room, member_sums, h,
+        )  # fmt: skip
+        sums[task, 0] += difference_sum
+        sums[task, 1] += h_sum
+    for i in range(n_members):
+        totals[task, i] = sum_of_lanes(load(member_sums, i))
+
+
+@serial
+def join_swaps(drawn, values, h, sums, by_light, members, numbers, totals, loser_sums):
+    """Add up the swaps of all parts. Results: the mean of f over them, and what is to be subtracted from h."""
+    z, _, _, _, total, winner_noise, _ = drawn
+    n = h.shape[0]
+    difference_sum, h[z] = sums[:, 0].sum(), sums[:, 1].sum()
+    h_sum = difference_sum * (1.0 / n - winner_noise / total) + h[z]
+    members[3] = 0.0
+    for group in range(totals.shape[0]):
+        difference_sum += loser_sums[group, 0]
+        h_sum += loser_sums[group, 1]
+        for i in range(totals.shape[1]):
+            members[3, i] += totals[group, i]
+    h_sum += spend_members(by_light, members, numbers, totals.shape[1], h)
+    return values[z] + 2.0 * difference_sum / (float(n) * n), h_sum / n
+
+
+@tasks("n_parts_of(h.shape[0])")
+def add_parts(task, h, shift, count, mean, squares):
+    """As moments.add_sample."""
+    own = part_of(task, h.shape[0])
+    add_sample(h[own], shift, count, mean[own], squares[own])
