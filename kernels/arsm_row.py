@@ -251,10 +251,11 @@ def spend_heavy(heavy, numbers, n_heavy, h):
 
 
 @called
-def meet_in_order(others, n_others, members, n_members, limit, sums):
+def meet_in_order(others, n_others, members, n_members, limit, sums, n_met):
     """As meet, of members by ascending keys: eight others go from one to the next while any wins.
 
-    To the sums, from which the members' totals are to be made at the end, others may be added part by part.
+    To the sums, from which the members' totals are to be made at the end, others may be added part by part. Those
+    of the first n_met members are set before; the other result is how many are then.
     """
     keys, payments, units, totals = others[0], others[1], others[2], others[3]
     member_keys, member_payments, member_units = members[0], members[1], members[2]
@@ -267,10 +268,19 @@ def meet_in_order(others, n_others, members, n_members, limit, sums):
             if mask_bits(wins) == 0:
                 break
             total = select(wins, total + member_payments[i], total)
+            if i == n_met:
+                store(sums, i, zero)
+                n_met += 1
             store(sums, i, load(sums, i) + select(wins, payment, zero))
             difference_sum = difference_sum + select(wins, unit * member_units[i], zero)
         store(totals, block, total)
-    return sum_of_lanes(difference_sum)
+    return sum_of_lanes(difference_sum), n_met
+
+
+@inlined
+def total_of(sums, i, n_met):
+    """What a member gets."""
+    return sum_of_lanes(load(sums, i)) if i < n_met else 0.0
 
 
 @allocating
@@ -293,12 +303,12 @@ def gather_members(by_light, noise, inverse_total, inverse_weights, values, base
 @called
 def meet_others(
     by_light, noise, inverse_total, inverse_weights, values, base, limit, numbers, n_others, members, n_members,
-    room, sums, h,
+    room, sums, n_met, h,
 ):  # fmt: skip
-    """Add the swaps of members with others of these numbers to the others' h. Results: as of add_loser_swaps.
+    """Add the swaps of members with others of these numbers to the others' h.
 
-    The members are light, if by_light, and the others heavy, or the other way round. To the sums is added what
-    the members get, a vector each.
+    The members are light, if by_light, and the others heavy, or the other way round. Results: the sums of
+    add_loser_swaps, and how many of the sums are set (see meet_in_order).
     """
     difference_sum, h_sum = 0.0, 0.0
     for start in range(0, n_others, MOST_OTHERS):
@@ -306,13 +316,12 @@ def meet_others(
         own = numbers[start:]
         if by_light:
             gather_heavy(noise, inverse_total, inverse_weights, values, base, own, n, room)
-            difference_sum += meet_in_order(room, n, members, n_members, limit, sums)
-            h_sum += spend_heavy(room, own, n, h)
         else:
             gather_light(noise, inverse_total, own, n, room)
-            difference_sum += meet_in_order(room, n, members, n_members, limit, sums)
-            h_sum += spend(room[3], own, n, h)
-    return difference_sum, h_sum
+        own_sum, n_met = meet_in_order(room, n, members, n_members, limit, sums, n_met)
+        difference_sum += own_sum
+        h_sum += spend_heavy(room, own, n, h) if by_light else spend(room[3], own, n, h)
+    return difference_sum, h_sum, n_met
 
 
 @inlined
@@ -336,13 +345,13 @@ def add_many_loser_swaps(
         numbers, others, n_others, own_room = heavy_numbers[:n_heavy], light_numbers, n_light, light
     n_members = numbers.shape[0]
     members = gather_members(by_light, noise, inverse_total, inverse_weights, values, base, numbers)
-    sums = np.zeros(n_members * WIDTH)
-    difference_sum, h_sum = meet_others(
+    sums = np.empty(n_members * WIDTH)
+    difference_sum, h_sum, n_met = meet_others(
         by_light, noise, inverse_total, inverse_weights, values, base, limit, others, n_others, members,
-        n_members, own_room, sums, h,
+        n_members, own_room, sums, 0, h,
     )  # fmt: skip
     for i in range(n_members):
-        members[3, i] = sum_of_lanes(load(sums, i))
+        members[3, i] = total_of(sums, i, n_met)
     return difference_sum, h_sum + spend_members(by_light, members, numbers, n_members, h)
 
 

@@ -15,8 +15,9 @@ from .arsm_row import (
     meet_others,
     spend_members,
     swap_winner_with,
+    total_of,
 )
-from .lanes import WIDTH, lane_array, load, spread, store_from, sum_of_lanes
+from .lanes import WIDTH, lane_array, spread, store_from
 from .merge import EXCLUDED
 from .moments import add_sample
 from .race import enter_race
@@ -27,7 +28,7 @@ from .weights import largest_of
 # So much room a part's lists have, which are written in whole vectors.
 LIST = PART + 2 * WIDTH
 # Parts are as many tasks at most where two losers are swapped: each needs a sum for each of the fewer kind.
-MOST_GROUPS = 16
+MOST_GROUPS = 8
 
 
 @inlined
@@ -156,17 +157,18 @@ def meet_parts(
     z, _, limit, _, total, _, _ = drawn
     n_parts, (n_groups, n_members) = counts.shape[0], totals.shape
     room = lane_array(4 * (MOST_OTHERS // WIDTH + 1)).reshape((4, MOST_OTHERS + WIDTH))
-    member_sums = np.zeros(n_members * WIDTH)
+    member_sums, n_met = np.empty(n_members * WIDTH), 0
     sums[task, 0], sums[task, 1] = 0.0, 0.0
     for part in range(task * n_parts // n_groups, (task + 1) * n_parts // n_groups):
-        difference_sum, h_sum = meet_others(
+        difference_sum, h_sum, n_met = meet_others(
             by_light, noise, 1.0 / total, inverse_weights, values, values[z], limit, others[part * LIST :],
-            counts[part, 1 if by_light else 0], members, n_members, room, member_sums, h,
+            counts[part, 1 if by_light else 0], members, n_members, room, member_sums, n_met,
+            h,
         )  # fmt: skip
         sums[task, 0] += difference_sum
         sums[task, 1] += h_sum
     for i in range(n_members):
-        totals[task, i] = sum_of_lanes(load(member_sums, i))
+        totals[task, i] = total_of(member_sums, i, n_met)
 
 
 @serial
