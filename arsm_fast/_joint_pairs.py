@@ -13,7 +13,13 @@ from ._logits import FloatArray, IntArray, Logits
 from ._moments import Blocks, Moments, accumulate
 from ._noise import Noise, kernel_arguments
 from ._vectors import FormedVectors, VectorArray, Vectors
-from .kernels.joint_pairs import form_joint_vectors, joint_pair_entries, joint_pair_moments
+from .kernels.joint_pairs import (
+    close_entries,
+    find_entries,
+    form_joint_vectors,
+    hash_vectors,
+    joint_pair_moments,
+)
 from .kernels.joint_rows import find_row_vectors, form_row_vectors, joint_row_moments, list_row_hashes
 from .kernels.lanes import WIDTH
 
@@ -26,7 +32,14 @@ WAVE_CHANGES = 2**21
 
 
 class Entries(NamedTuple):
-    """What kernels.joint_pairs.joint_pair_entries finds out about a wave of items."""
+    """What kernels.joint_pairs.find_entries finds out about a wave of items.
+
+    The most changes of any one variable; the true actions, (items, variables); bounds: the entries of item i are
+    bounds[i]..bounds[i + 1] - 1; their pairs; the number of each one's vector within the item; vector_bounds and
+    change_bounds, likewise; the vectors' hashes, if there are several samples; where the changes of each vector
+    start within those of its item, and after the last one of an item where they end; and the variables of the
+    changes, and their actions.
+    """
 
     most: int
     true_actions: NDArray[np.int32]
@@ -102,20 +115,58 @@ class JointPairs:
 
     def _find(self, first_item: int, n_items: int) -> Any:
         """The entries of a wave."""
-        room = _room(self._logits)
-        all_pairs = _n_pairs(self._arguments[-1]) <= room
+        n_samples, n_variables, longest = self._noise.n_samples, self._logits.n_variables, self._arguments[-1]
         n_tasks = min(n_items, self._n_threads)
-        found = joint_pair_entries(
-            first_item, n_items, n_tasks, all_pairs, room, *self._arguments, self._multipliers
+        room, needed = 0, _room(self._logits)  # this is expected to be enough
+        all_pairs = _n_pairs(longest) <= needed
+        found = np.empty((n_items, 5), np.int64)
+        true_actions = np.empty((n_items, n_variables), np.int32)
+        while needed > room:
+            room = needed
+            most_entries = 1 + (_n_pairs(longest) if all_pairs else room)
+            pairs = np.empty(n_items * most_entries, np.int64)
+            number = np.empty(n_items * most_entries, np.int32)
+            starts = np.empty(n_items * (most_entries + 1), np.int32)
+            variables, actions = np.empty(n_items * room, np.int32), np.empty(n_items * room, np.int32)
+            find_entries(
+                *(n_tasks, first_item, all_pairs, *self._arguments, self._multipliers),
+                *(found, true_actions, pairs, number, starts, variables, actions),
+            )
+            needed, *ends, most = (found[0] if n_items == 1 else found.max(axis=0)).tolist()
+        bounds, vector_bounds, change_bounds = np.zeros((3, n_items + 1), np.int64)
+        if n_items > 1:  # else these take longer than all the rest
+            all_bounds = np.cumsum(found[:, 1:4], axis=0).T
+            bounds[1:], vector_bounds[1:], change_bounds[1:] = all_bounds
+            ends = all_bounds[:, -1].tolist()
+            close_entries(
+                n_tasks, bounds, vector_bounds, change_bounds, pairs, number, starts, variables, actions
+            )
+        bounds[-1], vector_bounds[-1], change_bounds[-1] = n_entries, n_vectors, n_changes = ends
+        hashes = np.empty((n_vectors if n_samples > 1 else 0, 2), np.uint64)
+        if n_samples > 1:
+            hash_vectors(
+                true_actions, vector_bounds, change_bounds, starts, variables, actions, self._multipliers, hashes
+            )
+        return Entries(
+            most,
+            true_actions,
+            bounds,
+            pairs[:n_entries],
+            number[:n_entries],
+            vector_bounds,
+            change_bounds,
+            hashes,
+            starts[: n_vectors + n_items],
+            variables[:n_changes],
+            actions[:n_changes],
         )
-        return Entries(*found)
 
     def _form_wave(self, wanted: IntArray, entries: Any, vectors: VectorArray) -> None:
         """Some vectors of a wave."""
         form_joint_vectors(
             wanted,
+            wanted.searchsorted(entries.vector_bounds),
             entries.true_actions,
-            entries.vector_bounds,
             entries.change_bounds,
             entries.starts,
             entries.variables,

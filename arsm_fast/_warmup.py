@@ -53,7 +53,7 @@ def warmup() -> None:
     ):
         gradient(lambda actions: actions.sum(axis=1), logits, estimator=estimator, rng=0)
     gradient(lambda actions: actions.sum(axis=1), logits, n_samples=2, rng=0)
-    gradient(lambda actions: actions.sum(axis=1), [*logits], rng=0)
+    gradient(lambda actions: actions.sum(axis=1), [*logits], n_samples=2, rng=0)
     gradient(logits, logits, estimator=UnorderedSet(2), rng=0)
     for surrogate in (Additive(), Hamming()):
         for seed in range(2):  # it is fitted, and used

@@ -6,11 +6,10 @@ than changes, each pair has an entry: some may leave the true vector as it is. T
 distinct ones of its entries, the true one first.
 """
 
-import numba
 import numpy as np
 
-from ._jit import allocating, called, inlined, parallel
-from .lanes import WIDTH, lane_numbers, load_eight, spread, store_from
+from ._jit import allocating, called, inlined, serial
+from .lanes import WIDTH, load_eight, loading, store_from
 from .moments import add_to_tree, sample_room, take_result, tree_room
 from .noise import LANES, noise_row
 from .pairs import changed_pairs, members_of, pair_of, pair_scratch
@@ -18,12 +17,14 @@ from .philox import WORD_BITS
 from .race import race_scratch, run_race
 from .rows import copy_row
 from .tasks import tasks
-from .vectors import fma, select
+from .vectors import fma
 
 # Knuth's multiplicative hash: 2**64 over the golden ratio.
 PAIR_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 # The rank of a category that is no true action, and the place of a change that is not to be written.
 NONE = np.uint32(0xFFFFFFFF)
+HALF_WIDTH = WIDTH // 2
+load_four = loading(HALF_WIDTH)
 # Variables whose gradients stay in the first-level cache together.
 VARIABLES_PER_TASK = 32
 
@@ -186,19 +187,6 @@ def number_vectors(offsets, n_many, counts, changes, hashes, more, number, start
     return last + 1
 
 
-@called
-def hash_vectors(true_actions, starts, variables, actions, multipliers, hashes):
-    """The hashes of an item's vectors, as of distinct.hash_rows."""
-    hashes[0] = 0
-    for k in range(true_actions.shape[0]):
-        hashes[0, 0] += multipliers[k, 0] * np.uint64(true_actions[k])
-        hashes[0, 1] += multipliers[k, 1] * np.uint64(true_actions[k])
-    for v in range(1, hashes.shape[0]):
-        hashes[v, 0], hashes[v, 1] = hashes[0, 0], hashes[0, 1]
-        for change in range(starts[v], starts[v + 1]):
-            add_hash(variables[change], actions[change], true_actions, multipliers, hashes[v])
-
-
 @allocating
 def find_vectors(
     all_pairs, key, noise, n_samples, n_variables, inverse_weights, offsets, longest, multipliers,
@@ -206,7 +194,8 @@ def find_vectors(
 ):  # fmt: skip
     """Find the entries and the vectors of an item, if there is room for its changes.
 
-    Results: the number of all changes, of entries, of vectors, and of changes of the variable with the most.
+    Results: the number of all changes, of entries, of vectors, of the vectors' changes, and of changes of the
+    variable with the most.
     """
     problem, sample = item // n_samples, item % n_samples
     room = vector_actions.shape[0]
@@ -258,7 +247,7 @@ def find_vectors(
                 last = enter_pairs(own_pairs, ranks, table, longest, hash_table, pairs, last, own_entries)
                 counts[known + 1 : last + 1] = 0
             n_more = add_changes(k, own_entries, row_actions, counts, changes, more, n_more)
-    n_vectors = 0
+    n_vectors, n_kept = 0, 0
     if n_changes <= room:
         own_counts, own_more = counts[: last + 1], more[:n_more]
         n_many = hash_entries(own_counts, changes, own_more, true_actions, multipliers, hashes)
@@ -266,119 +255,114 @@ def find_vectors(
             own_offsets, n_many, own_counts, changes, hashes, own_more,
             number, starts, vector_variables, vector_actions,
         )  # fmt: skip
-    return n_changes, last + 1, n_vectors, most
+        n_kept = starts[n_vectors]
+    return n_changes, last + 1, n_vectors, n_kept, most
 
 
-@allocating
-def close_ranks(array, room, items_per_task, bounds):
-    """Move what the tasks wrote, each with room for so much of an item, to follow each other; all of it."""
-    for first in range(items_per_task, bounds.shape[0] - 1, items_per_task):
-        last = min(first + items_per_task, bounds.shape[0] - 1)
-        shift = first * room - bounds[first]
-        for i in range(bounds[first], bounds[last]):
-            array[i] = array[i + shift]
-    return array[: bounds[-1]]
+@inlined
+def items_of(task, n_tasks, n_items):
+    """The items of one of so many tasks, a range: of the last ones it may be empty."""
+    per_task = (n_items + n_tasks - 1) // n_tasks
+    return range(min(n_items, task * per_task), min(n_items, (task + 1) * per_task))
 
 
-@parallel
-def joint_pair_entries(
-    first_item, n_items, n_tasks, all_pairs, room, key, noise, n_samples, n_variables, inverse_weights, offsets,
-    longest, multipliers,
+@tasks("n_tasks")
+def find_entries(
+    task, n_tasks, first_item, all_pairs, key, noise, n_samples, n_variables, inverse_weights, offsets, longest,
+    multipliers, found, true_actions, pairs, number, starts, variables, actions,
 ):  # fmt: skip
-    """The entries and vectors of n_items items, whose changes are expected to need no more than the room.
+    """Find the entries and the vectors of items from the first on, of which each has a row of true actions.
 
-    Results: the most changes of any one variable; the true actions, (items, variables); bounds: the entries
-    of item i are bounds[i]..bounds[i + 1] - 1; their pairs; the number of each one's vector within the item;
-    vector_bounds and change_bounds, likewise; the vectors' hashes, if there are several samples; where the
-    changes of each vector start within those of its item, and after the last one of an item where they end; and
-    the variables of the changes, and their actions. Work is for n_tasks threads.
+    A row of found gets the results of find_vectors. All other arrays have the same room for each item; those of a
+    task follow each other at the beginning of what it has, so that little memory is touched.
     """
-    n_pairs = longest * (longest - 1) // 2
-    items_per_task = (n_items + n_tasks - 1) // n_tasks
-    true_actions = np.empty((n_items, n_variables), np.int32)
-    found = np.empty((n_items, 4), np.int64)
-    needed = room
-    while True:
-        room = needed
-        most_entries = 1 + (n_pairs if all_pairs else room)
-        # Each task writes its items one after the other, and touches no more memory than they take.
-        pairs = np.empty(n_items * most_entries, np.int64)
-        number = np.empty(n_items * most_entries, np.int32)
-        starts = np.empty(n_items * (most_entries + 1), np.int32)
-        changes = np.empty((2, n_items * room), np.int32)
-        for task in numba.prange(n_tasks):
-            first = task * items_per_task
-            entry, start, change = first * most_entries, first * (most_entries + 1), first * room
-            for i in range(first, min(n_items, first + items_per_task)):
-                found[i, 0], found[i, 1], found[i, 2], found[i, 3] = find_vectors(
-                    all_pairs, key, noise, n_samples, n_variables, inverse_weights, offsets, longest,
-                    multipliers, first_item + i, true_actions[i], pairs[entry : entry + most_entries],
-                    number[entry : entry + most_entries], starts[start : start + most_entries + 1],
-                    changes[0, change : change + room], changes[1, change : change + room],
-                )  # fmt: skip
-                entry += found[i, 1]
-                start += found[i, 2] + 1
-                change += starts[start - 1]
-        for i in range(n_items):
-            needed = max(needed, found[i, 0])
-        if needed == room:
-            break
-    bounds, vector_bounds = np.zeros(n_items + 1, np.int64), np.zeros(n_items + 1, np.int64)
-    start_bounds, change_bounds = np.zeros(n_items + 1, np.int64), np.zeros(n_items + 1, np.int64)
-    most = 0
-    for i in range(n_items):
-        bounds[i + 1] = bounds[i] + found[i, 1]
-        vector_bounds[i + 1] = vector_bounds[i] + found[i, 2]
-        start_bounds[i + 1] = vector_bounds[i + 1] + i + 1
-        most = max(most, found[i, 3])
-    pairs = close_ranks(pairs, most_entries, items_per_task, bounds)
-    number = close_ranks(number, most_entries, items_per_task, bounds)
-    starts = close_ranks(starts, most_entries + 1, items_per_task, start_bounds)
-    for i in range(n_items):
-        change_bounds[i + 1] = change_bounds[i] + starts[start_bounds[i + 1] - 1]
-    variables = close_ranks(changes[0], room, items_per_task, change_bounds)
-    actions = close_ranks(changes[1], room, items_per_task, change_bounds)
-    hashes = np.empty((vector_bounds[n_items] if n_samples > 1 else 0, 2), np.uint64)
-    if n_samples > 1:
-        for i in numba.prange(n_items):
-            hash_vectors(
-                true_actions[i], starts[start_bounds[i] : start_bounds[i + 1]],
-                variables[change_bounds[i] :], actions[change_bounds[i] :], multipliers,
-                hashes[vector_bounds[i] : vector_bounds[i + 1]],
-            )  # fmt: skip
-    return (
-        most,
-        true_actions,
-        bounds,
-        pairs,
-        number,
-        vector_bounds,
-        change_bounds,
-        hashes,
-        starts,
-        variables,
-        actions,
-    )
+    n_items = found.shape[0]
+    most_entries, room = pairs.shape[0] // n_items, actions.shape[0] // n_items
+    items = items_of(task, n_tasks, n_items)
+    entry, start, change = items.start * most_entries, items.start * (most_entries + 1), items.start * room
+    for i in items:
+        found[i, 0], found[i, 1], found[i, 2], found[i, 3], found[i, 4] = find_vectors(
+            all_pairs, key, noise, n_samples, n_variables, inverse_weights, offsets, longest, multipliers,
+            first_item + i, true_actions[i], pairs[entry : entry + most_entries],
+            number[entry : entry + most_entries], starts[start : start + most_entries + 1],
+            variables[change : change + room], actions[change : change + room],
+        )  # fmt: skip
+        entry += found[i, 1]
+        start += found[i, 2] + 1
+        change += found[i, 3]
 
 
-@parallel
-def form_joint_vectors(wanted, true_actions, vector_bounds, change_bounds, starts, variables, actions, out):
-    """The given vectors, in ascending order, from the results of joint_pair_entries."""
+@inlined
+def close_ranks(array, room, task, n_tasks, bounds, extra):
+    """Move what a task wrote, with so much room for each item, to behind what those before it did.
+
+    Item i has bounds[i]..bounds[i + 1] - 1, and extra numbers more.
+    """
+    items = items_of(task, n_tasks, bounds.shape[0] - 1)
+    start = bounds[items.start] + extra * items.start
+    shift = items.start * room - start
+    for i in range(start, bounds[items.stop] + extra * items.stop):
+        array[i] = array[i + shift]
+
+
+@serial
+def close_entries(
+    n_tasks, bounds, vector_bounds, change_bounds, pairs, number, starts, variables, actions
+):  # fmt: skip
+    """Make the results of all tasks of find_entries follow each other."""
+    n_items = bounds.shape[0] - 1
+    most_entries, room = pairs.shape[0] // n_items, actions.shape[0] // n_items
+    for task in range(1, n_tasks):
+        close_ranks(pairs, most_entries, task, n_tasks, bounds, 0)
+        close_ranks(number, most_entries, task, n_tasks, bounds, 0)
+        close_ranks(starts, most_entries + 1, task, n_tasks, vector_bounds, 1)
+        close_ranks(variables, room, task, n_tasks, change_bounds, 0)
+        close_ranks(actions, room, task, n_tasks, change_bounds, 0)
+
+
+@tasks("true_actions.shape[0]")
+def hash_vectors(task, true_actions, vector_bounds, change_bounds, starts, variables, actions, multipliers, out):
+    """The hashes of all vectors, as of distinct.hash_rows."""
+    first, origin, own_actions = vector_bounds[task], change_bounds[task], true_actions[task]
+    hashes = out[first : vector_bounds[task + 1]]
+    hashes[0] = 0
+    for k in range(own_actions.shape[0]):
+        hashes[0, 0] += multipliers[k, 0] * np.uint64(own_actions[k])
+        hashes[0, 1] += multipliers[k, 1] * np.uint64(own_actions[k])
+    own_starts = starts[first + task :]
+    for v in range(1, hashes.shape[0]):
+        hashes[v, 0], hashes[v, 1] = hashes[0, 0], hashes[0, 1]
+        for change in range(origin + own_starts[v], origin + own_starts[v + 1]):
+            add_hash(variables[change], actions[change], own_actions, multipliers, hashes[v])
+
+
+@tasks("true_actions.shape[0]")
+def form_joint_vectors(
+    task, wanted, wanted_bounds, true_actions, change_bounds, starts, variables, actions, out
+):  # fmt: skip
+    """The given vectors, in ascending order, from the results of find_entries.
+
+    Those of item i are wanted_bounds[i]..wanted_bounds[i + 1] - 1 of them.
+    """
     n_variables = out.shape[1]
-    flat = out.reshape(out.size)
-    for i in numba.prange(true_actions.shape[0]):
-        begin, end = np.searchsorted(wanted, vector_bounds[i]), np.searchsorted(wanted, vector_bounds[i + 1])
-        own = flat[begin * n_variables : end * n_variables]
-        copy_row(true_actions[i, : min(n_variables, own.shape[0])], own)
-        done = n_variables
-        while done < own.shape[0]:
-            copy_row(own[: min(done, own.shape[0] - done)], own[done:])
-            done *= 2
-        own_starts, origin = starts[vector_bounds[i] + i :], change_bounds[i]
-        for at in range(end - begin):
-            vector = wanted[begin + at] - vector_bounds[i]
-            for change in range(origin + own_starts[vector], origin + own_starts[vector + 1]):
-                own[at * n_variables + variables[change]] = actions[change]
+    begin, end = wanted_bounds[task], wanted_bounds[task + 1]
+    own = out.reshape(out.size)[begin * n_variables : end * n_variables]
+    copy_row(true_actions[task, : min(n_variables, own.shape[0])], own)
+    done = n_variables
+    while done < own.shape[0]:
+        copy_row(own[: min(done, own.shape[0] - done)], own[done:])
+        done *= 2
+    origin = change_bounds[task]
+    for at in range(end - begin):
+        start = wanted[begin + at] + task  # there is one number more for each item before
+        for change in range(origin + starts[start], origin + starts[start + 1]):
+            own[at * n_variables + variables[change]] = actions[change]
+
+
+@inlined
+def padded(n):
+    """The entries of a layer of n: vectors of two layers never overlap, which loads after stores wait for."""
+    return (n + HALF_WIDTH - 1) // HALF_WIDTH * HALF_WIDTH
 
 
 @inlined
@@ -392,7 +376,7 @@ def layer_bounds(sizes, bounds):
     for c in range(bounds.shape[0] - 1):
         while sizes[n_wide - 1] <= c:
             n_wide -= 1
-        bounds[c + 1] = bounds[c] + n_wide
+        bounds[c + 1] = bounds[c] + padded(n_wide)
 
 
 @called
@@ -405,11 +389,20 @@ def keep_references(pairs, count, kept):
         kept[j] = True
 
 
+@inlined
+def add_pair(load_some, difference, weights, h, c, j):
+    """Add the swap of a pair to as many variables as are loaded at a time, at c and j of its two layers."""
+    c_weights, j_weights = load_some(weights, c), load_some(weights, j)
+    c_sums, j_sums = load_some(h, c), load_some(h, j)
+    store_from(h, c, fma(difference, j_weights, c_sums))
+    store_from(h, j, fma(difference, c_weights, j_sums))
+
+
 @called
 def add_pairs(pairs, number, values, base, layers, weights, h):
     """Add what the pairs give to the variables that have both categories; the sum of the differences.
 
-    Behind the last layer of weights and h there must be room for WIDTH numbers.
+    The weights are zero where layers are padded.
     """
     n_layers = layers.shape[0] - 1
     difference_sum = 0.0
@@ -419,19 +412,12 @@ def add_pairs(pairs, number, values, base, layers, weights, h):
         c, j = members_of(pairs[entry])
         if difference != 0.0 and j < n_layers:
             c_layer, j_layer = layers[c], layers[j]
-            shared = spread(difference)
             n = layers[j + 1] - j_layer
             for i in range(0, n // WIDTH * WIDTH, WIDTH):
-                c_weight, j_weight = load_eight(weights, c_layer + i), load_eight(weights, j_layer + i)
-                store_from(h, c_layer + i, fma(shared, j_weight, load_eight(h, c_layer + i)))
-                store_from(h, j_layer + i, fma(shared, c_weight, load_eight(h, j_layer + i)))
+                add_pair(load_eight, difference, weights, h, c_layer + i, j_layer + i)
             if n % WIDTH:
-                # What lies behind is another layer's, and gets nothing.
-                i, own = n // WIDTH * WIDTH, lane_numbers() < np.float64(n % WIDTH)
-                c_weight = select(own, load_eight(weights, c_layer + i), 0.0)
-                j_weight = select(own, load_eight(weights, j_layer + i), 0.0)
-                store_from(h, c_layer + i, fma(shared, j_weight, load_eight(h, c_layer + i)))
-                store_from(h, j_layer + i, fma(shared, c_weight, load_eight(h, j_layer + i)))
+                i = n // WIDTH * WIDTH
+                add_pair(load_four, difference, weights, h, c_layer + i, j_layer + i)
     return difference_sum
 
 
@@ -457,20 +443,25 @@ def joint_pair_moments(
     problem, block = (first_item + i) // n_blocks, (first_item + i) % n_blocks
     first_row = problem * n_variables
     variables = order[part * VARIABLES_PER_TASK : min(n_variables, (part + 1) * VARIABLES_PER_TASK)]
-    sizes = offsets[first_row + variables + 1] - offsets[first_row + variables]
+    sizes = np.empty(variables.shape[0], np.int64)
+    n_categories = 0
+    for at in range(variables.shape[0]):
+        row = first_row + variables[at]
+        sizes[at] = offsets[row + 1] - offsets[row]
+        n_categories += sizes[at]
     layers = np.empty(sizes[0] + 1, np.int64)
     layer_bounds(sizes, layers)
-    h, weights = np.empty(layers[sizes[0]] + WIDTH), np.empty(layers[sizes[0]] + WIDTH)
+    h, weights = np.empty(layers[sizes[0]]), np.zeros(layers[sizes[0]])
     row_noise = np.empty(longest + LANES)
     minima = race_scratch(longest)
     scratch = pair_scratch(longest)
     most_pairs = max(most, longest) + WIDTH if plus else 0
     row_pairs = np.empty(most_pairs, np.int64)
     row_actions = np.empty(most_pairs, np.int32)
-    kept = np.ones(longest, np.bool_)
+    kept = np.empty(longest, np.bool_)
     first_sample = begin_sample + block * block_samples
     n_own = min(n_samples - first_sample, block_samples)
-    part_mean = np.empty(sizes.sum())
+    part_mean = np.empty(n_categories)
     gradient = sample_room(n_own, part_mean)
     room = tree_room(n_own, gradient.shape[0])
     for sample in range(first_sample, first_sample + n_own):
@@ -504,7 +495,9 @@ def joint_pair_moments(
             for c in range(n):
                 own_gradient[c] = h[layers[c] + at]
                 h_sum += own_gradient[c]
-            own_gradient -= h_sum / n
+            shift = h_sum / n
+            for c in range(n):
+                own_gradient[c] -= shift
             start += n
         sample_value = base + 2.0 * difference_sum / (float(longest) * longest)
         add_to_tree(gradient, sample_value, sample - first_sample, n_own, room)
