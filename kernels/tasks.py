@@ -1,7 +1,7 @@
-"""Kernels made of tasks: each is compiled on its own, and a loop in parallel calls it by its address.
+"""Kernels made of tasks: each is compiled on its own, and one loop in parallel runs the tasks of all kernels.
 
-Numba compiles whatever a loop in parallel calls four times more: in the loop, in its function and in two
-wrappers. What is called by address it does not see.
+Numba takes about a second for a loop in parallel, and compiles whatever it calls four times more. This one gets a
+function by its address, and where that finds its arguments.
 """
 
 import functools
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numba
+from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.compiler_lock import global_compiler_lock
@@ -18,6 +19,7 @@ from numba.extending import intrinsic
 from ._jit import PRANGE_ONLY, compiled, inlined, parallel_entry
 
 CATEGORIES_PER_TASK = 16384
+INT64 = ir.IntType(64)
 
 
 @inlined
@@ -56,7 +58,7 @@ class Tasks:
     def __init__(self, function: Callable[..., Any], count: str, sums: int) -> None:
         functools.update_wrapper(self, function)
         self._function, self._count, self._sums = function, count, sums
-        self._address = 0
+        self._addresses: tuple[int, int] | None = None
 
     @functools.cached_property
     def task(self) -> Any:
@@ -65,66 +67,131 @@ class Tasks:
 
     @functools.cached_property
     def dispatcher(self) -> Any:
-        """The loop."""
-        return compiled(_loop_over(self._function, self.task, self._count, self._sums), parallel=PRANGE_ONLY)
+        """What Python calls."""
+        return compiled(_start_of(self._function, self.task, self._count, self._sums))
 
     def __call__(self, *arguments: Any) -> Any:
         """Run all tasks."""
         with parallel_entry():
-            if not self._address:
+            if self._addresses is None:
                 self._compile(arguments)
-            return self.dispatcher(self._address, *arguments)
+            return self.dispatcher(self._addresses, *arguments)
 
     @global_compiler_lock
     def _compile(self, arguments: tuple[Any, ...]) -> None:
-        if self._address:
+        if self._addresses is not None:
             return  # another thread was first
         given = tuple(numba.typeof(argument) for argument in arguments)
         self.task.compile((types.int64, *given))
-        self.dispatcher.compile((types.int64, *given))
+        self.dispatcher.compile((types.UniTuple(types.int64, 2), *given))
         self.dispatcher.disable_compile()  # of other types the address would be another
-        (overload,) = self.task.overloads.values()
-        self._address = overload.library.get_pointer_to_function(overload.fndesc.llvm_func_name)
+        self._addresses = _address_of(_loop()), _address_of(self.task)
 
 
-def _loop_over(function: Callable[..., Any], task: Any, count: str, sums: int) -> Callable[..., Any]:
-    """The loop, as Python would have it written: its arguments are the task's address and its arguments."""
-    _, *names = inspect.signature(function).parameters
-    results = [f"sum_{i}" for i in range(sums)]
-    call = f"call(address, task, {', '.join(names)})"
-    lines = [
-        f"def {function.__name__}(address, {', '.join(names)}):",
-        *(f"    {result} = 0" for result in results),
-        f"    for task in prange({count}):",
-        f"        {', '.join(f'own_{result}' for result in results)} = {call}" if sums else f"        {call}",
-        *(f"        {result} += own_{result}" for result in results),
-        *([f"    return {', '.join(results)}"] if sums else []),
-    ]
-    names_of_loop = {**function.__globals__, "prange": numba.prange, "n_tasks": n_tasks, "call": _call_of(task)}
-    # The compile cache goes by the file.
-    exec(compile("\n".join(lines), function.__code__.co_filename, "exec"), names_of_loop)
-    loop: Callable[..., Any] = names_of_loop[function.__name__]
+@functools.cache
+def _loop() -> Any:
+    """The loop, compiled."""
+    loop = compiled(run_tasks, parallel=PRANGE_ONLY, no_cpython_wrapper=True)
+    loop.compile((types.int64,) * 3)
     return loop
 
 
-def _call_of(task: Any) -> Any:
-    """An intrinsic that calls a compiled task at an address."""
+def _address_of(dispatcher: Any) -> int:
+    (overload,) = dispatcher.overloads.values()
+    address: int = overload.library.get_pointer_to_function(overload.fndesc.llvm_func_name)
+    return address
+
+
+def _call(context: Any, builder: Any, address: Any, result: Any, own: Any, values: Any) -> Any:
+    """Call a compiled function at an address; errors are passed on."""
+    function = builder.inttoptr(address, context.call_conv.get_function_type(result, own).as_pointer())
+    status, value = context.call_conv.call_function(builder, function, result, own, values)
+    with cgutils.if_unlikely(builder, status.is_error):
+        context.call_conv.return_status_propagate(builder, status)
+    return value
+
+
+ENTRY = types.int64, types.int64
+"""What a loop passes on: the task's number, and the address of what all tasks have in common."""
+
+
+@intrinsic
+def call_entry(typing_context: Any, entry: Any, task: Any, common: Any) -> Any:
+    """Run a task: the function at the address of an entry."""
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        number = context.cast(builder, values[1], signature.args[1], types.int64)
+        _call(context, builder, values[0], types.none, ENTRY, (number, values[2]))
+        return context.get_dummy_value()
+
+    return types.none(types.int64, task, types.int64), codegen
+
+
+def run_tasks(entry, n_tasks, common):
+    """The one loop in parallel."""
+    for task in numba.prange(n_tasks):
+        call_entry(entry, task, common)
+
+
+def _start_of(function: Callable[..., Any], task: Any, count: str, sums: int) -> Callable[..., Any]:
+    """What starts the loop, as Python would have it written: its arguments are addresses, and the task's."""
+    _, *names = inspect.signature(function).parameters
+    lines = [
+        f"def {function.__name__}(addresses, {', '.join(names)}):",
+        f"    return start(addresses[0], addresses[1], {count}, {', '.join(names)})",
+    ]
+    names_of_start = {**function.__globals__, "n_tasks": n_tasks, "start": _starter_of(task, sums)}
+    # The compile cache goes by the file.
+    exec(compile("\n".join(lines), function.__code__.co_filename, "exec"), names_of_start)
+    start: Callable[..., Any] = names_of_start[function.__name__]
+    return start
+
+
+def _starter_of(task: Any, sums: int) -> Any:
+    """An intrinsic that runs the tasks of a kernel, and returns so many sums of their results."""
+    total = types.int64 if sums == 1 else types.UniTuple(types.int64, sums) if sums else types.none
 
     @intrinsic
-    def call(typing_context: Any, address: Any, *arguments: Any) -> Any:
+    def start(typing_context: Any, loop: Any, address: Any, n_tasks: Any, *arguments: Any) -> Any:
         (overload,) = task.overloads.values()
         result, own = overload.signature.return_type, overload.signature.args
 
         def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            pointer = context.call_conv.get_function_type(result, own).as_pointer()
-            given = zip(cgutils.unpack_tuple(builder, values[1]), signature.args[1], own, strict=True)
-            converted = [context.cast(builder, value, of, to) for value, of, to in given]
-            function = builder.inttoptr(values[0], pointer)
-            status, value = context.call_conv.call_function(builder, function, result, own, converted)
-            with cgutils.if_unlikely(builder, status.is_error):
-                context.call_conv.return_status_propagate(builder, status)
-            return context.get_dummy_value() if result == types.none else value
+            given = zip(cgutils.unpack_tuple(builder, values[3]), signature.args[3], own[1:], strict=True)
+            fields = [values[1], *[ir.Constant(INT64, 0)] * sums]
+            fields += [context.cast(builder, value, of, to) for value, of, to in given]
+            common = cgutils.alloca_once(builder, ir.LiteralStructType([field.type for field in fields]))
+            for i, field in enumerate(fields):
+                builder.store(field, cgutils.gep_inbounds(builder, common, 0, i))
+            entry = _entry(context, builder.module, common.type, result, own, sums)
+            count = context.cast(builder, values[2], signature.args[2], types.int64)
+            passed = builder.ptrtoint(entry, INT64), count, builder.ptrtoint(common, INT64)
+            _call(context, builder, values[0], types.none, (types.int64,) * 3, passed)
+            totals = [builder.load(cgutils.gep_inbounds(builder, common, 0, 1 + i)) for i in range(sums)]
+            if sums < 2:
+                return totals[0] if sums else context.get_dummy_value()
+            return context.make_tuple(builder, total, totals)
 
-        return result(types.int64, types.StarArgTuple(arguments)), codegen
+        return total(types.int64, types.int64, n_tasks, types.StarArgTuple(arguments)), codegen
 
-    return call
+    return start
+
+
+def _entry(context: Any, module: Any, common_type: Any, result: Any, own: Any, sums: int) -> Any:
+    """A function that calls the task with what is in common, and adds its results to the sums there."""
+    convention = context.call_conv
+    entry = ir.Function(module, convention.get_function_type(types.none, ENTRY), module.get_unique_name("entry"))
+    entry.linkage = "internal"
+    builder = ir.IRBuilder(entry.append_basic_block())
+    number, address = convention.decode_arguments(builder, ENTRY, entry)
+    common = builder.inttoptr(address, common_type)
+    places = [cgutils.gep_inbounds(builder, common, 0, i) for i in range(len(common_type.pointee.elements))]
+    arguments = [number, *(builder.load(place) for place in places[1 + sums :])]
+    value = _call(context, builder, builder.load(places[0]), result, own, arguments)
+    values, kinds = (
+        ([value], [result]) if sums == 1 else (cgutils.unpack_tuple(builder, value) if sums else [], result)
+    )
+    for place, own_value, kind in zip(places[1:], values, kinds, strict=False):
+        builder.atomic_rmw("add", place, context.cast(builder, own_value, kind, types.int64), "monotonic")
+    convention.return_value(builder, context.get_dummy_value())
+    return entry
