@@ -28,7 +28,7 @@ from .weights import largest_of
 # So much room a part's lists have, which are written in whole vectors.
 LIST = PART + 2 * WIDTH
 # Parts are as many tasks at most where two losers are swapped: each needs a sum for each of the fewer kind.
-MOST_GROUPS = 8
+MOST_GROUPS = 4
 
 
 @inlined
