@@ -15,8 +15,9 @@ from .kernels.long_row import (
     join_races,
     join_swaps,
     list_members,
-    long_row_room,
+    list_room,
     meet_parts,
+    part_room,
     swap_parts,
 )
 from .kernels.noise import LANES
@@ -36,6 +37,7 @@ def long_row_moments(
     """As kernels.one_variable.row_moments."""
     noise, own_weights = np.empty(longest + LANES), np.empty(0 if weighed else longest)
     own_h = np.empty(longest if n_samples > 1 else 0)
+    lists = list_room(longest)
     n_large = 0
     for i in range(blocks.value.size):
         row, block = divmod(blocks.first + i, blocks.n_blocks)
@@ -44,7 +46,7 @@ def long_row_moments(
         mean, squares, row_seen = blocks.mean[out], blocks.squares[out], seen[out]
         row_noise = noise[: logits.size]
         inverse_weights, top = logits, 0.0
-        races, swaps, lists = long_row_room(logits.size)
+        races, swaps = part_room(logits.size)
         if not weighed:
             inverse_weights, tops = own_weights[: logits.size], np.empty(len(swaps[0]))
             find_tops(logits, tops)
@@ -63,7 +65,7 @@ def long_row_moments(
             by_light, n_members, members = list_members(*row_arrays, row_seen, swaps[0], *lists)
             if h.size == 0:
                 continue
-            n_groups = min(MOST_GROUPS, len(swaps[0]))
+            n_groups = min(MOST_GROUPS, len(swaps[0])) if n_members else 0
             totals, sums = np.empty((n_groups, n_members)), np.empty((n_groups, 2))
             own_numbers, others = lists if by_light else lists[::-1]
             meet_parts(*row_arrays, h, swaps[0], by_light, members, others, totals, sums)

@@ -123,10 +123,10 @@ def lightest_loser(winner_noise, lightest):
 
 
 @allocating
-def row_room(n, n_numbers):
+def row_room(n):
     """Room of arsm_of_row for rows of up to n categories.
 
-    What swaps the light and the heavy losers, see meet; two lists of so many numbers; and sums.
+    What swaps the light and the heavy losers, see meet; their numbers; and sums.
     """
     blocks = min(n, MOST_OTHERS) // WIDTH + 2
     length = blocks * WIDTH
@@ -134,8 +134,8 @@ def row_room(n, n_numbers):
     return (
         lists[: 4 * length].reshape((4, length)),
         lists[4 * length : 8 * length].reshape((4, length)),
-        np.empty(n_numbers),
-        np.empty(n_numbers),
+        np.empty(n + 2 * WIDTH),
+        np.empty(n + 2 * WIDTH),
         lists[8 * length :],
     )
 

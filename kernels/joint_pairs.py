@@ -260,7 +260,7 @@ def find_vectors(
 
 
 @inlined
-def items_of(task, n_tasks, n_items):
+def share_of(task, n_tasks, n_items):
     """The items of one of so many tasks, a range: of the last ones it may be empty."""
     per_task = (n_items + n_tasks - 1) // n_tasks
     return range(min(n_items, task * per_task), min(n_items, (task + 1) * per_task))
@@ -278,7 +278,7 @@ def find_entries(
     """
     n_items = found.shape[0]
     most_entries, room = pairs.shape[0] // n_items, actions.shape[0] // n_items
-    items = items_of(task, n_tasks, n_items)
+    items = share_of(task, n_tasks, n_items)
     entry, start, change = items.start * most_entries, items.start * (most_entries + 1), items.start * room
     for i in items:
         found[i, 0], found[i, 1], found[i, 2], found[i, 3], found[i, 4] = find_vectors(
@@ -298,7 +298,7 @@ def close_ranks(array, room, task, n_tasks, bounds, extra):
 
     Item i has bounds[i]..bounds[i + 1] - 1, and extra numbers more.
     """
-    items = items_of(task, n_tasks, bounds.shape[0] - 1)
+    items = share_of(task, n_tasks, bounds.shape[0] - 1)
     start = bounds[items.start] + extra * items.start
     shift = items.start * room - start
     for i in range(start, bounds[items.stop] + extra * items.stop):

@@ -44,16 +44,17 @@ def part_of(task, n):
 
 
 @serial
-def long_row_room(n):
-    """Room for a row of n categories.
-
-    Of each part its two first and five numbers of its race, and three counts and two sums of its swaps; and lists
-    of light and of heavy losers. Little of those is ever written: NumPy would have them made in large pages.
-    """
+def part_room(n):
+    """For each part of a row its two first and five numbers of its race; three counts and two sums of its swaps."""
     n_parts = n_parts_of(n)
     races = np.empty((n_parts, 2), np.int64), np.empty((n_parts, 5))
-    swaps = np.empty((n_parts, 3), np.int64), np.empty((n_parts, 2))
-    return races, swaps, (np.empty(n_parts * LIST), np.empty(n_parts * LIST))
+    return races, (np.empty((n_parts, 3), np.int64), np.empty((n_parts, 2)))
+
+
+@serial
+def list_room(n):
+    """Lists of light and of heavy losers. Little is ever written: NumPy would have them made in large pages."""
+    return np.empty(n_parts_of(n) * LIST), np.empty(n_parts_of(n) * LIST)
 
 
 @tasks("tops.shape[0]")

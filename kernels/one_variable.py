@@ -112,7 +112,7 @@ def row_moments(
     items = items_of(task, value.shape[0], longest * min(n_samples, block_samples))
     return add_rows(
         key, n_samples, weights, weighed, values, offsets, first, n_blocks, block_samples, starts, mean,
-        squares, value, seen, items, arrays, row_room(longest, longest + 2 * WIDTH),
+        squares, value, seen, items, arrays, row_room(longest),
     )  # fmt: skip
 
 

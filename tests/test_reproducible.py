@@ -73,6 +73,8 @@ def digest():
         long = np.arange(float(LONG_ROW))
         estimate = gradient(np.cos(long), 4 * np.sin(long), n_samples=n_samples, rng=2)
         parts += [estimate.gradient, estimate.value]
+        if n_samples > 1:
+            parts.append(estimate.standard_error)
     structured = RandomTerms(3, [6] * 3, [(0, 1), (1, 2), (2,)], n_problems=5)
     for estimator, objective in (("scoped", structured), ("local", WithDelta(structured, [6] * 3))):
         estimate = gradient(objective, logits, estimator=estimator, n_samples=200, rng=2)
@@ -259,6 +261,10 @@ def warm_up_and_count():
         gradient(np.zeros((2, 4)), np.zeros((2, 4)), estimator=UnorderedSet(3), n_samples=n_samples, rng=0)
         terms = RandomTerms(0, [4] * 3, [(0, 1), (2,)], n_problems=2)
         gradient(terms, rng.normal(size=(2, 3, 4)), estimator="scoped", n_samples=n_samples, rng=0)
+    for n_samples in (1, 3):
+        gradient(np.zeros(LONG_ROW), rng.normal(size=LONG_ROW), n_samples=n_samples, rng=0)
+        proposal = propose(rng.normal(size=(1, 1, LONG_ROW)), n_samples=n_samples, rng=0)
+        proposal.estimate(np.ones(len(proposal.actions)))
     sample(rng.normal(size=(3, 4)), 5)
     sample(rng.normal(size=(9, 4)), 5)
     weights = rng.normal(size=(2, 4))

@@ -25,6 +25,15 @@ def add_up(task, size, values, seen):
     return total, n
 
 
+@tasks("values.shape[0]", sums=1)
+def refuse(i, values, out):
+    """Counts values, but none below 0."""
+    if values[i] < 0:
+        raise ValueError("negative")
+    out[i, :] = values[i]
+    return 1
+
+
 def test_each_task_is_run_once():
     out = np.zeros((7, 3))
     fill(2.0, (np.uint64(10), np.uint64(1)), out)
@@ -43,6 +52,28 @@ def test_other_types_than_those_of_the_first_call_are_refused():
     fill(2.0, (np.uint64(10), np.uint64(1)), np.zeros((7, 3)))
     with pytest.raises(TypeError, match="No matching definition"):
         fill(2.0, (np.uint64(10), np.uint64(1)), np.zeros((7, 3), np.float32))
+
+
+@pytest.mark.parametrize("bad", [0, 1, 999])
+def test_an_error_in_any_task_is_raised(bad):
+    out = np.zeros((1000, 2))
+    with pytest.raises(ValueError, match=r"^negative$"):
+        refuse(np.where(np.arange(1000) == bad, -1.0, 1.0), out)
+    assert refuse(np.ones(1000), out) == 1000
+
+
+def test_results_that_cannot_be_added_up_are_refused():
+    @tasks("out.shape[0]", sums=1)
+    def halve(i, out):
+        return out[i] / 2
+
+    @tasks("out.shape[0]")
+    def count(i, out):
+        return i
+
+    for kernel in (halve, count):
+        with pytest.raises(TypeError, match=r"a task must return \d integers"):
+            kernel(np.zeros(3))
 
 
 def test_the_first_calls_may_come_from_several_threads():
