@@ -45,7 +45,7 @@ def part_of(task, n):
 
 @serial
 def part_room(n):
-    """For each part of a row its two first and five numbers of its race; three counts and two sums of its swaps."""
+    """For each part of a row: its two first, and five numbers of its race; three counts and two sums of swaps."""
     n_parts = n_parts_of(n)
     races = np.empty((n_parts, 2), np.int64), np.empty((n_parts, 5))
     return races, (np.empty((n_parts, 3), np.int64), np.empty((n_parts, 2)))
