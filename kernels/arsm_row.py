@@ -271,8 +271,9 @@ def meet_in_order(others, n_others, members, n_members, limit, sums, n_met):
             if i == n_met:
                 store(sums, i, zero)
                 n_met += 1
-            store(sums, i, load(sums, i) + select(wins, payment, zero))
-            difference_sum = difference_sum + select(wins, unit * member_units[i], zero)
+            received = load(sums, i)
+            store(sums, i, select(wins, received + payment, received))
+            difference_sum = select(wins, fma(unit, spread(member_units[i]), difference_sum), difference_sum)
         store(totals, block, total)
     return sum_of_lanes(difference_sum), n_met
 

@@ -141,7 +141,7 @@ def draw_actions_of_samples(task, key, inverse_weights, offsets, longest, out):
     for item in items_of(task, n_items, WIDTH * longest):
         first, row = item // n_rows * WIDTH, item % n_rows
         weights = inverse_weights[offsets[row] : offsets[row + 1]]
-        draw_tile(key, first, 1, row, 0, weights.shape[0], noise)
+        draw_tile(key, first, 1, row, 0, weights.shape[0], noise, ())
         winners = winners_of_tile(noise, weights)
         for lane in range(min(WIDTH, n_draws - first)):
             out[first + lane, row] = lane_index(winners, lane)
@@ -159,9 +159,11 @@ def draw_winners_of_block(key, block, weights, weighed, n, noise_room, own_weigh
     n_draws, n_rows = out.shape
     tile = block * NOISE_BLOCK
     n_tiles = min(NOISE_BLOCK, (n_rows + WIDTH - 1) // WIDTH - tile)
-    good = load_weights(weights, weighed, tile * WIDTH, n_tiles, n_rows, n, own_weights)
+    good = True
     for draw in range(n_draws):
-        draw_block(key[0], key[1], draw, tile * WIDTH, n_tiles, n, noise_room)
+        draw_block(key[0], key[1], draw, tile * WIDTH, n_tiles, n, noise_room, (weights,))
+        if draw == 0:
+            good = load_weights(weights, weighed, tile * WIDTH, n_tiles, n_rows, n, own_weights)
         for i in range(n_tiles):
             first = (tile + i) * WIDTH
             start = i * numbers_of_group(n)

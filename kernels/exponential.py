@@ -54,6 +54,12 @@ def one_and_uniform(bits):
 
 
 @inlined
+def exponent_of(bits):
+    """The exponent of positive float64 with these bits, as float64; that of zero is negative."""
+    return as_float((bits >> MANTISSA_WIDTH) | TWO_52_BITS) - (TWO_52 + 1023.0)
+
+
+@inlined
 def exponential(bits):
     """-log(1 - u) with the u of one_and_uniform, which lies below it.
 
@@ -62,7 +68,7 @@ def exponential(bits):
     # 1 - u has no more bits than a float64 has; nothing is rounded before the logarithm.
     survival = 2.0 - one_and_uniform(bits)
     shifted = as_bits(survival) + (ONE_BITS - SQRT_HALF_BITS)
-    exponent = as_float((shifted >> MANTISSA_WIDTH) | TWO_52_BITS) - (TWO_52 + 1023.0)
+    exponent = exponent_of(shifted)
     f = 1.0 - as_float((shifted & MANTISSA_BITS) + SQRT_HALF_BITS)
     divisor = 2.0 - f
     first, second = first_half(divisor), second_half(divisor)

@@ -231,7 +231,7 @@ def find_row_vectors(
             own_words = words[i, group]
             row = problem * n_variables + group * WIDTH
             if group % BLOCK == 0:
-                draw_block(key[0], key[1], sample, row, min(BLOCK, n_groups - group), n, room)
+                draw_block(key[0], key[1], sample, row, min(BLOCK, n_groups - group), n, room, ())
             load_rows(inverse_weights, row, n_rows, n, weights)
             compare_pairs(tile_of_block(room, group % BLOCK, n), weights, pair_room, own_words)
             add_hashes(own_words, group, n_variables, multipliers, own_hashes)
@@ -400,7 +400,7 @@ def joint_row_moments(
             item = problem * n_samples + sample
             own_values, own_number = values[bounds[item] : bounds[item + 1]], number[item]
             difference_sum = fill_differences(own_number, own_values, n, differences)
-            draw_block(key[0], key[1], sample, first_row, n_own_groups, n, noise_room)
+            draw_block(key[0], key[1], sample, first_row, n_own_groups, n, noise_room, ())
             for group in range(n_own_groups):
                 noise = tile_of_block(noise_room, group, n)
                 weigh_tile(noise, weights)

@@ -14,6 +14,8 @@ WIDTH = 8
 PACKS = HAS_AVX512
 
 ALL_LANES = np.uint64(2**WIDTH - 1)
+# Entries of float64 that come from memory at once.
+LINE = 8
 # Of values; see are_small.
 SMALL = 1e200
 
@@ -61,6 +63,16 @@ def sum_of_lanes(typing_context, value):
         return _reduced(builder, arguments[0], builder.fadd)
 
     return types.float64(lanes), codegen
+
+
+@intrinsic
+def any_bits(typing_context, words):
+    """The bits that are set in any of Words."""
+
+    def codegen(context, builder, sig, arguments):
+        return _reduced(builder, arguments[0], builder.or_)
+
+    return types.uint64(words), codegen
 
 
 @inlined
@@ -152,6 +164,34 @@ def store(typing_context, array, index, value):
         return context.get_dummy_value()
 
     return types.void(array, types.int64, value), codegen
+
+
+def asking_for(n):
+    """An intrinsic of (arrays, start): have so many entries of each float64 array brought near, from start on.
+
+    Nothing waits for them. Past its end an array may be asked, and an empty one too.
+    """
+
+    @intrinsic
+    def _ask_for(typing_context, arrays, start):
+        integer, byte = ir.IntType(32), ir.IntType(8).as_pointer()
+        to_be_read, in_all_caches, as_data = integer(0), integer(3), integer(1)
+
+        def codegen(context, builder, sig, arguments):
+            kind = ir.FunctionType(ir.VoidType(), [byte, integer, integer, integer])
+            function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+            for array_type, array in zip(arrays, cgutils.unpack_tuple(builder, arguments[0]), strict=True):
+                array = context.make_array(array_type)(context, builder, array)
+                empty = builder.icmp_signed("==", array.nitems, array.nitems.type(0))
+                start = builder.select(empty, array.nitems.type(0), arguments[1])
+                for i in range(0, n, LINE):
+                    place = builder.gep(array.data, [builder.add(start, start.type(i))])
+                    builder.call(function, [builder.bitcast(place, byte), to_be_read, in_all_caches, as_data])
+            return context.get_dummy_value()
+
+        return types.void(arrays, types.int64), codegen
+
+    return _ask_for
 
 
 @intrinsic
@@ -351,27 +391,44 @@ def entry(typing_context, array, index):
     return types.float64(array, types.int64), codegen_scalar
 
 
+def _gathered_pointers(context, builder, array_type, array, index):
+    """Each lane's number i, and where entry(array, index[i]) is; a negative index is taken for zero."""
+    data = context.make_array(array_type)(context, builder, array).data
+    zero = ir.Constant(LANES_TYPE, [0.0] * WIDTH)
+    negative = builder.fcmp_ordered("<", index, zero)
+    integers = ir.VectorType(ir.IntType(64), WIDTH)
+    offsets = builder.fptosi(builder.select(negative, zero, index), integers)
+    if array_type.ndim == 2:
+        offsets = builder.mul(offsets, ir.Constant(integers, [WIDTH] * WIDTH))
+        offsets = builder.add(offsets, ir.Constant(integers, list(range(WIDTH))))
+    for lane in map(ir.IntType(32), range(WIDTH)):
+        yield lane, builder.gep(data, [builder.extract_element(offsets, lane)])
+
+
 @intrinsic
 def gather(typing_context, array, index):
     """entry(array, index[i]) of each lane i; a negative index is taken for zero."""
 
     def codegen(context, builder, sig, arguments):
-        data = context.make_array(sig.args[0])(context, builder, arguments[0]).data
-        zero = ir.Constant(LANES_TYPE, [0.0] * WIDTH)
-        negative = builder.fcmp_ordered("<", arguments[1], zero)
-        integers = ir.VectorType(ir.IntType(64), WIDTH)
-        offsets = builder.fptosi(builder.select(negative, zero, arguments[1]), integers)
-        if sig.args[0].ndim == 2:
-            offsets = builder.mul(offsets, ir.Constant(integers, [WIDTH] * WIDTH))
-            offsets = builder.add(offsets, ir.Constant(integers, list(range(WIDTH))))
         result = ir.Constant(LANES_TYPE, ir.Undefined)
-        for lane in range(WIDTH):
-            place = ir.IntType(32)(lane)
-            value = builder.load(builder.gep(data, [builder.extract_element(offsets, place)]))
-            result = builder.insert_element(result, value, place)
+        for lane, pointer in _gathered_pointers(context, builder, sig.args[0], *arguments):
+            result = builder.insert_element(result, builder.load(pointer), lane)
         return result
 
     return lanes(array, lanes), codegen
+
+
+@intrinsic
+def add_to(typing_context, array, index, value):
+    """Add each lane i to entry(array, index[i]) of an array with two axes; a negative index is taken for zero."""
+
+    def codegen(context, builder, sig, arguments):
+        for lane, pointer in _gathered_pointers(context, builder, sig.args[0], *arguments[:2]):
+            total = builder.fadd(builder.load(pointer), builder.extract_element(arguments[2], lane))
+            builder.store(total, pointer)
+        return context.get_dummy_value()
+
+    return types.void(array, lanes, lanes), codegen
 
 
 def _transposed(builder, vectors):

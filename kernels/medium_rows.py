@@ -162,15 +162,15 @@ def add_tiles(
     for tile in range(first_tile, stop_tile):
         first_row = tile * WIDTH
         n_own = min(WIDTH, n_rows - first_row)
-        n_bad += not load_weights(weights, weighed, first_row, 1, n_rows, n, own_weights)
-        if mean.shape[0] > 0:
-            n_large += not load_values(values, first_row, n_rows, n, own_values)
-            spread_rows(own_weights, weight_rows)
-            spread_rows(own_values, value_rows)
         lanes_seen[:] = 0
+        rows_are_spread = False
         value[first_row : first_row + n_own] = 0.0
         for sample in range(n_samples):
-            draw_tile(key, sample, 0, first_row, 1, n, noise)
+            draw_tile(key, sample, 0, first_row, 1, n, noise, (weights, values, mean))
+            if sample == 0:
+                n_bad += not load_weights(weights, weighed, first_row, 1, n_rows, n, own_weights)
+                if mean.shape[0] > 0:
+                    n_large += not load_values(values, first_row, n_rows, n, own_values)
             if mean.shape[0] == 0:
                 needed_of_tile(noise, own_weights[:n], lane_h, lanes_seen)
                 continue
@@ -180,21 +180,27 @@ def add_tiles(
                 noise, own_weights[:n], own_values, -1.0 / total, race, lane_h, lanes_seen
             )
             mark_needed(own_weights[:n], lightest, limit, lanes_seen)
-            for c in range(n, n_padded):
-                store(noise, c, spread(EXCLUDED))
             for i, lanes in enumerate((base, h_sum, difference_sum, first_at, h_winner, total, limit, lightest)):
                 store(rest, i, lanes)
             spread_rows(lane_h, h_rows)
-            spread_rows(noise[:n_padded], noise_rows)
+            if mask_bits(lightest <= limit):
+                for c in range(n, n_padded):
+                    store(noise, c, spread(EXCLUDED))
+                spread_rows(noise[:n_padded], noise_rows)
+                if not rows_are_spread:
+                    spread_rows(own_weights, weight_rows)
+                    spread_rows(own_values, value_rows)
+                    rows_are_spread = True
             for lane in range(n_own):
                 row = first_row + lane
                 padded = slice(lane * n_padded, (lane + 1) * n_padded)
-                own_noise, h = noise_rows[padded], h_rows[padded]
+                h = h_rows[padded]
                 row_h_sum, row_difference_sum = rest[1, lane], rest[2, lane]
                 winner = int(rest[3, lane])
                 h[winner] = rest[4, lane]
-                own_noise[winner] = EXCLUDED
                 if rest[7, lane] <= rest[6, lane]:
+                    own_noise = noise_rows[padded]
+                    own_noise[winner] = EXCLUDED
                     away_difference, away_h = away_from_winner_of_row(
                         own_noise, weight_rows[padded], value_rows[padded], 1.0 / n, -1.0 / rest[5, lane],
                         rest[0, lane], rest[6, lane], rest[7, lane], h, contenders, members,

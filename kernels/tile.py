@@ -1,10 +1,8 @@
-"""ARSM of one row for eight samples side by side: entry 8 c + i of a tile belongs to category c and sample i.
+"""ARSM of eight samples of a row, or eight rows, side by side: entry 8 c + i of a tile is the i-th's category c.
 
-The same gradient as merge.arsm_row, arranged for many samples of one row: every step works on all eight at
-once, so that short rows cost no more for a category than long ones, and what the samples do differently costs
-no mispredicted branches. The categories sorted by weight serve all samples: the heavy categories that win the
-swap with a light one are then a prefix of that order, walked through directly. Level racers, which drawn noise
-has as good as never, are not told apart here by number.
+The same gradient as merge.arsm_row, but every step works on all eight at once, so that short rows cost no more
+for a category than long ones, and what the eight do differently costs no mispredicted branches. Level racers,
+which drawn noise has as good as never, are not told apart here by number.
 """
 
 import numpy as np
@@ -16,6 +14,7 @@ from .lanes import (
     ALL_LANES,
     WIDTH,
     are_small,
+    asking_for,
     entry,
     gather,
     lane_array,
@@ -30,6 +29,7 @@ from .lanes import (
     store_marks,
     transpose_block,
 )
+from .losers import swap_losers, swap_losers_by_weight
 from .moments import merge_block
 from .philox import LOW_WORD, WORD_BITS
 from .tasks import items_of, tasks
@@ -43,23 +43,25 @@ BLOCK = 4
 ZERO, ONE = np.uint64(0), np.uint64(1)
 
 load_counters = loading(MANY // 2)
+ask_for = asking_for(MANY)
 
 lanes_in_turn = halves_in_turn(WIDTH)
 
 
 @inlined
-def draw_tile(key, first_sample, sample_step, first_row, row_step, n, out):
+def draw_tile(key, first_sample, sample_step, first_row, row_step, n, out, arrays):
     """The noise of n categories for eight samples or rows; an even number of them is written.
 
-    It is what exponential.fill_exponentials gives for each of them.
+    It is what exponential.fill_exponentials gives for each of them. Meanwhile rows of n entries of the arrays,
+    from the first row on, are brought near.
     """
     first_sample = np.int64(first_sample) + np.int64(key[1])
-    _draw_tile(key[0], first_sample, sample_step, first_row, row_step, n, out)
+    _draw_tile(key[0], first_sample, sample_step, first_row, row_step, n, out, arrays)
 
 
 # With the pair of key as its argument it takes half as long again.
 @called
-def _draw_tile(key, first_sample, sample_step, first_row, row_step, n, out):
+def _draw_tile(key, first_sample, sample_step, first_row, row_step, n, out, arrays):
     rows = np.uint64(first_row), np.uint64(row_step), np.uint64(0)
     samples = np.uint64(first_sample), np.uint64(sample_step), np.uint64(0)
     stream = NOISE_STREAM, np.uint64(0), np.uint64(0)
@@ -72,6 +74,7 @@ def _draw_tile(key, first_sample, sample_step, first_row, row_step, n, out):
     )
     counters = counters_of_many(ZERO, ZERO, np.uint64(1))
     for c in range(0, n_many, MANY_CATEGORIES):
+        ask_for(arrays, first_row * n + c * WIDTH)
         numbers = exponentials(counters, many_rows, many_samples, many_streams, key_0, key_1)
         store(out, c, lanes_in_turn(numbers))
         counters = counters + np.uint64(MANY_CATEGORIES // 2)
@@ -103,16 +106,18 @@ def block_room(n):
 
 
 @called
-def draw_block(key, first_sample, sample, first_row, n_groups, n, room):
+def draw_block(key, first_sample, sample, first_row, n_groups, n, room, arrays):
     """The noise of n categories of each row of a block, as tile.draw_tile; see tile_of_block.
 
-    First come the generator's key and the number of its first sample.
+    First come the generator's key and the number of its first sample. Meanwhile the same rows of the arrays,
+    of n entries each, are brought near.
     """
     pairs, rows, noise = room
     key_0, key_1 = key & LOW_WORD, key >> WORD_BITS
     samples = counters_of_many(first_sample + np.uint64(sample), ZERO, ZERO)
     streams = counters_of_many(NOISE_STREAM, ZERO, ZERO)
     for start in range(0, n_groups * ((n + 1) // 2) * WIDTH, MANY // 2):
+        ask_for(arrays, first_row * n + 2 * start)
         own_rows = as_bits(load_counters(rows, start)) + np.uint64(first_row)
         numbers = exponentials(as_bits(load_counters(pairs, start)), own_rows, samples, streams, key_0, key_1)
         store(noise, 2 * start // WIDTH, lanes_in_turn(numbers))
@@ -210,113 +215,10 @@ def row_of_winner_tile(noise, inverse_weights, values, inverse_total, race, h, s
 
 
 @inlined
-def heavy_in_place(place, heavy, noise, inverse_weights, values, inverse_total, base, limit, lightest, seen):
-    """Number, inverse weight, D a and D of a heavy category; past the last one, of one that never wins."""
-    n_heavy = heavy.shape[0]
-    if place >= n_heavy:
-        return heavy[n_heavy - 1], spread(np.inf), spread(0.0), spread(0.0)
-    c = heavy[place]
-    inverse_weight = spread(entry(inverse_weights, c))
-    seen[c] |= mask_bits(lightest * inverse_weight < limit)
-    difference = entry(values, c) - base
-    weight = fma(load(noise, c), inverse_total, spread(1.0 / inverse_weights.shape[0]))
-    # Where c is the winner itself, its noise in the tile is infinite and its difference zero.
-    weighted = select(difference != 0.0, difference * weight, spread(0.0))
-    return c, inverse_weight, weighted, difference
-
-
-@inlined
-def swap_with_heavy(noise_j, weight, limit, category, given, received, differences):
-    """Add the swap of light j with one heavy category, in the lanes where that one wins."""
-    _, inverse_weight, weighted_difference, difference = category
-    zero = spread(0.0)
-    wins = noise_j * inverse_weight < limit
-    received = received + select(wins, weighted_difference, zero)
-    differences = differences + select(wins, difference, zero)
-    return given + select(wins, weight, zero), received, differences, mask_bits(wins)
-
-
-@inlined
-def take(category, given, h):
-    """Add to h what a heavy category's swaps give it, and return that."""
-    c, _, _, difference = category
-    total = difference * given
-    store(h, c, load(h, c) + total)
-    return total
-
-
-@inlined
-def list_contenders(noise, inverse_weights, lightest, limit, heavy, light):
-    """List the heavy and the light categories of any lane; their numbers."""
-    n_heavy, n_light = 0, 0
-    for c in range(inverse_weights.shape[0]):
-        heavy[n_heavy] = c
-        n_heavy += mask_bits(lightest * entry(inverse_weights, c) < limit) != 0
-        light[n_light] = c
-        n_light += mask_bits(load(noise, c) < limit) != 0
-    return n_heavy, n_light
-
-
-@inlined
-def away_from_winner_tile(
-    noise, inverse_weights, values, heavy, by_weight, light, inverse_total, base, limit, lightest, h, seen
-):  # fmt: skip
-    """Add the swaps of two losers, one heavy and one light, to h. Results: the sums of d and of h.
-
-    The lists have the categories that can be either. Where the heavy ones go by weight, only the light ones that
-    swap with some go on to the next.
-    """
-    zero = spread(0.0)
-    share = spread(1.0 / inverse_weights.shape[0])
-    difference_sum, h_sum = zero, zero
-    n_light = light.shape[0]
-    place = 0
-    # Four at a time, without branches.
-    while place < heavy.shape[0] and n_light > 0:
-        common = (noise, inverse_weights, values, inverse_total, base, limit, lightest, seen)
-        category_0 = heavy_in_place(place, heavy, *common)
-        category_1 = heavy_in_place(place + 1, heavy, *common)
-        category_2 = heavy_in_place(place + 2, heavy, *common)
-        category_3 = heavy_in_place(place + 3, heavy, *common)
-        given_0, given_1, given_2, given_3 = zero, zero, zero, zero
-        n_left = 0
-        for i in range(n_light):
-            j = light[i]
-            noise_j = load(noise, j)
-            weight = fma(noise_j, inverse_total, share)
-            given_0, received, differences, _ = swap_with_heavy(
-                noise_j, weight, limit, category_0, given_0, zero, zero
-            )
-            given_1, received, differences, _ = swap_with_heavy(
-                noise_j, weight, limit, category_1, given_1, received, differences
-            )
-            given_2, received, differences, _ = swap_with_heavy(
-                noise_j, weight, limit, category_2, given_2, received, differences
-            )
-            given_3, received, differences, bits = swap_with_heavy(
-                noise_j, weight, limit, category_3, given_3, received, differences
-            )
-            if by_weight:
-                light[n_left] = j
-                n_left += bits != 0
-            store(h, j, load(h, j) + received)
-            difference_sum = difference_sum + differences
-            h_sum = h_sum + received
-        if by_weight:
-            n_light = n_left
-        h_sum = h_sum + take(category_0, given_0, h)
-        h_sum = h_sum + take(category_1, given_1, h)
-        h_sum = h_sum + take(category_2, given_2, h)
-        h_sum = h_sum + take(category_3, given_3, h)
-        place += 4
-    return difference_sum, h_sum
-
-
-@inlined
-def arsm_tile(noise, inverse_weights, values, order, h, seen, heavy, light):
+def arsm_tile(noise, inverse_weights, values, order, h, seen, light):
     """Write h but for the winner's, and return what it takes to finish it and the mean of f over the swaps.
 
-    order has the categories by descending weight where the lanes share them; it is empty where they do not.
+    order has the categories by descending weight where the lanes share them; else it is None.
     """
     n = inverse_weights.shape[0]
     total, first_at, second_at, limit, second_value = race_tile(noise, inverse_weights)
@@ -326,18 +228,11 @@ def arsm_tile(noise, inverse_weights, values, order, h, seen, heavy, light):
         noise, inverse_weights, values, inverse_total, race, h, seen
     )
     if n > 2 and mask_bits(lightest <= limit):
-        by_weight = order.shape[0] > 0
-        n_heavy, n_light = n, n
-        if by_weight:
-            for c in range(n):
-                light[c] = c
-            heavy = order
+        common = noise, inverse_weights, values, inverse_total, base, limit, lightest, h, seen
+        if order is None:
+            away_difference, away_h = swap_losers(*common)
         else:
-            n_heavy, n_light = list_contenders(noise, inverse_weights, lightest, limit, heavy, light)
-        away_difference, away_h = away_from_winner_tile(
-            noise, inverse_weights, values, heavy[:n_heavy], by_weight, light[:n_light],
-            inverse_total, base, limit, lightest, h, seen,
-        )  # fmt: skip
+            away_difference, away_h = swap_losers_by_weight(*common, order, light[:n])
         difference_sum = difference_sum + away_difference
         h_sum = h_sum + away_h
     scale = 2.0 / (np.float64(n) * n)
@@ -419,8 +314,7 @@ def tile_room(n):
         room[step : 2 * step].reshape((length, WIDTH)),
         room[2 * step : 3 * step].reshape((length, WIDTH)),
         room[3 * step : 4 * step].reshape((length, WIDTH)),
-        np.empty(n + 1, np.int64),
-        np.empty(n + 1, np.int64),
+        np.empty(n, np.int64),
         np.empty(n, np.uint64),
     )
 
@@ -436,7 +330,7 @@ def tile_moments(
     key, first_sample, n_samples, row, inverse_weights, values, order, mean, squares, seen, room
 ):  # fmt: skip
     """Moments of the gradient of samples of a row; the sum of their values."""
-    noise, h, stream_mean, stream_squares, heavy, light, lanes_seen = room
+    noise, h, stream_mean, stream_squares, light, lanes_seen = room
     n = inverse_weights.shape[0]
     n_tiles = n_samples // WIDTH
     n_left = n_samples - n_tiles * WIDTH
@@ -449,8 +343,8 @@ def tile_moments(
             for c in range(n):
                 seen[c] |= lanes_seen[c] != 0
                 lanes_seen[c] = 0
-        draw_tile(key, first_sample + tile * WIDTH, 1, row, 0, n, noise)
-        rest, value = arsm_tile(noise, inverse_weights, values, order, h, lanes_seen, heavy, light)
+        draw_tile(key, first_sample + tile * WIDTH, 1, row, 0, n, noise, ())
+        rest, value = arsm_tile(noise, inverse_weights, values, order, h, lanes_seen, light)
         add_tile(h, rest, tile + 1 if tile < n_tiles else 1, stream_mean[:n], stream_squares)
         for lane in range(WIDTH if tile < n_tiles else n_left):
             value_sum += lane_of(value, lane)
@@ -539,7 +433,7 @@ def add_row_tiles(
 ):  # fmt: skip
     """As short_row_moments of some tiles, with room."""
     block_weights, own_values = tiles
-    _, h, lane_mean, lane_squares, heavy, light, lanes_seen = room
+    _, h, lane_mean, lane_squares, light, lanes_seen = room
     n_rows = value.shape[0]
     n_seen, n_bad, n_large = 0, 0, 0
     for tile in range(first_tile, stop_tile):
@@ -547,25 +441,24 @@ def add_row_tiles(
         n_own = min(WIDTH, n_rows - first_row)
         in_block = (tile - first_tile) % BLOCK
         n_tiles = min(BLOCK, stop_tile - tile)
-        if in_block == 0:
-            n_bad += not load_weights(weights, weighed, first_row, n_tiles, n_rows, n, block_weights)
         own_weights = block_weights[in_block * n : (in_block + 1) * n]
-        if mean.shape[0] > 0:
-            n_large += not load_values(values, first_row, n_rows, n, own_values)
         lanes_seen[:] = 0
         value_sum = spread(0.0)
         for sample in range(n_samples):
             # Of single samples the noise of several tiles is drawn together.
-            if n_samples > 1:
-                draw_block(key[0], key[1], sample, first_row, 1, n, noise_room)
-            elif in_block == 0:
-                draw_block(key[0], key[1], sample, first_row, n_tiles, n, noise_room)
+            n_drawn = 1 if n_samples > 1 else n_tiles if in_block == 0 else 0
+            if n_drawn > 0:
+                draw_block(key[0], key[1], sample, first_row, n_drawn, n, noise_room, (weights, values, mean))
+            if sample == in_block == 0:
+                n_bad += not load_weights(weights, weighed, first_row, n_tiles, n_rows, n, block_weights)
+            if sample == 0 < mean.shape[0]:
+                n_large += not load_values(values, first_row, n_rows, n, own_values)
             start = in_block * numbers_of_group(n) if n_samples == 1 else 0
             noise = noise_room[2][start : start + n * WIDTH].reshape((n, WIDTH))
             if mean.shape[0] == 0:
                 needed_of_tile(noise, own_weights, h, lanes_seen)
                 continue
-            rest, sample_value = arsm_tile(noise, own_weights, own_values, heavy[:0], h, lanes_seen, heavy, light)
+            rest, sample_value = arsm_tile(noise, own_weights, own_values, None, h, lanes_seen, light)
             value_sum = value_sum + sample_value
             if n_samples > 1:
                 add_tile(h, rest, sample + 1, lane_mean[:n], lane_squares)

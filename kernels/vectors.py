@@ -153,6 +153,7 @@ _define(operator.xor, Words, Words, _named("xor"))
 _define(operator.lshift, Words, Words, _named("shl"))
 _define(operator.rshift, Words, Words, _named("lshr"))
 _define(operator.xor, Bytes, Bytes, _named("xor"))
+_define(operator.ne, Words, Mask, lambda builder, a, b: builder.icmp_unsigned("!=", a, b))
 _define(operator.eq, Bytes, Mask, lambda builder, a, b: builder.icmp_unsigned("==", a, b))
 _define(operator.and_, Mask, Mask, _named("and_"))
 _define(operator.or_, Mask, Mask, _named("or_"))
@@ -205,6 +206,29 @@ def as_bits(typing_context, value):
     """The bits of float64; those of positive numbers are ordered as the numbers are."""
     result = value.of(types.uint64) if isinstance(value, Vector) else types.uint64
     return result(value), _reinterpret(result)
+
+
+@intrinsic
+def bits_set(typing_context, words):
+    """How many bits of each are set."""
+
+    def codegen(context, builder, sig, arguments):
+        kind = ir.FunctionType(ir_type(words), [ir_type(words)])
+        function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.ctpop.v{words.width}i64")
+        return builder.call(function, arguments)
+
+    return words(words), codegen
+
+
+@intrinsic
+def as_numbers(typing_context, words):
+    """Each of Words as float64."""
+    result = words.of(types.float64)
+
+    def codegen(context, builder, sig, arguments):
+        return builder.uitofp(arguments[0], ir_type(result))
+
+    return result(words), codegen
 
 
 @intrinsic
