@@ -33,7 +33,7 @@ def find_losers(noise, inverse_weights, lightest, limit, seen):
         seen[c] |= mask_bits(is_heavy)
         bit = ONE << np.uint64(c)
         light = select(is_light, light | bit, light)
-        # The winner has infinite noise.
+        # Not the winner, whose noise is infinite: it would add nothing.
         heavy = select(is_heavy & (noise_c < np.inf), heavy | bit, heavy)
     return light, heavy
 
@@ -158,12 +158,12 @@ def swap_losers(noise, inverse_weights, values, inverse_total, base, limit, ligh
 def heavy_in_place(
     place, order, limit, lightest, seen, noise, inverse_weights, values, inverse_total, share, base
 ):
-    """Number of the heavy category in a place of the order, and what swaps it; past the last an infinite key."""
+    """Number of the heavy category in a place of the order, and what swaps it."""
+    # What wins a swap is heavier than the light loser, so the last one never does, nor does it past the end.
     c = order[min(place, order.shape[0] - 1)]
     own = heavy_side(load(noise, c), entry(inverse_weights, c), entry(values, c), inverse_total, share, base)
-    key = own[0] if place < order.shape[0] else spread(np.inf)
-    seen[c] |= mask_bits(lightest * key < limit)
-    return c, key, own[1], own[2]
+    seen[c] |= mask_bits(lightest * own[0] < limit)
+    return c, *own
 
 
 @inlined
