@@ -40,6 +40,8 @@ LANES_PER_PAGE = 4096 // (8 * WIDTH)
 MANY_CATEGORIES, FEW_CATEGORIES = MANY // WIDTH, FEW // WIDTH
 # Groups of eight rows whose noise is drawn together.
 BLOCK = 4
+# So many categories enter a race without branches.
+UNPREDICTABLE = 64
 ZERO, ONE = np.uint64(0), np.uint64(1)
 
 load_counters = loading(MANY // 2)
@@ -137,23 +139,37 @@ def tile_of_block(room, group, n):
 
 
 @inlined
+def enter_race(value, at, race):
+    """The two smallest values of each lane and their numbers after another has joined."""
+    first, second, first_at, second_at = race
+    before_first = value < first
+    return (
+        select(before_first, value, first),
+        select(before_first, first, select(value < second, value, second)),
+        select(before_first, at, first_at),
+        select(before_first, first_at, select(value < second, at, second_at)),
+    )
+
+
+@inlined
 def race_tile(noise, inverse_weights):
     """The sum of the noise, and the numbers and race values of the two first."""
-    total = spread(0.0)
-    first, second = spread(np.inf), spread(np.inf)
-    first_at, second_at = spread(-1.0), spread(-1.0)
-    for c in range(inverse_weights.shape[0]):
+    n = inverse_weights.shape[0]
+    total, at = spread(0.0), spread(0.0)
+    race = spread(np.inf), spread(np.inf), spread(-1.0), spread(-1.0)
+    # The first few enter often and without a pattern.
+    for c in range(min(n, UNPREDICTABLE)):
+        noise_c = load(noise, c)
+        total = total + noise_c
+        race = enter_race(noise_c * entry(inverse_weights, c), at, race)
+        at = at + 1.0
+    for c in range(UNPREDICTABLE, n):
         noise_c = load(noise, c)
         total = total + noise_c
         value = noise_c * entry(inverse_weights, c)
-        if mask_bits(value < second):
-            at = spread(np.float64(c))
-            before_first = value < first
-            before_second = value < second
-            second = select(before_first, first, select(before_second, value, second))
-            second_at = select(before_first, first_at, select(before_second, at, second_at))
-            first = select(before_first, value, first)
-            first_at = select(before_first, at, first_at)
+        if mask_bits(value < race[1]):
+            race = enter_race(value, spread(np.float64(c)), race)
+    first, second, first_at, second_at = race
     return total, first_at, second_at, first, second
 
 
