@@ -392,7 +392,7 @@ def swap_winner_with(
     second's. Results: the sum of d_zj and the winner's entry of h; how many are light and heavy; whether the
     second ever wins; and whether all values are small. An empty h is left alone, and nothing is listed then.
     """
-    _, second, limit, second_value = race
+    _, _, limit, second_value = race
     winner_noise, winner_inverse_weight, base, value_of_second = winner
     n = noise.shape[0]
     share = spread(1.0 / n_categories)
@@ -409,11 +409,10 @@ def swap_winner_with(
         numbers = lane_numbers() + np.float64(first + start)
         noise_j, inverse_weight = load_eight(noise, start), load_eight(inverse_weights, start)
         z_value, j_value = noise_j * winner_inverse_weight, inverse_weight * winner_noise
-        # Of the two first one still wins after their swap; and where j is z, whose noise is beyond all others
-        # here, j "wins" with a difference of zero.
-        rest_value = select(numbers == np.float64(second), np.inf, spread(second_value))
-        j_wins = (j_value < rest_value) & (j_value < z_value)
-        second_wins = (rest_value < z_value) & (rest_value <= j_value)
+        # Where j is z, whose noise is beyond all others here, j "wins" with a difference of zero; for the second
+        # see tile.row_of_winner_tile.
+        j_wins = (j_value < second_value) & (j_value < z_value)
+        second_wins = (second_value < z_value) & (second_value <= j_value)
         second_wins_ever = second_wins_ever | second_wins
         difference = select(second_wins, second_difference, zero)
         own_values = load_eight(values, start)

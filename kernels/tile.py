@@ -209,11 +209,10 @@ def row_of_winner_tile(noise, inverse_weights, values, inverse_total, race, h, s
         lightest = select(noise_j < lightest, noise_j, lightest)
         z_value = noise_j * winner_inverse_weight
         j_value = winner_noise * entry(inverse_weights, j)
-        # Of the two first one still wins after their swap; and where j is z, whose noise is infinite here, j
-        # "wins" with a difference of zero.
-        rest_value = select(second_at == np.float64(j), infinite, second_value)
-        j_wins = (j_value < rest_value) & (j_value < z_value)
-        second_wins = (rest_value < z_value) & (rest_value <= j_value)
+        # Where j is z, whose noise is infinite here, j "wins" with a difference of zero; and where it is the
+        # second, the swap lowers its value, and so j can win, or raises both it and what z has to beat.
+        j_wins = (j_value < second_value) & (j_value < z_value)
+        second_wins = (second_value < z_value) & (second_value <= j_value)
         second_wins_ever = second_wins_ever | second_wins
         difference = select(second_wins, second_difference, zero)
         difference = select(j_wins, entry(values, j) - base, difference)
