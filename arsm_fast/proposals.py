@@ -275,7 +275,7 @@ def finish(
     finite: bool = False,
 ) -> GradientEstimate:
     """The estimate in the user's shapes, with its standard error; `finite` says that it need not be checked."""
-    if not finite and not np.isfinite(moments.mean).all():
+    if not finite and not (np.isfinite(moments.mean).all() and np.isfinite(moments.value).all()):
         raise ValueError("values must be smaller: their differences, or sums of them, are beyond float64")
     standard_error = None
     if exact or n_samples > 1:

@@ -309,6 +309,14 @@ def test_values_beyond_floating_point():
         gradient(np.array([1e308, -1e308, 0.0]), np.zeros(3), n_samples=20, rng=0)
 
 
+@pytest.mark.parametrize("swap", ["joint", "coordinate"])
+def test_a_value_beyond_floating_point_where_the_gradient_is_not(swap):
+    # Of 10,000 swaps the differences add up to more than their means do.
+    logits = np.random.default_rng(0).normal(size=(2, 100))
+    with pytest.raises(ValueError, match="values must be smaller"):
+        gradient(lambda x: 1e306 * np.cos(x @ [3.0, 6.0]), logits, estimator=ARSM(swap), rng=1)
+
+
 def test_bad_pseudo_action_matrix():
     with pytest.raises(ValueError, match=re.escape("noise must have shape (..., C) with at least one row; got")):
         pseudo_action_matrix(1.0, [0.0])
