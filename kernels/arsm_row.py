@@ -16,7 +16,7 @@ from .lanes import (
     PACKS,
     WIDTH,
     are_small,
-    gather,
+    gather_listed,
     lane_array,
     lane_numbers,
     load,
@@ -134,8 +134,8 @@ def row_room(n):
     return (
         lists[: 4 * length].reshape((4, length)),
         lists[4 * length : 8 * length].reshape((4, length)),
-        np.empty(n + 2 * WIDTH),
-        np.empty(n + 2 * WIDTH),
+        np.empty(n + 2 * WIDTH, np.int32),
+        np.empty(n + 2 * WIDTH, np.int32),
         lists[8 * length :],
     )
 
@@ -208,13 +208,21 @@ def meet(others, n_others, members, n_members, limit, sums):
 
 
 @inlined
+def end_list(numbers, n):
+    """Have a list of n numbers end with eight that are there."""
+    for i in range(n, n + WIDTH):
+        numbers[i] = 0
+
+
+@inlined
 def spend(totals, numbers, n, h):
-    """Add totals to the entries of h with these numbers; their sum."""
-    h_sum = 0.0
+    """Add totals to the entries of h with these numbers; their sum. Past the last the totals are zero."""
+    h_sum = spread(0.0)
+    for i in range((n + WIDTH - 1) // WIDTH):
+        h_sum = h_sum + load(totals, i)
     for i in range(n):
-        h[np.uint64(numbers[i])] += totals[i]
-        h_sum += totals[i]
-    return h_sum
+        h[np.uint32(numbers[i])] += totals[i]
+    return sum_of_lanes(h_sum)
 
 
 @inlined
@@ -222,7 +230,7 @@ def gather_light(noise, inverse_total, numbers, n_light, light):
     """Write what swaps the light losers of these numbers: see meet."""
     share = spread(1.0 / noise.shape[0])
     for i in range((n_light + WIDTH - 1) // WIDTH):
-        noise_j = gather(noise, load(numbers, i))
+        noise_j = gather_listed(noise, numbers, i * WIDTH)
         store(light[0], i, noise_j)
         store(light[1], i, fma(noise_j, spread(-inverse_total), share))
         store(light[2], i, spread(1.0))
@@ -234,10 +242,10 @@ def gather_heavy(noise, inverse_total, inverse_weights, values, base, numbers, n
     """Write what swaps the heavy losers of these numbers: see meet."""
     share = spread(1.0 / noise.shape[0])
     for i in range((n_heavy + WIDTH - 1) // WIDTH):
-        own = load(numbers, i)
-        difference = gather(values, own) - base
-        store(heavy[0], i, gather(inverse_weights, own))
-        store(heavy[1], i, difference * fma(gather(noise, own), spread(-inverse_total), share))
+        own = i * WIDTH
+        difference = gather_listed(values, numbers, own) - base
+        store(heavy[0], i, gather_listed(inverse_weights, numbers, own))
+        store(heavy[1], i, difference * fma(gather_listed(noise, numbers, own), spread(-inverse_total), share))
         store(heavy[2], i, difference)
     store_from(heavy[0], n_heavy, spread(np.inf))
 
@@ -291,7 +299,7 @@ def gather_members(by_light, noise, inverse_total, inverse_weights, values, base
     all_keys = noise if by_light else inverse_weights
     keys = np.empty(n)
     for i in range(n):
-        keys[i] = all_keys[np.uint64(numbers[i])]
+        keys[i] = all_keys[np.uint32(numbers[i])]
     sort_by_key(keys, numbers)
     members = np.empty((4, (n + 2 * WIDTH) // WIDTH * WIDTH))
     if by_light:
@@ -351,6 +359,7 @@ def add_many_loser_swaps(
         by_light, noise, inverse_total, inverse_weights, values, base, limit, others, n_others, members,
         n_members, own_room, sums, 0, h,
     )  # fmt: skip
+    members[3] = 0.0
     for i in range(n_members):
         members[3, i] = total_of(sums, i, n_met)
     return difference_sum, h_sum + spend_members(by_light, members, numbers, n_members, h)
@@ -460,8 +469,8 @@ def arsm_of_row(noise, total, lightest, inverse_weights, values, race, h, seen, 
     h_sum = difference_sum * (1.0 / n - winner[0] * inverse_total) + h_winner
     if n_light > 0:
         # Lists end with eight categories that are there.
-        store_from(room[2], n_light, spread(0.0))
-        store_from(room[3], n_heavy, spread(0.0))
+        end_list(room[2], n_light)
+        end_list(room[3], n_heavy)
         loser_difference, loser_h = add_loser_swaps(
             noise, inverse_total, inverse_weights, values, winner[2], limit, n_light, n_heavy, h, room
         )

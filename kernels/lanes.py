@@ -419,6 +419,27 @@ def gather(typing_context, array, index):
 
 
 @intrinsic
+def gather_listed(typing_context, array, numbers, start):
+    """array[numbers[start + i]] of each lane i, where numbers is an array of int32, none of them negative."""
+
+    def codegen(context, builder, sig, arguments):
+        data, own_numbers = (
+            context.make_array(kind)(context, builder, argument).data
+            for kind, argument in zip(sig.args[:2], arguments[:2], strict=True)
+        )
+        result = ir.Constant(LANES_TYPE, ir.Undefined)
+        for lane in range(WIDTH):
+            place = builder.gep(own_numbers, [builder.add(arguments[2], ir.IntType(64)(lane))])
+            number = builder.zext(builder.load(place), ir.IntType(64))
+            result = builder.insert_element(
+                result, builder.load(builder.gep(data, [number])), ir.IntType(32)(lane)
+            )
+        return result
+
+    return lanes(array, numbers, types.int64), codegen
+
+
+@intrinsic
 def add_to(typing_context, array, index, value):
     """Add each lane i to entry(array, index[i]) of an array with two axes; a negative index is taken for zero."""
 

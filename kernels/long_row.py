@@ -10,6 +10,7 @@ from ._jit import inlined, serial
 from .arsm_row import (
     MOST_OTHERS,
     draw_and_race,
+    end_list,
     gather_members,
     lightest_loser,
     meet_others,
@@ -17,7 +18,7 @@ from .arsm_row import (
     swap_winner_with,
     total_of,
 )
-from .lanes import WIDTH, lane_array, spread, store_from
+from .lanes import WIDTH, lane_array
 from .merge import EXCLUDED
 from .moments import add_sample
 from .race import enter_race
@@ -54,7 +55,7 @@ def part_room(n):
 @serial
 def list_room(n):
     """Lists of light and of heavy losers. Little is ever written: NumPy would have them made in large pages."""
-    return np.empty(n_parts_of(n) * LIST), np.empty(n_parts_of(n) * LIST)
+    return np.empty(n_parts_of(n) * LIST, np.int32), np.empty(n_parts_of(n) * LIST, np.int32)
 
 
 @tasks("tops.shape[0]")
@@ -112,8 +113,8 @@ def swap_parts(
         h[own] if h.shape[0] > 0 else h, seen[own], light, heavy,
     )  # fmt: skip
     # Lists end with eight categories that are there.
-    store_from(light, n_light, spread(0.0))
-    store_from(heavy, n_heavy, spread(0.0))
+    end_list(light, n_light)
+    end_list(heavy, n_heavy)
     counts[task, 0], counts[task, 1], counts[task, 2] = n_light, n_heavy, second_wins
     return int(not small)
 
@@ -126,7 +127,7 @@ def join_lists(numbers, counts):
         for i in range(part * LIST, part * LIST + counts[part]):
             numbers[length] = numbers[i]
             length += 1
-    store_from(numbers, length, spread(0.0))
+    end_list(numbers, length)
     return length
 
 

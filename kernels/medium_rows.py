@@ -7,15 +7,14 @@ row to row, and are done one row at a time, eight categories side by side.
 import numpy as np
 
 from ._jit import called, inlined
-from .arsm_row import meet_one
+from .arsm_row import end_list, meet_one
 from .bits import bit_count
 from .lanes import (
     WIDTH,
-    gather,
+    gather_listed,
     lane_array,
     lane_numbers,
     load,
-    load_eight,
     mask_bits,
     pack,
     spread,
@@ -67,8 +66,8 @@ def list_contenders(noise, inverse_weights, limit, lightest, light, heavy):
         pack(heavy, n_heavy, numbers, is_heavy)
         n_light += bit_count(mask_bits(is_light))
         n_heavy += bit_count(mask_bits(is_heavy))
-    store_from(light, n_light, spread(0.0))
-    store_from(heavy, n_heavy, spread(0.0))
+    end_list(light, n_light)
+    end_list(heavy, n_heavy)
     return n_light, n_heavy
 
 
@@ -103,15 +102,15 @@ def away_from_winner_of_row(
     # Of each member: its key, of which the product with the other's is below the limit where a swap changes the
     # winner; what the other receives then; and the difference or, of light ones, 1.
     for i in range(0, n_members, WIDTH):
-        own = load_eight(numbers, i)
-        weight = fma(gather(noise, own), inverse_total, spread(share))
-        difference = gather(values, own) - base
+        noise_i = gather_listed(noise, numbers, i)
+        weight = fma(noise_i, inverse_total, spread(share))
+        difference = gather_listed(values, numbers, i) - base
         if by_light:
-            store_from(members[0], i, gather(noise, own))
+            store_from(members[0], i, noise_i)
             store_from(members[1], i, weight)
             store_from(members[2], i, spread(1.0))
         else:
-            store_from(members[0], i, gather(inverse_weights, own))
+            store_from(members[0], i, gather_listed(inverse_weights, numbers, i))
             store_from(members[1], i, difference * weight)
             store_from(members[2], i, difference)
     store_from(members[0], n_members, spread(np.inf))
@@ -138,7 +137,7 @@ def away_from_winner_of_row(
     h_sum = sum_of_lanes(h_lanes)
     for i in range(n_members):
         total = members[3, i] if by_light else members[3, i] * members[2, i]
-        h[np.uint64(numbers[i])] += total
+        h[np.uint32(numbers[i])] += total
         h_sum += total
     return sum_of_lanes(difference_sum), h_sum
 
@@ -234,7 +233,11 @@ def medium_row_moments(
         lane_array(n_padded), lane_array(n_padded), lane_array(n_padded), lane_array(n_padded),
         lane_array(8).reshape((8, WIDTH)),
     )  # fmt: skip
-    lists = np.empty((2, n_padded + 2 * WIDTH)), np.empty((4, n_padded + 2 * WIDTH)), np.empty(n, np.uint64)
+    lists = (
+        np.empty((2, n_padded + 2 * WIDTH), np.int32),
+        np.empty((4, n_padded + 2 * WIDTH)),
+        np.empty(n, np.uint64),
+    )
     return add_tiles(
         key, n_samples, own_tiles.start, own_tiles.stop, n, weights, weighed, values, mean, squares, value, seen,
         tiles, rows, lists,
