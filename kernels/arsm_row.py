@@ -75,7 +75,8 @@ def draw_and_race(key, sample, row, first, logits, top, weigh, inverse_weights, 
     race = -1, -1, np.inf, np.inf
     good = True
     total, other_total = spread(0.0), spread(0.0)
-    lightest, other_lightest = spread(np.inf), spread(np.inf)
+    lightest, second_lightest = spread(np.inf), spread(np.inf)
+    other_lightest, other_second = spread(np.inf), spread(np.inf)
     for block in range(0, n, RACE_BLOCK):
         stop = min(n, block + RACE_BLOCK)
         n_drawn = (stop - block + LANES - 1) // LANES * LANES
@@ -87,8 +88,8 @@ def draw_and_race(key, sample, row, first, logits, top, weigh, inverse_weights, 
         for c in range(block, whole, 2 * WIDTH):
             numbers, other_numbers = load_eight(noise, c), load_eight(noise, c + WIDTH)
             total, other_total = total + numbers, other_total + other_numbers
-            lightest, other_lightest = two_smallest(numbers, lightest, other_lightest)
-            lightest, other_lightest = two_smallest(other_numbers, lightest, other_lightest)
+            lightest, second_lightest = two_smallest(numbers, lightest, second_lightest)
+            other_lightest, other_second = two_smallest(other_numbers, other_lightest, other_second)
             values = numbers * load_eight(inverse_weights, c)
             other_values = other_numbers * load_eight(inverse_weights, c + WIDTH)
             least = select(values < least, values, least)
@@ -97,7 +98,7 @@ def draw_and_race(key, sample, row, first, logits, top, weigh, inverse_weights, 
             start, values = race_values(noise, inverse_weights, c, n)
             least, others = two_smallest(values, least, others)
             numbers = select(lane_numbers() >= np.float64(c - start), load_eight(noise, start), np.inf)
-            lightest, other_lightest = two_smallest(numbers, lightest, other_lightest)
+            lightest, second_lightest = two_smallest(numbers, lightest, second_lightest)
         before = others < least
         block_least, bound = two_least(select(before, others, least), select(before, least, others))
         if block_least < race[3] or race[1] < 0:
@@ -110,10 +111,12 @@ def draw_and_race(key, sample, row, first, logits, top, weigh, inverse_weights, 
                     bits &= bits - np.uint64(1)
                     if at >= c:
                         race = enter_race(at, noise[at] * inverse_weights[at], race)
+    lightest, second_lightest = two_smallest(other_lightest, lightest, second_lightest)
+    lightest, second_lightest = two_smallest(other_second, lightest, second_lightest)
     noise_sum = sum_of_lanes(total + other_total)
     for c in range(n // (2 * WIDTH) * (2 * WIDTH), n):
         noise_sum += noise[c]
-    return race, noise_sum, two_least(lightest, other_lightest), good
+    return race, noise_sum, two_least(lightest, second_lightest), good
 
 
 @inlined
