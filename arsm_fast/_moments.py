@@ -65,6 +65,11 @@ class Moments:
     value: FloatArray
     partial: Partial | None = None
 
+    def check(self) -> None:
+        """Refuse the values that gave them if some are beyond float64."""
+        if not (np.isfinite(self.mean).all() and np.isfinite(self.value).all()):
+            raise ValueError("values must be smaller: their differences, or sums of them, are beyond float64")
+
     def with_values(self, values: FloatArray) -> Moments:
         """The same with the mean of values, (samples, groups), in the place of those of f."""
         if not isinstance(self.partial, Branches):

@@ -63,7 +63,9 @@ def combine(estimates: Iterable[GradientEstimate]) -> GradientEstimate:
     parts, n_samples = _check(estimates)
     shares, one = [share for share, _ in parts], parts[0][1]
     partials: Any = [share.partial for share in shares]
-    moments = partials[0].combine(partials, n_samples)
+    with np.errstate(over="ignore", invalid="ignore"):  # which is refused next
+        moments = partials[0].combine(partials, n_samples)
+    moments.check()
     standard_error = None
     if n_samples > 1:
         variance = moments.squares / (n_samples * (n_samples - 1))

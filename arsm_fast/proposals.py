@@ -275,8 +275,8 @@ def finish(
     finite: bool = False,
 ) -> GradientEstimate:
     """The estimate in the user's shapes, with its standard error; `finite` says that it need not be checked."""
-    if not finite and not (np.isfinite(moments.mean).all() and np.isfinite(moments.value).all()):
-        raise ValueError("values must be smaller: their differences, or sums of them, are beyond float64")
+    if not finite:
+        moments.check()
     standard_error = None
     if exact or n_samples > 1:
         variance = moments.squares / (n_samples * max(1, n_samples - 1))

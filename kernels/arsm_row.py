@@ -257,7 +257,9 @@ def gather_heavy(noise, inverse_total, inverse_weights, values, base, numbers, n
 def spend_heavy(heavy, numbers, n_heavy, h):
     """As spend, of the totals of heavy categories, which are as yet without their differences."""
     for i in range((n_heavy + WIDTH - 1) // WIDTH):
-        store(heavy[3], i, load(heavy[3], i) * load(heavy[2], i))
+        total = load(heavy[3], i)
+        # Past the last is a category whose difference need not be a number.
+        store(heavy[3], i, select(total != 0.0, total * load(heavy[2], i), spread(0.0)))
     return spend(heavy[3], numbers, n_heavy, h)
 
 
@@ -362,8 +364,7 @@ def add_many_loser_swaps(
         by_light, noise, inverse_total, inverse_weights, values, base, limit, others, n_others, members,
         n_members, own_room, sums, 0, h,
     )  # fmt: skip
-    members[3] = 0.0
-    for i in range(n_members):
+    for i in range(members.shape[1]):
         members[3, i] = total_of(sums, i, n_met)
     return difference_sum, h_sum + spend_members(by_light, members, numbers, n_members, h)
 
@@ -394,8 +395,8 @@ def add_loser_swaps(
 
 @inlined
 def swap_winner_with(
-    first, n_categories, noise, inverse_total, inverse_weights, values, race, winner, lightest, h, seen,
-    light_numbers, heavy_numbers,
+    first, n_categories, noise, inverse_total, inverse_weights, values, limit, second_value, winner, lightest, h,
+    seen, light_numbers, heavy_numbers,
 ):  # fmt: skip
     """Swap the winner of a row with the categories from the first on, and list what may swap with other losers.
 
@@ -404,7 +405,6 @@ def swap_winner_with(
     second's. Results: the sum of d_zj and the winner's entry of h; how many are light and heavy; whether the
     second ever wins; and whether all values are small. An empty h is left alone, and nothing is listed then.
     """
-    _, _, limit, second_value = race
     winner_noise, winner_inverse_weight, base, value_of_second = winner
     n = noise.shape[0]
     share = spread(1.0 / n_categories)
@@ -458,14 +458,15 @@ def arsm_of_row(noise, total, lightest, inverse_weights, values, race, h, seen, 
     And False where a value is not small. The row of noise, with that sum and smallest entry but the winner's,
     is used up. What f was needed at is marked in seen, and that alone is done where h is empty. room is row_room.
     """
-    z, second, limit, _ = race
+    z, second, limit, second_value = race
     n = noise.shape[0]
     winner = noise[z], inverse_weights[z], values[z], values[second]
     noise[z] = EXCLUDED
     inverse_total = 1.0 / total
     (difference_sum, h_winner), (n_light, n_heavy), second_wins, small = swap_winner_with(
-        0, n, noise, inverse_total, inverse_weights, values, race, winner, lightest, h, seen, room[2], room[3]
-    )
+        0, n, noise, inverse_total, inverse_weights, values, limit, second_value, winner, lightest, h, seen,
+        room[2], room[3],
+    )  # fmt: skip
     seen[second] |= second_wins
     if h.shape[0] > 0:
         h[z] = h_winner

@@ -109,7 +109,7 @@ def swap_parts(
     light, heavy = light_numbers[task * LIST :], heavy_numbers[task * LIST :]
     (sums[task, 0], sums[task, 1]), (n_light, n_heavy), second_wins, small = swap_winner_with(
         own.start, n, noise[own], 1.0 / total, inverse_weights[own], values[own],
-        (z, second, limit, second_value), (winner_noise, inverse_weights[z], values[z], values[second]), lightest,
+        limit, second_value, (winner_noise, inverse_weights[z], values[z], values[second]), lightest,
         h[own] if h.shape[0] > 0 else h, seen[own], light, heavy,
     )  # fmt: skip
     # Lists end with eight categories that are there.

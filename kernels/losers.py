@@ -11,6 +11,7 @@ one are a prefix of that order, walked through directly.
 import numpy as np
 
 from ._jit import inlined
+from .arsm_row import meet_one
 from .bits import lowest_bit
 from .exponential import exponent_of
 from .lanes import WIDTH, add_to, any_bits, entry, gather, largest_lane, load, mask_bits, spread, store
@@ -71,17 +72,6 @@ def heavy_side(noise, inverse_weight, value, inverse_total, share, base):
 
 
 @inlined
-def meet(key, payment, limit, own_key, own_payment, difference, given, received, differences):
-    """Add the swap of one member with another loser, in the lanes where that changes the winner."""
-    wins = key * own_key < limit
-    return (
-        select(wins, given + own_payment, given),
-        select(wins, received + payment, received),
-        select(wins, differences + difference, differences),
-    )
-
-
-@inlined
 def other_of(by_light, c, noise, inverse_weights, values, inverse_total, share, base):
     """What swaps a category that is not of the members' kind."""
     if by_light:
@@ -91,7 +81,10 @@ def other_of(by_light, c, noise, inverse_weights, values, inverse_total, share, 
 
 @inlined
 def next_member(by_light, words, noise, inverse_weights, values, inverse_total, share, base):
-    """The words without the next member of each lane, its number, and what swaps it; none has an infinite key."""
+    """The words without the next member of each lane, its number, and what swaps it.
+
+    Where a lane has no more the number is negative, the key infinite and the factor finite.
+    """
     number, rest = take_lowest(words)
     if by_light:
         key, payment, factor = light_side(gather(noise, number), inverse_total, share)
@@ -100,7 +93,8 @@ def next_member(by_light, words, noise, inverse_weights, values, inverse_total, 
             gather(noise, number), gather(inverse_weights, number), gather(values, number),
             inverse_total, share, base,
         )  # fmt: skip
-    return rest, number, select(number < 0.0, np.inf, key), payment, factor
+    none = number < 0.0
+    return rest, number, select(none, np.inf, key), payment, select(none, 0.0, factor)
 
 
 @inlined
@@ -112,35 +106,35 @@ def swap_members(
     difference_sum, h_sum = zero, zero
     common = noise, inverse_weights, values, inverse_total, share, base
     while mask_bits(words != ZERO):
-        words, number_0, key_0, payment_0, factor_0 = next_member(by_light, words, *common)
-        words, number_1, key_1, payment_1, factor_1 = next_member(by_light, words, *common)
-        words, number_2, key_2, payment_2, factor_2 = next_member(by_light, words, *common)
-        words, number_3, key_3, payment_3, factor_3 = next_member(by_light, words, *common)
-        received_0, received_1, received_2, received_3 = zero, zero, zero, zero
+        words, number_0, key_0, pay_0, factor_0 = next_member(by_light, words, *common)
+        words, number_1, key_1, pay_1, factor_1 = next_member(by_light, words, *common)
+        words, number_2, key_2, pay_2, factor_2 = next_member(by_light, words, *common)
+        words, number_3, key_3, pay_3, factor_3 = next_member(by_light, words, *common)
+        sum_0, sum_1, sum_2, sum_3 = zero, zero, zero, zero
         left = others
         while left:
             c = lowest_bit(left)
             left &= left - ONE
             key, payment, factor = other_of(by_light, c, *common)
-            own = key, payment, limit
+            own = key, payment
             d_0, d_1 = (factor, factor) if by_light else (factor_0, factor_1)
             d_2, d_3 = (factor, factor) if by_light else (factor_2, factor_3)
-            given, received_0, differences = meet(*own, key_0, payment_0, d_0, zero, received_0, zero)
-            given, received_1, differences = meet(*own, key_1, payment_1, d_1, given, received_1, differences)
-            given, received_2, differences = meet(*own, key_2, payment_2, d_2, given, received_2, differences)
-            given, received_3, differences = meet(*own, key_3, payment_3, d_3, given, received_3, differences)
+            given, sum_0, differences = meet_one(*own, d_0, limit, key_0, pay_0, zero, sum_0, zero)
+            given, sum_1, differences = meet_one(*own, d_1, limit, key_1, pay_1, given, sum_1, differences)
+            given, sum_2, differences = meet_one(*own, d_2, limit, key_2, pay_2, given, sum_2, differences)
+            given, sum_3, differences = meet_one(*own, d_3, limit, key_3, pay_3, given, sum_3, differences)
             given = given * factor if by_light else given
             store(h, c, load(h, c) + given)
             h_sum = h_sum + given
             difference_sum = difference_sum + differences
         if not by_light:
-            received_0, received_1 = factor_0 * received_0, factor_1 * received_1
-            received_2, received_3 = factor_2 * received_2, factor_3 * received_3
-        add_to(h, number_0, received_0)
-        add_to(h, number_1, received_1)
-        add_to(h, number_2, received_2)
-        add_to(h, number_3, received_3)
-        h_sum = h_sum + ((received_0 + received_1) + (received_2 + received_3))
+            sum_0, sum_1 = factor_0 * sum_0, factor_1 * sum_1
+            sum_2, sum_3 = factor_2 * sum_2, factor_3 * sum_3
+        add_to(h, number_0, sum_0)
+        add_to(h, number_1, sum_1)
+        add_to(h, number_2, sum_2)
+        add_to(h, number_3, sum_3)
+        h_sum = h_sum + ((sum_0 + sum_1) + (sum_2 + sum_3))
     return difference_sum, h_sum
 
 
@@ -167,7 +161,7 @@ def heavy_in_place(
 
 
 @inlined
-def spend(c, factor, received, h):
+def give(c, factor, received, h):
     """Add to h what a category's swaps give it, and return that."""
     total = factor * received
     store(h, c, load(h, c) + total)
@@ -188,35 +182,29 @@ def swap_losers_by_weight(
     place = 0
     # Four at a time, without branches; only the light ones that swap with some go on to the next.
     while place < order.shape[0] and n_light > 0:
-        heavy_0, key_0, payment_0, factor_0 = heavy_in_place(place, *common)
-        heavy_1, key_1, payment_1, factor_1 = heavy_in_place(place + 1, *common)
-        heavy_2, key_2, payment_2, factor_2 = heavy_in_place(place + 2, *common)
-        heavy_3, key_3, payment_3, factor_3 = heavy_in_place(place + 3, *common)
-        received_0, received_1, received_2, received_3 = zero, zero, zero, zero
+        heavy_0, key_0, pay_0, factor_0 = heavy_in_place(place, *common)
+        heavy_1, key_1, pay_1, factor_1 = heavy_in_place(place + 1, *common)
+        heavy_2, key_2, pay_2, factor_2 = heavy_in_place(place + 2, *common)
+        heavy_3, key_3, pay_3, factor_3 = heavy_in_place(place + 3, *common)
+        sum_0, sum_1, sum_2, sum_3 = zero, zero, zero, zero
         n_left = 0
         for i in range(n_light):
             c = light[i]
             noise_c, weight, _ = light_side(load(noise, c), inverse_total, share)
-            own = noise_c, weight, limit
-            given, received_0, differences = meet(*own, key_0, payment_0, factor_0, zero, received_0, zero)
-            given, received_1, differences = meet(
-                *own, key_1, payment_1, factor_1, given, received_1, differences
-            )
-            given, received_2, differences = meet(
-                *own, key_2, payment_2, factor_2, given, received_2, differences
-            )
-            given, received_3, differences = meet(
-                *own, key_3, payment_3, factor_3, given, received_3, differences
-            )
+            own = noise_c, weight
+            given, sum_0, differences = meet_one(*own, factor_0, limit, key_0, pay_0, zero, sum_0, zero)
+            given, sum_1, differences = meet_one(*own, factor_1, limit, key_1, pay_1, given, sum_1, differences)
+            given, sum_2, differences = meet_one(*own, factor_2, limit, key_2, pay_2, given, sum_2, differences)
+            given, sum_3, differences = meet_one(*own, factor_3, limit, key_3, pay_3, given, sum_3, differences)
             light[n_left] = c
             n_left += mask_bits(noise_c * key_3 < limit) != 0
             store(h, c, load(h, c) + given)
             difference_sum = difference_sum + differences
             h_sum = h_sum + given
         n_light = n_left
-        h_sum = h_sum + spend(heavy_0, factor_0, received_0, h)
-        h_sum = h_sum + spend(heavy_1, factor_1, received_1, h)
-        h_sum = h_sum + spend(heavy_2, factor_2, received_2, h)
-        h_sum = h_sum + spend(heavy_3, factor_3, received_3, h)
+        h_sum = h_sum + give(heavy_0, factor_0, sum_0, h)
+        h_sum = h_sum + give(heavy_1, factor_1, sum_1, h)
+        h_sum = h_sum + give(heavy_2, factor_2, sum_2, h)
+        h_sum = h_sum + give(heavy_3, factor_3, sum_3, h)
         place += 4
     return difference_sum, h_sum

@@ -221,7 +221,7 @@ def add_tiles(
 def medium_row_moments(
     task, key, n_samples, n, weights, weighed, values, mean, squares, value, seen
 ):  # fmt: skip
-    """As tile.short_row_moments, for rows of which not all pairs are to be compared."""
+    """As tile.short_row_moments, of rows of any length."""
     own_tiles = items_of(task, (value.shape[0] + WIDTH - 1) // WIDTH, n * n_samples * WIDTH)
     n_padded = padded_length(n)
     shape = (n_padded, WIDTH)

@@ -139,7 +139,7 @@ def tile_of_block(room, group, n):
 
 
 @inlined
-def enter_race(value, at, race):
+def join_race(value, at, race):
     """The two smallest values of each lane and their numbers after another has joined."""
     first, second, first_at, second_at = race
     before_first = value < first
@@ -161,14 +161,14 @@ def race_tile(noise, inverse_weights):
     for c in range(min(n, UNPREDICTABLE)):
         noise_c = load(noise, c)
         total = total + noise_c
-        race = enter_race(noise_c * entry(inverse_weights, c), at, race)
+        race = join_race(noise_c * entry(inverse_weights, c), at, race)
         at = at + 1.0
     for c in range(UNPREDICTABLE, n):
         noise_c = load(noise, c)
         total = total + noise_c
         value = noise_c * entry(inverse_weights, c)
         if mask_bits(value < race[1]):
-            race = enter_race(value, spread(np.float64(c)), race)
+            race = join_race(value, spread(np.float64(c)), race)
     first, second, first_at, second_at = race
     return total, first_at, second_at, first, second
 
@@ -210,7 +210,7 @@ def row_of_winner_tile(noise, inverse_weights, values, inverse_total, race, h, s
         z_value = noise_j * winner_inverse_weight
         j_value = winner_noise * entry(inverse_weights, j)
         # Where j is z, whose noise is infinite here, j "wins" with a difference of zero; and where it is the
-        # second, the swap lowers its value, and so j can win, or raises both it and what z has to beat.
+        # second: either the swap lowers its value, or the noise that z gets is smaller, and z still wins.
         j_wins = (j_value < second_value) & (j_value < z_value)
         second_wins = (second_value < z_value) & (second_value <= j_value)
         second_wins_ever = second_wins_ever | second_wins
@@ -230,10 +230,11 @@ def row_of_winner_tile(noise, inverse_weights, values, inverse_total, race, h, s
 
 
 @inlined
-def arsm_tile(noise, inverse_weights, values, order, h, seen, light):
+def arsm_tile(noise, inverse_weights, values, by_weight, h, seen):
     """Write h but for the winner's, and return what it takes to finish it and the mean of f over the swaps.
 
-    order has the categories by descending weight where the lanes share them; else it is None.
+    by_weight is None but where the lanes share their weights: the categories by descending weight, and room for
+    a list of them.
     """
     n = inverse_weights.shape[0]
     total, first_at, second_at, limit, second_value = race_tile(noise, inverse_weights)
@@ -244,10 +245,10 @@ def arsm_tile(noise, inverse_weights, values, order, h, seen, light):
     )
     if n > 2 and mask_bits(lightest <= limit):
         common = noise, inverse_weights, values, inverse_total, base, limit, lightest, h, seen
-        if order is None:
+        if by_weight is None:
             away_difference, away_h = swap_losers(*common)
         else:
-            away_difference, away_h = swap_losers_by_weight(*common, order, light[:n])
+            away_difference, away_h = swap_losers_by_weight(*common, *by_weight)
         difference_sum = difference_sum + away_difference
         h_sum = h_sum + away_h
     scale = 2.0 / (np.float64(n) * n)
@@ -315,7 +316,7 @@ def merge_streams(n_streams, count, stream_mean, stream_squares, mean, squares):
 
 @allocating
 def tile_room(n):
-    """Room for rows of up to n categories: noise, h and two moments; two lists; and what is seen.
+    """Room for rows of up to n categories: noise, h and two moments; a list; and what is seen.
 
     The first four are walked through together, and lie so that the same place in two of them is never the
     same place in a page: processors take a load there for one that waits for the other's store.
@@ -359,7 +360,7 @@ def tile_moments(
                 seen[c] |= lanes_seen[c] != 0
                 lanes_seen[c] = 0
         draw_tile(key, first_sample + tile * WIDTH, 1, row, 0, n, noise, ())
-        rest, value = arsm_tile(noise, inverse_weights, values, order, h, lanes_seen, light)
+        rest, value = arsm_tile(noise, inverse_weights, values, (order, light), h, lanes_seen)
         add_tile(h, rest, tile + 1 if tile < n_tiles else 1, stream_mean[:n], stream_squares)
         for lane in range(WIDTH if tile < n_tiles else n_left):
             value_sum += lane_of(value, lane)
@@ -448,7 +449,7 @@ def add_row_tiles(
 ):  # fmt: skip
     """As short_row_moments of some tiles, with room."""
     block_weights, own_values = tiles
-    _, h, lane_mean, lane_squares, light, lanes_seen = room
+    _, h, lane_mean, lane_squares, _, lanes_seen = room
     n_rows = value.shape[0]
     n_seen, n_bad, n_large = 0, 0, 0
     for tile in range(first_tile, stop_tile):
@@ -473,7 +474,7 @@ def add_row_tiles(
             if mean.shape[0] == 0:
                 needed_of_tile(noise, own_weights, h, lanes_seen)
                 continue
-            rest, sample_value = arsm_tile(noise, own_weights, own_values, None, h, lanes_seen, light)
+            rest, sample_value = arsm_tile(noise, own_weights, own_values, None, h, lanes_seen)
             value_sum = value_sum + sample_value
             if n_samples > 1:
                 add_tile(h, rest, sample + 1, lane_mean[:n], lane_squares)
@@ -500,10 +501,11 @@ def short_row_moments(
 ):  # fmt: skip
     """Moments of the gradient of rows of n categories each, eight rows side by side, and sums of values.
 
-    The weights are inverse weights or, unless weighed, logits. squares and seen may be empty: for one sample, and
-    where the number of values needed is enough; so may mean, for one sample, where what is seen is, and no values
-    are read then. That number is the first result; the others are not 0 where logits are refused, and where some
-    values are not small (see lanes.are_small).
+    Of at most losers.LONGEST_OF_BITS categories, but for where mean is empty. The weights are inverse weights or,
+    unless weighed, logits. squares and seen may be empty: for one sample, and where the number of values needed
+    is enough; so may mean, for one sample, where what is seen is, and no values are read then. That number is
+    the first result; the others are not 0 where logits are refused, and where some values are not small (see
+    lanes.are_small).
     """
     own_tiles = items_of(task, (value.shape[0] + WIDTH - 1) // WIDTH, n * n_samples * WIDTH)
     tiles = lane_array(BLOCK * n).reshape((BLOCK * n, WIDTH)), lane_array(n).reshape((n, WIDTH))

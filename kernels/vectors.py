@@ -161,7 +161,7 @@ _define(operator.or_, Mask, Mask, _named("or_"))
 
 @intrinsic
 def select(typing_context, condition, yes, no):
-    """yes where the condition holds, else no: of Lanes and floats, of floats alone, or of Bytes."""
+    """yes where the condition holds, else no: of Lanes and floats, of floats alone, or of Words or Bytes."""
     result = widest(yes, no)
     if isinstance(condition, Mask):
         result = condition.of(result.entry if isinstance(result, Vector) else result)

@@ -16,6 +16,7 @@ from arsm_fast import (
     RaoBlackwellTop,
     Reinforce,
     UnorderedSet,
+    combine,
     dirichlet_noise,
     gradient,
     propose,
@@ -307,6 +308,22 @@ def test_bad_table_of_a_list():
 def test_values_beyond_floating_point():
     with pytest.raises(ValueError, match="values must be smaller"):
         gradient(np.array([1e308, -1e308, 0.0]), np.zeros(3), n_samples=20, rng=0)
+
+
+@pytest.mark.parametrize("n", [300, 2000])
+def test_a_value_that_is_not_needed_does_not_matter(n):
+    rng = np.random.default_rng(0)
+    table, logits = np.full(n, -1e308), rng.normal(size=n)
+    table[0], logits[0] = 1.7e308, -np.inf
+    for seed in range(10):
+        assert gradient(table, logits, rng=seed).value == -1e308
+
+
+def test_shares_with_a_value_beyond_floating_point():
+    shares = [propose(np.zeros((2, 3)), n_samples=20, rng=0, sample_range=part) for part in ((0, 1), (1, 20))]
+    estimates = [share.estimate(np.full(len(share.actions), 9e306)) for share in shares]
+    with pytest.raises(ValueError, match="values must be smaller"):
+        combine(estimates)
 
 
 @pytest.mark.parametrize("swap", ["joint", "coordinate"])
