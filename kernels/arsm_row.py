@@ -472,7 +472,6 @@ def arsm_of_row(noise, total, lightest, inverse_weights, values, race, h, seen, 
         h[z] = h_winner
     h_sum = difference_sum * (1.0 / n - winner[0] * inverse_total) + h_winner
     if n_light > 0:
-        # Lists end with eight categories that are there.
         end_list(room[2], n_light)
         end_list(room[3], n_heavy)
         loser_difference, loser_h = add_loser_swaps(

@@ -112,7 +112,6 @@ def swap_parts(
         limit, second_value, (winner_noise, inverse_weights[z], values[z], values[second]), lightest,
         h[own] if h.shape[0] > 0 else h, seen[own], light, heavy,
     )  # fmt: skip
-    # Lists end with eight categories that are there.
     end_list(light, n_light)
     end_list(heavy, n_heavy)
     counts[task, 0], counts[task, 1], counts[task, 2] = n_light, n_heavy, second_wins

@@ -14,10 +14,13 @@ SHAPES = [
 ]  # fmt: skip
 
 
-SCALES = [0.0, 1.0, 4.0, 40.0, 700.0, "ramp", "unavailable", "one"]
+SCALES = [0.0, 1.0, 4.0, 40.0, 700.0, "mixed", "ramp", "unavailable", "one"]
 
 
 def logits_of(scale, shape, rng):
+    if scale == "mixed":  # rows side by side that have little in common
+        rows = rng.choice([0.0, 0.5, 4.0, 40.0], size=(*shape[:-1], 1))
+        return rows * rng.normal(size=shape)
     if scale == "ramp":
         return np.broadcast_to(np.linspace(0, 8, shape[-1]), shape)
     if scale == "unavailable":
