@@ -5,7 +5,16 @@ import numpy as np
 
 from ._jit import called, parallel
 from .bits import bit_count
-from .exponential import MANY, NOISE_STREAM, counters_of_many, exponentials
+from .exponential import (
+    MANY,
+    NOISE_STREAM,
+    ONE,
+    ZERO,
+    exponentials,
+    high_counters,
+    in_order,
+    low_counters,
+)
 from .lanes import (
     ALL_LANES,
     WIDTH,
@@ -20,13 +29,13 @@ from .lanes import (
     store,
     store_from,
 )
-from .philox import LOW_WORD, WORD_BITS
-from .vectors import first_half, second_half, select
+from .vectors import blocks_from, first_half, second_half, select
 from .weights import exponential_of
 
 # Their noise stays in the first-level cache.
 ROWS_PER_TASK = 1024
 
+rows_of_many = blocks_from(in_order(MANY // 2))
 # Eight rows as their first categories and then their second ones, and back.
 split_pairs = copying([*range(0, 2 * WIDTH, 2), *range(1, 2 * WIDTH, 2)])
 join_pairs = copying([i // 2 + i % 2 * WIDTH for i in range(2 * WIDTH)])
@@ -35,16 +44,12 @@ join_pairs = copying([i // 2 + i % 2 * WIDTH for i in range(2 * WIDTH)])
 @called
 def draw_pairs(key, first, noises, other_noises):
     """The noise of rows first, first + 1, ..., of both categories."""
-    zero = np.uint64(0)
-    rows = counters_of_many(np.uint64(first), np.uint64(1), np.uint64(WIDTH))
-    zeros, samples = counters_of_many(zero, zero, zero), counters_of_many(key[1], zero, zero)
-    streams = counters_of_many(NOISE_STREAM, zero, zero)
-    key_0, key_1 = key[0] & LOW_WORD, key[0] >> WORD_BITS
+    high = high_counters(ZERO, key, NOISE_STREAM)
     for start in range(0, noises.shape[0], MANY // 2):
-        numbers = exponentials(zeros, rows, samples, streams, key_0, key_1)
+        blocks = rows_of_many(low_counters(ZERO, first + start), high, low_counters(ZERO, ONE), ZERO)
+        numbers = exponentials(blocks, key[0])
         store(noises, start // WIDTH, first_half(numbers))
         store(other_noises, start // WIDTH, second_half(numbers))
-        rows = rows + np.uint64(MANY // 2)
 
 
 @called

@@ -1,10 +1,13 @@
 """Bit-level operations that Numba lacks."""
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
 MASK_WIDTH = 32
+# A word's low half, and how far its high one is shifted.
+LOW_WORD, WORD_BITS = np.uint64(0xFFFFFFFF), np.uint64(32)
 
 
 @intrinsic

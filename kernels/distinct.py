@@ -7,7 +7,7 @@ probability of at most 2**-80 for up to 2**24 categories.
 
 import numpy as np
 
-from .philox import WORD_BITS
+from .bits import WORD_BITS
 from .tasks import items_of, tasks
 
 

@@ -3,25 +3,26 @@
 import numpy as np
 
 from ._jit import called, inlined
+from .ars import ars
 from .arsm_row import RACE_BLOCK
 from .bits import lowest_bit
 from .exponential import (
     MANY,
     NOISE_STREAM,
-    categories_in_turn,
-    counters_of_many,
     fill_exponentials,
+    high_counters,
+    low_counters,
     one_and_uniform,
+    pairs_of_many,
 )
 from .lanes import WIDTH, lane_array, lane_index, largest_lane, loading, mask_bits, store_from
 from .moments import add_to_tree, sample_room, take_result, tree_room
 from .noise import LANES, noise_row
-from .philox import LOW_WORD, WORD_BITS, philox
 from .race import race_scratch, smallest_race_value, winner_of
 from .tasks import items_of, tasks
 from .tile import BLOCK as NOISE_BLOCK
 from .tile import block_room, draw_block, draw_tile, load_weights, numbers_of_group, winners_of_tile
-from .vectors import joined, select, spread_over
+from .vectors import select, spread_over
 from .weights import exponential_about, exponentiate, largest_of
 
 REINFORCE, LEAVE_ONE_OUT, AR, ANTITHETIC = 0, 1, 2, 3
@@ -69,24 +70,20 @@ def drawn_winner(key, sample, row, weights, weighed, room):
     n_bounded = n // 2 * 2 if n > MANY else 0
     bounds = room[0]
     zero, one = np.uint64(0), np.uint64(1)
-    variables = counters_of_many(np.uint64(row), zero, zero)
-    samples = counters_of_many(np.uint64(sample) + key[1], zero, zero)
-    streams = counters_of_many(NOISE_STREAM, zero, zero)
-    key_0, key_1 = key[0] & LOW_WORD, key[0] >> WORD_BITS
+    high = high_counters(sample, key, NOISE_STREAM)
     numbers = many_of(0.0) == 0.0
     for block in range(0, n_bounded, RACE_BLOCK):
         stop = min(n_bounded, block + RACE_BLOCK)
         leasts = many_of(np.inf)
         for c in range(block, stop, MANY):
             start = min(c, n_bounded - MANY)  # the last overlap those before them
-            counters = counters_of_many(np.uint64(start // 2), one, np.uint64(WIDTH))
-            bits = joined(*philox(counters, variables, samples, streams, key_0, key_1))
+            bits = ars(pairs_of_many(low_counters(start // 2, row), high, one, zero), key[0])
             own_bounds = load_many(weights, start)
             if not weighed:
                 gaps = top - own_bounds
                 numbers = numbers & (gaps >= 0.0)
                 own_bounds = exponential_about(gaps)
-            own_bounds = own_bounds * (categories_in_turn(one_and_uniform(bits)) - 1.0)
+            own_bounds = own_bounds * (one_and_uniform(bits) - 1.0)
             store_from(bounds, c - block, own_bounds)
             leasts = select(own_bounds < leasts, own_bounds, leasts)
         limit = -largest_lane(0.0 - leasts)
@@ -167,7 +164,7 @@ def draw_winners_of_block(key, block, weights, weighed, n, noise_room, own_weigh
         for i in range(n_tiles):
             first = (tile + i) * WIDTH
             start = i * numbers_of_group(n)
-            noise = noise_room[2][start : start + n * WIDTH].reshape((n, WIDTH))
+            noise = noise_room[1][start : start + n * WIDTH].reshape((n, WIDTH))
             winners = winners_of_tile(noise, own_weights[i * n : (i + 1) * n])
             for lane in range(min(WIDTH, n_rows - first)):
                 out[draw, first + lane] = lane_index(winners, lane)

@@ -3,20 +3,22 @@
 import numpy as np
 
 from ._jit import called, inlined
+from .ars import ars
+from .bits import LOW_WORD, WORD_BITS
 from .lanes import WIDTH, store, store_up_to
-from .philox import LOW_WORD, WORD_BITS, philox
 from .vectors import (
     HAS_AVX512,
     as_bits,
     as_float,
+    blocks_from,
+    exchanged,
     first_half,
     fma,
-    halves_in_turn,
     joined,
     second_half,
-    words_from,
 )
 
+ZERO, ONE = np.uint64(0), np.uint64(1)
 NOISE_STREAM = np.uint64(0)
 REFERENCE_STREAM = np.uint64(1)
 
@@ -42,9 +44,8 @@ L1, L2, L3, L4, L5, L6 = (
 MANY = 64 if HAS_AVX512 else 32
 FEW = 2 * WIDTH
 
-counters_of_many = words_from(MANY // 2, WIDTH)
-counters_of_few = words_from(FEW // 2, WIDTH)
-categories_in_turn = halves_in_turn(1)
+# Blocks of counters, of consecutive pairs of categories.
+pairs_of_many, pairs_of_few = blocks_from(range(MANY // 2)), blocks_from(range(FEW // 2))
 
 
 @inlined
@@ -83,10 +84,30 @@ def exponential(bits):
     return fma(exponent, -LN2, s * fma(z, r, 2.0))
 
 
+# A block's counters are a pair of categories and the variable, and the sample and the stream, of 32 bits each.
+
+
 @inlined
-def exponentials(counters, variables, samples, streams, key_0, key_1):
-    """The noise of the first categories of the counters' pairs, then that of the second ones; Words all."""
-    return exponential(joined(*philox(counters, variables, samples, streams, key_0, key_1)))
+def low_counters(pair, variable):
+    """The low half of a block."""
+    return np.uint64(pair) + (np.uint64(variable) << WORD_BITS)
+
+
+@inlined
+def high_counters(sample, key, stream):
+    """The high half of a block."""
+    return ((np.uint64(sample) + key[1]) & LOW_WORD) | (stream << WORD_BITS)
+
+
+def in_order(n):
+    """Which n blocks to hand to exponentials for the numbers of blocks 0, 1, 2, ..."""
+    return [*range(0, n, 2), *range(1, n, 2)]
+
+
+@inlined
+def exponentials(blocks, key):
+    """The noise of the first categories of blocks of counters, then that of the second ones; see in_order."""
+    return exponential(exchanged(ars(blocks, key)))
 
 
 @called
@@ -95,29 +116,16 @@ def fill_exponentials(key, stream, sample, variable, first, out):
 
     Here and in all kernels key is a pair: the generator's key, and the number of the sample that is counted as 0.
     """
-    key_0, key_1 = key[0] & LOW_WORD, key[0] >> WORD_BITS
-    pair, zero = np.uint64(first) >> np.uint64(1), np.uint64(0)
-    own = (np.uint64(variable), zero, zero), (np.uint64(sample) + key[1], zero, zero), (stream, zero, zero)
+    low, high = low_counters(np.uint64(first) >> ONE, variable), high_counters(sample, key, stream)
     n = out.shape[0]
     n_many = n // MANY * MANY
-    counters = counters_of_many(pair, np.uint64(1), np.uint64(WIDTH))
-    variables, samples, streams = counters_of_many(*own[0]), counters_of_many(*own[1]), counters_of_many(*own[2])
     for start in range(0, n_many, MANY):
-        numbers = exponentials(counters, variables, samples, streams, key_0, key_1)
-        store(out, start // WIDTH, categories_in_turn(numbers))
-        counters = counters + np.uint64(MANY // 2)
-    few_counters = counters_of_few(pair + np.uint64(n_many // 2), np.uint64(1), np.uint64(WIDTH))
-    few_variables, few_samples, few_streams = (
-        counters_of_few(*own[0]),
-        counters_of_few(*own[1]),
-        counters_of_few(*own[2]),
-    )
+        blocks = pairs_of_many(low + np.uint64(start // 2), high, ONE, ZERO)
+        store(out, start // WIDTH, exchanged(exponentials(blocks, key[0])))
     for start in range(n_many, n, FEW):
-        few = categories_in_turn(
-            exponentials(few_counters, few_variables, few_samples, few_streams, key_0, key_1)
-        )
+        blocks = pairs_of_few(low + np.uint64(start // 2), high, ONE, ZERO)
+        few = exchanged(exponentials(blocks, key[0]))
         if start + FEW <= n:
             store(out, start // WIDTH, few)
         else:
             store_up_to(out, start, few, n)
-        few_counters = few_counters + np.uint64(FEW // 2)

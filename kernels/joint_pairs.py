@@ -13,7 +13,7 @@ from .lanes import WIDTH, load_eight, loading, store_from
 from .moments import add_to_tree, sample_room, take_result, tree_room
 from .noise import LANES, noise_row
 from .pairs import changed_pairs, members_of, pair_of, pair_scratch
-from .philox import WORD_BITS
+from .bits import WORD_BITS
 from .race import race_scratch, run_race
 from .rows import copy_row
 from .tasks import tasks

@@ -7,13 +7,23 @@ division. Row numbers count the variables of all problems.
 import numpy as np
 
 from ._jit import called, inlined
-from .exponential import FEW, NOISE_STREAM, REFERENCE_STREAM, counters_of_few, fill_exponentials
+from .ars import ars
+from .exponential import (
+    FEW,
+    NOISE_STREAM,
+    REFERENCE_STREAM,
+    ZERO,
+    fill_exponentials,
+    high_counters,
+    low_counters,
+)
 from .lanes import sum_of
-from .philox import LOW_WORD, WORD_BITS, philox
-from .vectors import first_word
+from .vectors import blocks_from, first_word
 
 # Rows are drawn in whole vectors: out must have room for LANES more than the row.
 LANES = FEW
+
+one_block = blocks_from([0])
 
 
 @called
@@ -31,16 +41,8 @@ def noise_row(noise, key, sample, row, start, stop, out):
 @inlined
 def reference_position(key, sample, problem):
     """A uniform number in [0, 1) that places the references of one problem and sample."""
-    zero = np.uint64(0)
-    bits, _ = philox(
-        counters_of_few(zero, zero, zero),
-        counters_of_few(np.uint64(problem), zero, zero),
-        counters_of_few(np.uint64(sample) + key[1], zero, zero),
-        counters_of_few(REFERENCE_STREAM, zero, zero),
-        key[0] & LOW_WORD,
-        key[0] >> WORD_BITS,
-    )
-    return (first_word(bits) >> np.uint64(11)) * 2.0**-53
+    counters = one_block(low_counters(ZERO, problem), high_counters(sample, key, REFERENCE_STREAM), ZERO, ZERO)
+    return (first_word(ars(counters, key[0])) >> np.uint64(11)) * 2.0**-53
 
 
 @inlined

@@ -8,8 +8,18 @@ which drawn noise has as good as never, are not told apart here by number.
 import numpy as np
 
 from ._jit import allocating, called, inlined
-from .bits import bit_count
-from .exponential import FEW, MANY, NOISE_STREAM, counters_of_few, counters_of_many, exponentials
+from .bits import LOW_WORD, WORD_BITS, bit_count
+from .exponential import (
+    FEW,
+    MANY,
+    NOISE_STREAM,
+    ONE,
+    ZERO,
+    exponentials,
+    high_counters,
+    in_order,
+    low_counters,
+)
 from .lanes import (
     ALL_LANES,
     WIDTH,
@@ -31,9 +41,8 @@ from .lanes import (
 )
 from .losers import swap_losers, swap_losers_by_weight
 from .moments import merge_block
-from .philox import LOW_WORD, WORD_BITS
 from .tasks import items_of, tasks
-from .vectors import as_bits, as_float, fma, halves_in_turn, select
+from .vectors import as_bits, as_float, blocks_from, fma, halves_in_turn, select
 from .weights import leave_gaps, weigh_gaps
 
 LANES_PER_PAGE = 4096 // (8 * WIDTH)
@@ -42,9 +51,14 @@ MANY_CATEGORIES, FEW_CATEGORIES = MANY // WIDTH, FEW // WIDTH
 BLOCK = 4
 # So many categories enter a race without branches.
 UNPREDICTABLE = 64
-ZERO, ONE = np.uint64(0), np.uint64(1)
+STREAM = NOISE_STREAM << WORD_BITS
+# The order of blocks of counters, each of two categories of one lane.
+IN_ORDER = np.array(in_order(MANY // 2))
 
-load_counters = loading(MANY // 2)
+lanes_of_many = blocks_from([i % WIDTH for i in in_order(MANY // 2)])
+pairs_of_lanes = blocks_from([i // WIDTH for i in in_order(MANY // 2)])
+lanes_of_few = blocks_from(in_order(FEW // 2))
+load_counters = loading(MANY)
 ask_for = asking_for(MANY)
 
 lanes_in_turn = halves_in_turn(WIDTH)
@@ -64,30 +78,19 @@ def draw_tile(key, first_sample, sample_step, first_row, row_step, n, out, array
 # With the pair of key as its argument it takes half as long again.
 @called
 def _draw_tile(key, first_sample, sample_step, first_row, row_step, n, out, arrays):
-    rows = np.uint64(first_row), np.uint64(row_step), np.uint64(0)
-    samples = np.uint64(first_sample), np.uint64(sample_step), np.uint64(0)
-    stream = NOISE_STREAM, np.uint64(0), np.uint64(0)
-    key_0, key_1 = key & LOW_WORD, key >> WORD_BITS
+    low, low_step = low_counters(ZERO, first_row), low_counters(ZERO, row_step)
+    high, high_step = np.uint64(first_sample), np.uint64(sample_step)
     n_many = n // MANY_CATEGORIES * MANY_CATEGORIES
-    many_rows, many_samples, many_streams = (
-        counters_of_many(*rows),
-        counters_of_many(*samples),
-        counters_of_many(*stream),
-    )
-    counters = counters_of_many(ZERO, ZERO, np.uint64(1))
+    # Samples count modulo 2**32.
+    many = lanes_of_many(low, high, low_step, high_step) & lanes_of_many(~ZERO, LOW_WORD, ZERO, ZERO)
     for c in range(0, n_many, MANY_CATEGORIES):
         ask_for(arrays, first_row * n + c * WIDTH)
-        numbers = exponentials(counters, many_rows, many_samples, many_streams, key_0, key_1)
-        store(out, c, lanes_in_turn(numbers))
-        counters = counters + np.uint64(MANY_CATEGORIES // 2)
-    few_rows, few_samples, few_streams = (
-        counters_of_few(*rows),
-        counters_of_few(*samples),
-        counters_of_few(*stream),
-    )
+        # Not added, as LLVM can join the key to what stays the same.
+        blocks = many ^ pairs_of_lanes(np.uint64(c // 2), STREAM, ONE, ZERO)
+        store(out, c, lanes_in_turn(exponentials(blocks, key)))
+    few = lanes_of_few(low, high, low_step, high_step) & lanes_of_few(~ZERO, LOW_WORD, ZERO, ZERO)
     for c in range(n_many, n, FEW_CATEGORIES):
-        few_counters = counters_of_few(np.uint64(c // 2), ZERO, np.uint64(1))
-        store(out, c, exponentials(few_counters, few_rows, few_samples, few_streams, key_0, key_1))
+        store(out, c, exponentials(few ^ lanes_of_few(np.uint64(c // 2), STREAM, ZERO, ZERO), key))
 
 
 @allocating
@@ -96,15 +99,15 @@ def block_room(n):
 
     For each group and each two categories of it the counters are their number and the rows.
     """
-    n_counters = BLOCK * ((n + 1) // 2)
-    n_words = (n_counters * WIDTH + MANY // 2 - 1) // (MANY // 2) * (MANY // 2)
-    counters = np.zeros((2, n_words), np.uint64)
-    for i in range(n_counters):
-        group, pair = i // ((n + 1) // 2), i % ((n + 1) // 2)
-        for lane in range(WIDTH):
-            counters[0, i * WIDTH + lane] = pair
-            counters[1, i * WIDTH + lane] = group * WIDTH + lane
-    return counters[0], counters[1], lane_array(2 * n_words // WIDTH)
+    n_blocks = BLOCK * ((n + 1) // 2) * WIDTH
+    n_words = (2 * n_blocks + MANY - 1) // MANY * MANY
+    counters = np.zeros(n_words, np.uint64)
+    for i in range(n_words // 2):
+        own = i // IN_ORDER.size * IN_ORDER.size + IN_ORDER[i % IN_ORDER.size]
+        if own < n_blocks:
+            group, pair = own // WIDTH // ((n + 1) // 2), own // WIDTH % ((n + 1) // 2)
+            counters[2 * i] = low_counters(pair, group * WIDTH + own % WIDTH)
+    return counters, lane_array(n_words // WIDTH)
 
 
 @called
@@ -114,15 +117,12 @@ def draw_block(key, first_sample, sample, first_row, n_groups, n, room, arrays):
     First come the generator's key and the number of its first sample. Meanwhile the same rows of the arrays,
     of n entries each, are brought near.
     """
-    pairs, rows, noise = room
-    key_0, key_1 = key & LOW_WORD, key >> WORD_BITS
-    samples = counters_of_many(first_sample + np.uint64(sample), ZERO, ZERO)
-    streams = counters_of_many(NOISE_STREAM, ZERO, ZERO)
-    for start in range(0, n_groups * ((n + 1) // 2) * WIDTH, MANY // 2):
-        ask_for(arrays, first_row * n + 2 * start)
-        own_rows = as_bits(load_counters(rows, start)) + np.uint64(first_row)
-        numbers = exponentials(as_bits(load_counters(pairs, start)), own_rows, samples, streams, key_0, key_1)
-        store(noise, 2 * start // WIDTH, lanes_in_turn(numbers))
+    counters, noise = room
+    first = low_counters(ZERO, first_row), high_counters(sample, (key, first_sample), NOISE_STREAM)
+    for start in range(0, 2 * n_groups * ((n + 1) // 2) * WIDTH, MANY):
+        ask_for(arrays, first_row * n + start)
+        blocks = as_bits(load_counters(counters, start)) + pairs_of_lanes(*first, ZERO, ZERO)
+        store(noise, start // WIDTH, lanes_in_turn(exponentials(blocks, key)))
 
 
 @inlined
@@ -135,7 +135,7 @@ def numbers_of_group(n):
 def tile_of_block(room, group, n):
     """The noise of one group of a block: entry (c, i) belongs to category c of its i-th row."""
     start = group * numbers_of_group(n)
-    return room[2][start : start + n * WIDTH].reshape((n, WIDTH))
+    return room[1][start : start + n * WIDTH].reshape((n, WIDTH))
 
 
 @inlined
@@ -470,7 +470,7 @@ def add_row_tiles(
             if sample == 0 < mean.shape[0]:
                 n_large += not load_values(values, first_row, n_rows, n, own_values)
             start = in_block * numbers_of_group(n) if n_samples == 1 else 0
-            noise = noise_room[2][start : start + n * WIDTH].reshape((n, WIDTH))
+            noise = noise_room[1][start : start + n * WIDTH].reshape((n, WIDTH))
             if mean.shape[0] == 0:
                 needed_of_tile(noise, own_weights, h, lanes_seen)
                 continue

@@ -10,13 +10,15 @@ import operator
 
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
+from numba.core import cgutils, config
 from numba.core.codegen import get_host_cpu_features
 from numba.core.imputils import lower_builtin
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, models, register_model
 
-HAS_AVX512 = "+avx512f" in get_host_cpu_features()
+# As NUMBA_CPU_FEATURES says, or the processor.
+FEATURES = set((get_host_cpu_features() if config.CPU_FEATURES is None else config.CPU_FEATURES).split(","))
+HAS_AVX512 = "+avx512f" in FEATURES
 
 
 class Vector(types.Type):
@@ -232,20 +234,6 @@ def as_numbers(typing_context, words):
 
 
 @intrinsic
-def raised(typing_context, words):
-    """words << 32, where LLVM is not to make a product of a product and a constant of it: that is slower."""
-
-    def codegen(context, builder, sig, arguments):
-        halves = ir.VectorType(ir.IntType(32), 2 * words.width)
-        order = [i - 1 if i % 2 else 2 * words.width for i in range(2 * words.width)]
-        values = builder.bitcast(arguments[0], halves)
-        result = shuffled(builder, values, ir.Constant(halves, [0] * 2 * words.width), order)
-        return builder.bitcast(result, ir_type(words))
-
-    return words(words), codegen
-
-
-@intrinsic
 def joined(typing_context, first, second):
     """The entries of two vectors of one type, one after the other."""
     result = first.of(first.entry, 2 * first.width)
@@ -321,17 +309,62 @@ def words_from(width, group):
     return _words_from
 
 
-def halves_in_turn(group):
-    """An intrinsic: the first entries of a vector's first half, those of its second half, the next ones."""
+def blocks_from(numbers):
+    """An intrinsic of (low, high, low_step, high_step): blocks of two words, as many as there are numbers.
+
+    With number i they are low + i * low_step and high + i * high_step.
+    """
 
     @intrinsic
-    def _halves_in_turn(typing_context, vector):
-        half = vector.width // 2
-        order = [i // (2 * group) * group + i % group + (i // group % 2) * half for i in range(2 * half)]
+    def _blocks_from(typing_context, low, high, low_step, high_step):
+        result = Words(2 * len(numbers))
+        factors = [number for number in numbers for _ in range(2)]
 
         def codegen(context, builder, sig, arguments):
-            return shuffled(builder, arguments[0], arguments[0], order)
+            def spread(even, odd):
+                block = ir.Constant(ir.VectorType(ir.IntType(64), 2), ir.Undefined)
+                for i, word in enumerate((even, odd)):
+                    block = builder.insert_element(block, word, ir.IntType(32)(i))
+                return shuffled(builder, block, block, [0, 1] * len(numbers))
+
+            steps = builder.mul(spread(*arguments[2:]), ir.Constant(ir_type(result), factors))
+            return builder.add(spread(*arguments[:2]), steps)
+
+        return result(*[types.uint64] * 4), codegen
+
+    return _blocks_from
+
+
+def _reordered(order_of):
+    """An intrinsic: a vector's entries in an order that depends on their number."""
+
+    @intrinsic
+    def _in_order(typing_context, vector):
+        def codegen(context, builder, sig, arguments):
+            return shuffled(builder, arguments[0], arguments[0], order_of(vector.width))
 
         return vector(vector), codegen
 
-    return _halves_in_turn
+    return _in_order
+
+
+def _exchanged(width):
+    """0, h, 2, h + 2, ..., and 1, h + 1, 3, ..., where h is half the width: its own inverse."""
+    half = width // 2
+    return [i // half + i % half // 2 * 2 + i % 2 * half for i in range(width)]
+
+
+def _groups_in_turn(group):
+    return lambda width: [
+        i // (2 * group) * group + i % group + (i // group % 2) * (width // 2) for i in range(width)
+    ]
+
+
+# Odd entries of the first half change places with even ones of the second: one instruction for each vector of the
+# machine, of any width.
+exchanged = _reordered(_exchanged)
+
+
+def halves_in_turn(group):
+    """An intrinsic: the first entries of a vector's first half, those of its second half, the next ones."""
+    return _reordered(_groups_in_turn(group))
