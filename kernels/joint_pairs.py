@@ -9,11 +9,11 @@ distinct ones of its entries, the true one first.
 import numpy as np
 
 from ._jit import allocating, called, inlined, serial
+from .bits import WORD_BITS
 from .lanes import WIDTH, load_eight, loading, store_from
 from .moments import add_to_tree, sample_room, take_result, tree_room
 from .noise import LANES, noise_row
 from .pairs import changed_pairs, members_of, pair_of, pair_scratch
-from .bits import WORD_BITS
 from .race import race_scratch, run_race
 from .rows import copy_row
 from .tasks import tasks

@@ -16,9 +16,9 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from ._jit import allocating, called, inlined, parallel, serial
+from .bits import LOW_WORD, WORD_BITS
 from .lanes import WIDTH, entry, lane_array, load, load_eight, mask_bits, spread, store, store_from
 from .moments import add_to_tree, sample_room, take_result, tree_room
-from .bits import LOW_WORD, WORD_BITS
 from .tasks import tasks
 from .tile import BLOCK, block_room, draw_block, load_rows, store_rows, tile_of_block
 from .vectors import Bytes, as_bits, as_float, fma, ir_type, select

@@ -324,3 +324,54 @@ def carms(f, shared, draws, logits):
             gradient[k][a] += share
             gradient[k][b] -= share
     return gradient, np.mean(values)
+
+
+def gf_product(a, b):
+    """The product of two bytes in GF(2^8), modulo AES's x^8 + x^4 + x^3 + x + 1."""
+    product = 0
+    for i in range(8):
+        product ^= (b >> i & 1) * a << i
+    for i in range(14, 7, -1):
+        product ^= (product >> i & 1) * 0x11B << i - 8
+    return product
+
+
+def s_box():
+    """AES's substitution of bytes: the inverse in GF(2^8), 0 for 0, and an affine map of its bits."""
+    box = []
+    for byte in range(256):
+        inverse = next((other for other in range(256) if gf_product(byte, other) == 1), 0)
+        bits = [inverse >> i & 1 for i in range(8)]
+        mapped = [sum(bits[(i + k) % 8] for k in (0, 4, 5, 6, 7)) % 2 for i in range(8)]
+        box.append(0x63 ^ sum(bit << i for i, bit in enumerate(mapped)))
+    return np.array(box)
+
+
+S_BOX = s_box()
+MIXING = [[2, 3, 1, 1], [1, 2, 3, 1], [1, 1, 2, 3], [3, 1, 1, 2]]
+
+
+def aes_round(state, key, last=False):
+    """SubBytes, ShiftRows, MixColumns but in the last round, and AddRoundKey; bytes fill columns first."""
+    rows = S_BOX[state].reshape(4, 4).T
+    rows = np.array([np.roll(row, -i) for i, row in enumerate(rows)])
+    if not last:
+        # A product of matrices in GF(2^8), whose sums are exclusive ors.
+        products = np.frompyfunc(gf_product, 2, 1)(np.array(MIXING)[:, :, None], rows).astype(int)
+        rows = np.bitwise_xor.reduce(products, axis=1)
+    return rows.T.ravel() ^ key
+
+
+def ars(counter, key, n_rounds=7):
+    """ARS4x32 of 16 bytes each, little-endian (Salmon, Moraes, Dror and Shaw 2011)."""
+
+    def bytes_of(low, high):
+        words = low % 2**64, high % 2**64
+        return np.frombuffer(b"".join(word.to_bytes(8, "little") for word in words), np.uint8)
+
+    low, high = (int.from_bytes(key[i : i + 8], "little") for i in (0, 8))
+    state = np.frombuffer(counter, np.uint8) ^ bytes_of(low, high)
+    for i in range(1, n_rounds + 1):
+        own_key = bytes_of(low + i * 0x9E3779B97F4A7C15, high + i * 0xBB67AE8584CAA73B)
+        state = aes_round(state, own_key, i == n_rounds)
+    return state.astype(np.uint8).tobytes()

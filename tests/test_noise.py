@@ -2,15 +2,16 @@
 
 import math
 
+import naive
 import numba
 import numpy as np
 import pytest
 from arsm_fast.kernels import exponential as exponentials
 from arsm_fast.kernels import noise
-from arsm_fast.kernels.exponential import NOISE_STREAM, counters_of_few, exponential
-from arsm_fast.kernels.lanes import load, store
-from arsm_fast.kernels.philox import philox
-from arsm_fast.kernels.vectors import as_bits, first_word
+from arsm_fast.kernels.ars import ars
+from arsm_fast.kernels.exponential import NOISE_STREAM, exponential
+from arsm_fast.kernels.lanes import load, store, store_from
+from arsm_fast.kernels.vectors import as_bits, as_float, blocks_from
 from helpers import from_python
 from scipy import stats
 
@@ -20,27 +21,78 @@ fill_exponentials = from_python(exponentials.fill_exponentials)
 fill_references = from_python(noise.fill_references)
 FIRST = np.uint64(0)
 
-# Random123, kat_vectors: philox4x32 10.
+# Counter, key and random bits as bytes; of Random123's own test (seven rounds).
 KNOWN_ANSWERS = [
-    ("00000000 00000000 00000000 00000000 00000000 00000000", "6627e8d5 e169c58d bc57ac4c 9b00dbd8"),
-    ("ffffffff ffffffff ffffffff ffffffff ffffffff ffffffff", "408f276d 41c83b0e a20bc7c6 6d5451fd"),
-    ("243f6a88 85a308d3 13198a2e 03707344 a4093822 299f31d0", "d16cfe09 94fdcceb 5001e420 24126ea1"),
+    ("01000000 00000000 00000000 00000000", 1, "2b162335 0cd214dc 77401879 93411872"),
+    ("00010000 00000000 00000000 00000000", 1, "2de6b66f a461b668 f380126f 32b9cd22"),
+]
+# For that many rounds, of Random123.jl's test: from the high byte to the low one.
+OF_ROUNDS = [
+    (1, "1a0b14c7 07b64224 e548ef12 331396ef"),
+    (2, "3ced8e09 70690f71 8336318b a22e8ae1"),
+    (3, "b6621a8b 006319e8 67c84164 2c32fc19"),
+    (10, "ac35df44 f996ed82 4e287697 bad2f9a2"),
 ]
 
 
-@numba.njit
-def _philox(x0, x1, x2, x3, key_0, key_1):
-    c0, c1 = counters_of_few(x0, FIRST, FIRST), counters_of_few(x1, FIRST, FIRST)
-    c2, c3 = counters_of_few(x2, FIRST, FIRST), counters_of_few(x3, FIRST, FIRST)
-    first, second = philox(c0, c1, c2, c3, key_0, key_1)
-    return first_word(first), first_word(second)
+def _ars_of(width):
+    blocks = blocks_from(range(width))
+
+    @numba.njit
+    def _ars(low, high, low_step, high_step, key, out):
+        store_from(out, 0, as_float(ars(blocks(low, high, low_step, high_step), key)))
+
+    return _ars
 
 
-@pytest.mark.parametrize(("counter_and_key", "expected"), KNOWN_ANSWERS)
-def test_philox_known_answers(counter_and_key, expected):
-    pairs = _philox(*(np.uint64(int(word, 16)) for word in counter_and_key.split()))
-    words = expected.split()
-    assert [int(pair) for pair in pairs] == [int(words[0] + words[1], 16), int(words[2] + words[3], 16)]
+@pytest.mark.parametrize(("counter", "key", "expected"), KNOWN_ANSWERS)
+def test_ars_known_answers(counter, key, expected):
+    counter, expected = bytes.fromhex(counter), bytes.fromhex(expected)
+    assert naive.ars(counter, key.to_bytes(16, "little")) == expected
+    low, high = (np.uint64(word) for word in np.frombuffer(counter, "<u8"))
+    out = np.empty(2)
+    _ars_of(1)(low, high, FIRST, FIRST, np.uint64(key), out)
+    assert out.tobytes() == expected
+
+
+@pytest.mark.parametrize(("n_rounds", "expected"), OF_ROUNDS)
+def test_naive_ars_known_answers(n_rounds, expected):
+    counter = (0x9799B5D54F7B9227_B47607190D0DFEFC).to_bytes(16, "little")
+    key = (0x07B8E4B6AA98EC24_5A7DA274D3B8146A).to_bytes(16, "little")
+    assert naive.ars(counter, key, n_rounds)[::-1] == bytes.fromhex(expected)
+
+
+@pytest.mark.parametrize("width", [1, 2, 4, 8, 16, 32])
+def test_ars_of_many_blocks(width):
+    rng = np.random.default_rng(width)
+    low, high, low_step, high_step, key = (rng.integers(2**64, size=5, dtype=np.uint64)).tolist()
+    out = np.empty(2 * width)
+    _ars_of(width)(*map(np.uint64, (low, high, low_step, high_step, key)), out)
+    for i in range(width):
+        words = (low + i * low_step) % 2**64, (high + i * high_step) % 2**64
+        counter = b"".join(word.to_bytes(8, "little") for word in words)
+        assert out[2 * i : 2 * i + 2].tobytes() == naive.ars(counter, key.to_bytes(16, "little"))
+
+
+@pytest.mark.parametrize("first_sample", [0, 2**32 - 3], ids=["", "modulo 2**32"])
+def test_addresses(first_sample):
+    key, samples, variable, first, n = 2**63 + 5, range(8), 2**31 + 3, 6, 37
+
+    def expected(sample):
+        counters = [
+            (((first + c) // 2) | (variable << 32), (first_sample + sample) % 2**32, (first + c) % 2)
+            for c in range(n)
+        ]
+        for low, high, half in counters:
+            counter = low.to_bytes(8, "little") + high.to_bytes(8, "little")
+            bits = naive.ars(counter, key.to_bytes(16, "little"))[8 * half : 8 * half + 8]
+            odd = int.from_bytes(bits, "little") >> 12 | 1
+            yield -math.log1p(-odd / 2**52)
+
+    out = np.empty(n)
+    for sample in samples:
+        fill_exponentials((np.uint64(key), np.uint64(first_sample)), NOISE_STREAM, sample, variable, first, out)
+        np.testing.assert_allclose(out, list(expected(sample)), rtol=1e-13)
 
 
 @numba.njit
@@ -130,7 +182,7 @@ def test_dirichlet_means_and_covariances():
 
 
 def test_references_differ_and_are_uniform():
-    n_categories, n_references, n_samples = 7, 3, 20_000
+    n_categories, n_references, n_samples = 7, 3, 100_000
     references = np.empty((n_samples, n_references), np.int64)
     for sample in range(n_samples):
         fill_references(-1, (np.uint64(5), FIRST), sample, 0, n_categories, references[sample])
