@@ -12,10 +12,8 @@ from numba.extending import intrinsic
 from .portable_ars import ROUNDS, WEYL_HIGH, WEYL_LOW, portable_ars
 from .vectors import FEATURES, HAS_AVX512, shuffled
 
-HAS_AES = "+aes" in FEATURES
-IS_X86 = binding.get_process_triple().startswith(("x86_64", "i686"))
-# Of how many words the widest vector is that these instructions take.
-WIDEST = (8 if HAS_AVX512 else 4) if IS_X86 and {"+vaes", "+avx2"} <= FEATURES else 2
+# Of how many words the widest vector is that instructions for AES take.
+WIDEST = (8 if HAS_AVX512 else 4) if {"+vaes", "+avx2"} <= FEATURES else 2
 
 
 def _call(builder, name, result, *arguments):
@@ -37,12 +35,18 @@ def _arm_round(builder, block, key, last):
     return builder.xor(builder.bitcast(state, block.type), key)
 
 
+# (builder, block, key, last): a round of AES, where there are instructions for it.
+AES_ROUND = None
+if "+aes" in FEATURES:
+    architecture = binding.get_process_triple().split("-")[0]
+    AES_ROUND = {"x86_64": _x86_round, "aarch64": _arm_round, "arm64": _arm_round}.get(architecture)
+
+
 def _in_parts(builder, blocks, key):
     """Whole vectors of blocks at a time, all of them through a round before the next."""
     width = blocks.type.count
     step = min(WIDEST, width)
     kind = ir.VectorType(ir.IntType(64), step)
-    aes_round = _x86_round if IS_X86 else _arm_round
     first_key = builder.insert_element(ir.Constant(kind, [0] * step), key, ir.IntType(32)(0))
     first_key = shuffled(builder, first_key, first_key, [0, 1] * (step // 2))
     parts = [
@@ -52,7 +56,7 @@ def _in_parts(builder, blocks, key):
     for i in range(1, ROUNDS + 1):
         weyl = [i * int(word) % 2**64 for word in (WEYL_LOW, WEYL_HIGH)]
         own_key = builder.add(first_key, ir.Constant(kind, weyl * (step // 2)))
-        parts = [aes_round(builder, part, own_key, i == ROUNDS) for part in parts]
+        parts = [AES_ROUND(builder, part, own_key, i == ROUNDS) for part in parts]
     while len(parts) > 1:
         step *= 2
         pairs = zip(parts[::2], parts[1::2], strict=True)
@@ -66,7 +70,7 @@ def ars(typing_context, blocks, key):
 
     def codegen(context, builder, sig, arguments):
         blocks, key = arguments
-        if HAS_AES:
+        if AES_ROUND is not None:
             return _in_parts(builder, blocks, key)
         word = types.uint64
         one_block = types.UniTuple(word, 2)(word, word, word)
