@@ -8,7 +8,7 @@ import numpy as np
 SeedLike = int | Sequence[int] | np.random.SeedSequence | np.random.Generator | None
 
 
-def philox_key(rng: SeedLike) -> np.uint64:
+def generator_key(rng: SeedLike) -> np.uint64:
     """Draw the key of one call; a Generator advances by one draw."""
     generator = as_generator(rng)
     if isinstance(generator.bit_generator, np.random.PCG64):

@@ -11,7 +11,7 @@ from ._checks import check_integer, real_array
 from ._draws import true_actions
 from ._logits import FloatArray, Logits, check_logits
 from ._noise import Noise
-from ._random import SeedLike, philox_key
+from ._random import SeedLike, generator_key
 from .estimators import ARS, ARSM, Estimator, LocalExpectation, resolve_estimator
 from .proposals import Method, make_method
 from .sampling import dirichlet_noise
@@ -41,7 +41,7 @@ class _Decisions:
         if not isinstance(resolved, ARS | ARSM | LocalExpectation):
             raise ValueError(f"estimator of an episode must be ARS, ARSM or LocalExpectation; got {estimator!r}")
         self._estimator = resolved
-        self._rng = np.random.default_rng(int(philox_key(rng)))
+        self._rng = np.random.default_rng(int(generator_key(rng)))
         self._weights: list[FloatArray] = []
         self._noise: list[FloatArray] = []
         self._actions: list[NDArray[np.int32]] = []

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from ._checks import check_count, check_integer
 from ._logits import FloatArray
-from ._random import SeedLike, philox_key
+from ._random import SeedLike, generator_key
 from .estimators import Estimator, learns, resolve_estimator
 from .gradients import gradient
 
@@ -99,7 +99,7 @@ class ExpectedObjective:
             raise ValueError(
                 f"estimator must not be one that learns from call to call; got {type(self._estimator).__name__}"
             )
-        self._seed = int(philox_key(rng))
+        self._seed = int(generator_key(rng))
         self.n_evaluations = 0
 
     def logits(self, flat_logits: ArrayLike) -> Any:

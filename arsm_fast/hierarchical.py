@@ -14,7 +14,7 @@ from ._checks import check_integer, check_values, real_array
 from ._draws import true_actions
 from ._logits import FloatArray, Logits, check_logits
 from ._noise import Noise
-from ._random import SeedLike, philox_key
+from ._random import SeedLike, generator_key
 from .estimators import Auto, ControlVariate, Estimator, Exact, ScopedLeaveOneOut, resolve_estimator
 from .proposals import Proposal, make_method
 from .relaxed_estimators import RELAX, WithRelaxed
@@ -132,7 +132,7 @@ def hierarchical_gradient(
     estimators = _check_estimators(estimator, network.n_layers)
     if not isinstance(share_noise, bool):
         raise TypeError(f"share_noise must be True or False; got {share_noise!r}")
-    key = int(philox_key(rng))
+    key = int(generator_key(rng))
 
     problem = _read_only(np.arange(n_problems, dtype=np.int32))
     path: list[ActionArray] = []
@@ -143,7 +143,7 @@ def hierarchical_gradient(
         seed = np.random.SeedSequence(key, spawn_key=(t,))
         method = make_method(logits, resolved, 1, None, seed)
         proposals.append(Proposal(logits, method, 1, exact=isinstance(resolved, Exact)))
-        path.append(_draw(logits, Noise(philox_key(seed), 1)))
+        path.append(_draw(logits, Noise(generator_key(seed), 1)))
         if share_noise:
             path_noise.append(dirichlet_noise(np.zeros((n_problems, *network.shapes[t])), rng=seed)[0])
     true_values = network.evaluate(path, problem)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._checks import check_answer, check_count, real_array
-from ._random import SeedLike, philox_key
+from ._random import SeedLike, generator_key
 from .control_network import ControlNetwork
 from .proposals import GradientEstimate
 
@@ -80,7 +80,9 @@ def lax_gradient(
         raise TypeError(f"control must be a ControlNetwork; got {control!r}")
     count = check_count(n_samples, "n_samples")
     width = np.exp(log_width)
-    noise = np.random.Generator(np.random.Philox(key=int(philox_key(rng)))).standard_normal((count, center.size))
+    noise = np.random.Generator(np.random.Philox(key=int(generator_key(rng)))).standard_normal(
+        (count, center.size)
+    )
     network, level, scale, known = control.control(1, center.size, 1)
     values = check_answer(objective(center + width * noise), "values", (count,), "one number for each point")
     outputs, slopes = (part[0] for part in network.evaluate(noise[None]))

@@ -21,7 +21,7 @@ from ._checks import (
 from ._delta_annealing import DeltaAnnealingSearch
 from ._interrupts import uninterrupted
 from ._logits import FloatArray, LogitsLike
-from ._random import SeedLike, Streams, philox_key
+from ._random import SeedLike, Streams, generator_key
 from ._record import Expected, Record
 from ._settings import Settings
 from ._state import Fields, read_state, seal
@@ -149,7 +149,7 @@ class Optimizer:
         self._categories = settings.categories
         self._sign = -1.0 if maximize else 1.0
         self._n_terms = None if settings.scopes is None else len(settings.scopes)
-        self._key = int(philox_key(rng))
+        self._key = int(generator_key(rng))
         self._streams = Streams(self._key)
         self._search = settings.search()
         self._delta = self._search if isinstance(self._search, DeltaAnnealingSearch) else None

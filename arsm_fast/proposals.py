@@ -28,7 +28,7 @@ from ._logits import FloatArray, Logits, LogitsLike, check_logits
 from ._moments import Moments, Partial
 from ._noise import NOT_GIVEN, Noise
 from ._one_variable import OneVariable
-from ._random import SeedLike, philox_key
+from ._random import SeedLike, generator_key
 from ._relaxed import relaxed_method, with_relaxed
 from ._scoped import ScopedDraws
 from ._trials import Trial
@@ -382,7 +382,7 @@ def _propose_share(
         raise ValueError("noise must be None with sample_range, which says which noise to draw")
     if rng is None:
         raise ValueError("rng must be given with sample_range, the same for every share; got None")
-    key = int(philox_key(deepcopy(rng)))  # a Generator is to advance but once
+    key = int(generator_key(deepcopy(rng)))  # a Generator is to advance but once
     method = make_method(logits, estimator, stop - first, None, rng, first)
     share = Share(first, stop, n_samples, estimator, key, digest)
     return Proposal(logits, method, stop - first, exact=False, share=share)
@@ -450,7 +450,7 @@ def make_method(
                 f"noise must be None for the estimator {type(estimator).__name__}, which draws more than "
                 "Dirichlet noise"
             )
-        return relaxed_method(logits, Noise(philox_key(rng), n_samples), estimator)
+        return relaxed_method(logits, Noise(generator_key(rng), n_samples), estimator)
     if isinstance(estimator, ARM):
         if (logits.sizes != 2).any():
             raise ValueError(
@@ -468,16 +468,16 @@ def make_method(
                 raise ValueError(
                     "noise must be None for the estimator UnorderedSet of several variables, which races vectors"
                 )
-            return JointSets(logits, Noise(philox_key(rng), n_samples), estimator.n)
+            return JointSets(logits, Noise(generator_key(rng), n_samples), estimator.n)
         given = NOT_GIVEN if noise is None else check_noise(noise, logits, (n_samples,))
-        return UnorderedSets(logits, Noise(philox_key(rng), n_samples, given, first=first), estimator.n)
+        return UnorderedSets(logits, Noise(generator_key(rng), n_samples, given, first=first), estimator.n)
     if isinstance(estimator, ANTITHETIC):
         if noise is not None:
             raise ValueError(
                 f"noise must be None for the estimator {type(estimator).__name__}, whose draws are not each of "
                 "Dirichlet noise"
             )
-        settings = Noise(philox_key(rng), n_samples, first=first)
+        settings = Noise(generator_key(rng), n_samples, first=first)
         if isinstance(estimator, CARMS):
             return AntitheticSets(logits, settings, estimator.n, estimator.limit)
         return AntitheticPairs(logits, settings)
@@ -487,7 +487,7 @@ def make_method(
                 "scopes must be given where there is no objective to have them: ScopedLeaveOneOut(scopes=...)"
             )
         given = NOT_GIVEN if noise is None else check_noise(noise, logits, (n_samples, estimator.n))
-        settings = Noise(philox_key(rng), n_samples, given, first=first, draws=estimator.n)
+        settings = Noise(generator_key(rng), n_samples, given, first=first, draws=estimator.n)
         return ScopedDraws(logits, settings, estimator.n, cast(Scopes, estimator.scopes))
     leading: tuple[int, ...] = (n_samples,)
     kind, n_draws = draws.AR, 1
@@ -500,7 +500,7 @@ def make_method(
         if not isinstance(estimator.baseline, Baseline):
             baseline = _check_baseline(estimator.baseline, logits.n_problems)
     given = NOT_GIVEN if noise is None else check_noise(noise, logits, leading)
-    settings = Noise(philox_key(rng), n_samples, given, first=first, draws=n_draws)
+    settings = Noise(generator_key(rng), n_samples, given, first=first, draws=n_draws)
     if isinstance(estimator, Reinforce) and isinstance(estimator.baseline, Baseline):
         return LearntBaseline(logits, settings, estimator.baseline)
     return Draws(logits, settings, kind, n_draws=n_draws, baseline=baseline)
@@ -522,7 +522,7 @@ def _swap_method(
         n_references = estimator.references or 0
         if n_references > 0 and n_references >= logits.longest:  # all of them: no need to draw any
             n_references = 0
-    settings = Noise(philox_key(rng), n_samples, given, n_references, fixed, first)
+    settings = Noise(generator_key(rng), n_samples, given, n_references, fixed, first)
     if logits.n_variables == 1:
         return OneVariable(logits, settings)
     if isinstance(estimator, ARSM) and estimator.swap == "coordinate":
@@ -544,7 +544,7 @@ def _local_method(
     independent = isinstance(estimator, LocalPair) and estimator.replacement
     leading = (n_samples, 2) if independent else (n_samples,)
     given = NOT_GIVEN if noise is None else check_noise(noise, logits, leading)
-    settings = Noise(philox_key(rng), n_samples, given, first=first, draws=2 if independent else 1)
+    settings = Noise(generator_key(rng), n_samples, given, first=first, draws=2 if independent else 1)
     if isinstance(estimator, LocalPair):
         return LocalPairs(logits, settings, distinct=not independent)
     longest = logits.longest

@@ -11,7 +11,7 @@ from ._checks import check_count, check_noise, real_array
 from ._draws import true_actions
 from ._logits import LogitsLike, check_logits, lay_out
 from ._noise import LONGEST_SHORT_ROW, Noise
-from ._random import SeedLike, philox_key
+from ._random import SeedLike, generator_key
 from .kernels.dirichlet import fill_dirichlet, fill_dirichlet_rows
 from .kernels.swaps import fill_pseudo_actions
 
@@ -52,7 +52,7 @@ def sample(logits: LogitsLike, n_samples: int | None = None, *, rng: SeedLike = 
     """
     checked = lay_out(logits)
     count = 1 if n_samples is None else check_count(n_samples, "n_samples")
-    noise = Noise(philox_key(rng), count)
+    noise = Noise(generator_key(rng), count)
     actions = true_actions(checked, noise, count)
     variables = (checked.n_variables,) if checked.shape is None else checked.shape[:-1]
     if n_samples is not None:
@@ -87,7 +87,7 @@ def dirichlet_noise(logits: LogitsLike, n_samples: int = 1, *, rng: SeedLike = N
         checked.weigh()  # refuses what the estimators do
     count = check_count(n_samples, "n_samples")
     noise = np.empty((count, checked.n_categories))
-    key = Noise(philox_key(rng), count).key
+    key = Noise(generator_key(rng), count).key
     if checked.shape is None:
         fill_dirichlet(key, checked.offsets, noise)
         return np.split(noise, checked.offsets[1:-1], axis=1)

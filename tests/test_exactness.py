@@ -27,7 +27,7 @@ from arsm_fast import (
     propose,
     pseudo_action_matrix,
 )
-from arsm_fast._random import philox_key
+from arsm_fast._random import generator_key
 
 
 def test_pseudo_action_matrix_equals_definition_on_2000_cases():
@@ -178,7 +178,7 @@ def test_several_variables_with_drawn_references(swap, plus, ragged):
             continue
         references = np.empty((len(logits), n_references), np.int64)
         for k, phi in enumerate(logits):
-            fill(-1, (philox_key(seed), np.uint64(0)), 0, 0, len(phi), references[k])
+            fill(-1, (generator_key(seed), np.uint64(0)), 0, 0, len(phi), references[k])
         if swap == "joint":
             expected, value = naive.ars_joint(f, noise, logits, references.T, plus)
         else:
@@ -275,7 +275,7 @@ def test_disarm():
         logits[0][1:2] = -np.inf
         noise = [np.empty(len(phi)) for phi in logits]
         for k, exponential in enumerate(noise):
-            fill((philox_key(seed), np.uint64(0)), exponentials.NOISE_STREAM, 0, k, 0, exponential)
+            fill((generator_key(seed), np.uint64(0)), exponentials.NOISE_STREAM, 0, k, 0, exponential)
         f = RandomFunction(seed)
         expected, value = naive.disarm(f, [-np.expm1(-e) for e in noise], logits)
         estimate = gradient(f.batch, logits, estimator="disarm", rng=seed)
@@ -294,10 +294,10 @@ def test_carms():
         shared = [np.empty(n) for _ in logits]
         draws = [[np.empty(len(phi)) for phi in logits] for _ in range(n)]
         for k in range(3):
-            fill((philox_key(seed), np.uint64(0)), exponentials.NOISE_STREAM, 0, k, 0, shared[k])
+            fill((generator_key(seed), np.uint64(0)), exponentials.NOISE_STREAM, 0, k, 0, shared[k])
             shared[k] /= shared[k].sum()
             for i in range(n):
-                fill((philox_key(seed), np.uint64(0)), exponentials.NOISE_STREAM, i, k, 0, draws[i][k])
+                fill((generator_key(seed), np.uint64(0)), exponentials.NOISE_STREAM, i, k, 0, draws[i][k])
         f = RandomFunction(seed)
         expected, value = naive.carms(f, shared, draws, logits)
         estimate = gradient(f.batch, logits, estimator=CARMS(n), rng=seed)

@@ -32,7 +32,7 @@ from arsm_fast import (
     hierarchical,
     hierarchical_gradient,
 )
-from arsm_fast._random import philox_key
+from arsm_fast._random import generator_key
 
 TWO_LAYERS = [(2, 3), (2, 3)]
 THREE_LAYERS = [(1, 4), (3, 2), (2, 3)]
@@ -209,7 +209,7 @@ def test_definition(estimator, definition, shapes):
         return network.objective(actions, problem)
 
     estimate = hierarchical_gradient(objective, network.layers, batch=batch, estimator=estimator, rng=3)
-    key = int(philox_key(3))
+    key = int(generator_key(3))
     noise = [
         dirichlet_noise(np.zeros((batch, k, c)), rng=np.random.SeedSequence(key, spawn_key=(t,)))[0]
         for t, (k, c) in enumerate(shapes)
@@ -247,7 +247,7 @@ def test_one_layer_is_a_batch_of_problems():
     def f(actions, problem):
         return np.cos(actions @ [1, 5, 2] + problem)
 
-    seed = np.random.SeedSequence(int(philox_key(8)), spawn_key=(0,))
+    seed = np.random.SeedSequence(int(generator_key(8)), spawn_key=(0,))
     for estimator in (ARSM(), ARSM("coordinate"), LeaveOneOut(5), LocalPair(), Exact()):
         expected = gradient(f, logits, estimator=estimator, rng=seed)
         estimate = hierarchical_gradient(
