@@ -10,9 +10,6 @@ from ._jit import allocating, inlined
 from .vectors import HAS_AVX512, Lanes, Mask, Words, as_vector, ir_type, shuffled
 
 WIDTH = 8
-# Whether `pack` is one instruction.
-PACKS = HAS_AVX512
-
 ALL_LANES = np.uint64(2**WIDTH - 1)
 # Entries of float64 that come from memory at once.
 LINE = 8
@@ -298,31 +295,51 @@ def marks_from(typing_context, array, start):
     return mask(array, types.int64), codegen
 
 
-@intrinsic
-def pack(typing_context, array, start, value, condition):
-    """Set the entries of an array of float64 or int32 from start on to the lanes where the condition holds.
+INTEGERS = ir.VectorType(ir.IntType(32), WIDTH)
 
-    What follows them, up to start + 7, is overwritten too.
+
+def _table_of_lanes(module):
+    """For each byte the numbers of its bits that are set, and then zeros."""
+    name = "lanes_of_byte"
+    if name in module.globals:
+        return module.globals[name]
+    lists = [[lane for lane in range(WIDTH) if byte >> lane & 1] for byte in range(2**WIDTH)]
+    rows = [ir.Constant(MARKS_TYPE, lanes + [0] * (WIDTH - len(lanes))) for lanes in lists]
+    return cgutils.global_constant(module, name, ir.Constant(ir.ArrayType(MARKS_TYPE, 2**WIDTH), rows))
+
+
+def _lanes_listed(builder, condition):
+    """The numbers of the lanes where the condition holds, and then of any."""
+    if HAS_AVX512:
+        name = f"llvm.experimental.vector.compress.v{WIDTH}i32"
+        kind = ir.FunctionType(INTEGERS, [INTEGERS, condition.type, INTEGERS])
+        function = cgutils.get_or_insert_function(builder.module, kind, name)
+        numbers = ir.Constant(INTEGERS, list(range(WIDTH)))
+        return builder.call(function, [numbers, condition, ir.Constant(INTEGERS, ir.Undefined)])
+    # Several instructions elsewhere, and more than to look it up.
+    bits = builder.zext(builder.bitcast(condition, ir.IntType(WIDTH)), ir.IntType(64))
+    place = builder.gep(_table_of_lanes(builder.module), [ir.IntType(64)(0), bits])
+    return builder.zext(builder.load(place), INTEGERS)
+
+
+@intrinsic
+def list_lanes(typing_context, array, at, first, condition):
+    """Set the entries of an array of int32 from `at` on to first + i, for each lane i where the condition holds.
+
+    The result is where they end; what follows, up to at + 7, is overwritten too.
     """
-    entry = ir.DoubleType() if array.dtype == types.float64 else ir.IntType(32)
-    kind, name = ir.VectorType(entry, WIDTH), "f64" if array.dtype == types.float64 else "i32"
 
     def codegen(context, builder, sig, arguments):
-        array, start, vector, condition = arguments
-        if name == "i32":
-            vector = builder.fptosi(vector, kind)
-        function = cgutils.get_or_insert_function(
-            builder.module,
-            ir.FunctionType(kind, [kind, ir_type(mask), kind]),
-            f"llvm.experimental.vector.compress.v{WIDTH}{name}",
-        )
-        packed = builder.call(function, [vector, condition, ir.Constant(kind, ir.Undefined)])
+        array, at, first, condition = arguments
+        undefined = ir.Constant(INTEGERS, ir.Undefined)
+        first = builder.insert_element(undefined, builder.trunc(first, ir.IntType(32)), ir.IntType(32)(0))
+        numbers = builder.add(_lanes_listed(builder, condition), shuffled(builder, first, undefined, [0] * WIDTH))
         data = context.make_array(sig.args[0])(context, builder, array).data
-        pointer = builder.bitcast(builder.gep(data, [start]), kind.as_pointer())
-        builder.store(packed, pointer, align=4)
-        return context.get_dummy_value()
+        builder.store(numbers, builder.bitcast(builder.gep(data, [at]), INTEGERS.as_pointer()), align=4)
+        bits = builder.bitcast(condition, ir.IntType(WIDTH))
+        return builder.add(at, builder.zext(builder.ctpop(bits), ir.IntType(64)))
 
-    return types.void(array, types.int64, lanes, mask), codegen
+    return types.int64(array, types.int64, types.int64, mask), codegen
 
 
 @intrinsic

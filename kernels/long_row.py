@@ -8,17 +8,16 @@ import numpy as np
 
 from ._jit import inlined, serial
 from .arsm_row import (
-    MOST_OTHERS,
     draw_and_race,
-    end_list,
-    gather_members,
+    fill_members,
     lightest_loser,
+    list_losers,
     meet_others,
+    member_room,
     spend_members,
     swap_winner_with,
-    total_of,
 )
-from .lanes import WIDTH, lane_array
+from .lanes import WIDTH
 from .merge import EXCLUDED
 from .moments import add_sample
 from .race import enter_race
@@ -106,14 +105,18 @@ def swap_parts(
     z, second, limit, second_value, total, winner_noise, lightest = drawn
     n = inverse_weights.shape[0]
     own = part_of(task, n)
-    light, heavy = light_numbers[task * LIST :], heavy_numbers[task * LIST :]
-    (sums[task, 0], sums[task, 1]), (n_light, n_heavy), second_wins, small = swap_winner_with(
-        own.start, n, noise[own], 1.0 / total, inverse_weights[own], values[own],
-        limit, second_value, (winner_noise, inverse_weights[z], values[z], values[second]), lightest,
-        h[own] if h.shape[0] > 0 else h, seen[own], light, heavy,
+    (sums[task, 0], sums[task, 1]), second_wins, small = swap_winner_with(
+        n, noise[own], 1.0 / total, inverse_weights[own], values[own],
+        second_value, (winner_noise, inverse_weights[z], values[z], values[second]),
+        h[own] if h.shape[0] > 0 else h, seen[own],
     )  # fmt: skip
-    end_list(light, n_light)
-    end_list(heavy, n_heavy)
+    n_light, n_heavy = 0, 0
+    if lightest < limit:
+        end = (task + 1) * LIST if h.shape[0] > 0 else task * LIST
+        light, heavy = light_numbers[task * LIST : end], heavy_numbers[task * LIST : end]
+        n_light, n_heavy = list_losers(
+            own.start, noise[own], inverse_weights[own], limit, lightest, seen[own], light, heavy
+        )
     counts[task, 0], counts[task, 1], counts[task, 2] = n_light, n_heavy, second_wins
     return int(not small)
 
@@ -126,7 +129,6 @@ def join_lists(numbers, counts):
         for i in range(part * LIST, part * LIST + counts[part]):
             numbers[length] = numbers[i]
             length += 1
-    end_list(numbers, length)
     return length
 
 
@@ -134,8 +136,8 @@ def join_lists(numbers, counts):
 def list_members(drawn, noise, inverse_weights, values, seen, counts, light_numbers, heavy_numbers):
     """Of the light or the heavy losers the fewer; mark the second where it wins.
 
-    Results: whether they are the light ones; how many they are, 0 where there are no swaps; and members, as of
-    arsm_row.gather_members.
+    Results: whether they are the light ones; how many they are, 0 where there are no swaps; and what they have
+    others get, as of arsm_row.fill_members.
     """
     z, second, _, _, total, _, _ = drawn
     seen[second] |= counts[:, 2].any()
@@ -143,49 +145,43 @@ def list_members(drawn, noise, inverse_weights, values, seen, counts, light_numb
     by_light = n_light < n_heavy
     numbers = light_numbers if by_light else heavy_numbers
     n = join_lists(numbers, counts[:, 0 if by_light else 1]) if n_light > 0 else 0
-    members = gather_members(by_light, noise, 1.0 / total, inverse_weights, values, values[z], numbers[:n])
+    members = member_room(n)
+    fill_members(by_light, noise, 1.0 / total, inverse_weights, values, values[z], numbers[:n], members)
     return by_light, n, members
 
 
-@tasks("totals.shape[0]")
+@tasks("sums.shape[0]")
 def meet_parts(
-    task, drawn, noise, inverse_weights, values, h, counts, by_light, members, others, totals, sums
+    task, drawn, noise, inverse_weights, values, h, counts, by_light, members, others, met, sums
 ):  # fmt: skip
-    """Swap the members with all others of a group of parts.
-
-    totals gets what each member gets, and sums those of arsm_row.meet_others.
-    """
+    """Swap the members with all others of a group of parts; see arsm_row.meet_others."""
     z, _, limit, _, total, _, _ = drawn
-    n_parts, (n_groups, n_members) = counts.shape[0], totals.shape
-    room = lane_array(4 * (MOST_OTHERS // WIDTH + 1)).reshape((4, MOST_OTHERS + WIDTH))
-    member_sums, n_met = np.empty(n_members * WIDTH), 0
+    n_parts, n_groups = counts.shape[0], sums.shape[0]
+    own_met = met[task]
     sums[task, 0], sums[task, 1] = 0.0, 0.0
     for part in range(task * n_parts // n_groups, (task + 1) * n_parts // n_groups):
-        difference_sum, h_sum, n_met = meet_others(
-            by_light, noise, 1.0 / total, inverse_weights, values, values[z], limit, others[part * LIST :],
-            counts[part, 1 if by_light else 0], members, n_members, room, member_sums, n_met,
-            h,
-        )  # fmt: skip
+        start = part * LIST
+        numbers = others[start : start + counts[part, 1 if by_light else 0]]
+        difference_sum, h_sum = meet_others(
+            by_light, noise, 1.0 / total, inverse_weights, values, values[z], limit, numbers, members, own_met, h
+        )
         sums[task, 0] += difference_sum
         sums[task, 1] += h_sum
-    for i in range(n_members):
-        totals[task, i] = total_of(member_sums, i, n_met)
 
 
 @serial
-def join_swaps(drawn, values, h, sums, by_light, members, numbers, totals, loser_sums):
+def join_swaps(drawn, values, h, sums, by_light, numbers, met, group_sums):
     """Add up the swaps of all parts. Results: the mean of f over them, and what is to be subtracted from h."""
     z, _, _, _, total, winner_noise, _ = drawn
     n = h.shape[0]
     difference_sum, h[z] = sums[:, 0].sum(), sums[:, 1].sum()
     h_sum = difference_sum * (1.0 / n - winner_noise / total) + h[z]
-    members[3] = 0.0
-    for group in range(totals.shape[0]):
-        difference_sum += loser_sums[group, 0]
-        h_sum += loser_sums[group, 1]
-        for i in range(totals.shape[1]):
-            members[3, i] += totals[group, i]
-    h_sum += spend_members(by_light, members, numbers, totals.shape[1], h)
+    if met.shape[0] > 0:
+        for group in range(1, met.shape[0]):
+            met[0] += met[group]
+        difference_sum += group_sums[:, 0].sum()
+        h_sum += group_sums[:, 1].sum()
+        h_sum += spend_members(by_light, values, values[z], numbers[: met.shape[1] // 2 - 1], met[0], h)
     return values[z] + 2.0 * difference_sum / (float(n) * n), h_sum / n
 
 

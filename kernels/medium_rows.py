@@ -7,16 +7,15 @@ row to row, and are done one row at a time, eight categories side by side.
 import numpy as np
 
 from ._jit import called, inlined
-from .arsm_row import end_list, meet_one
+from .arsm_row import meet_one
 from .bits import bit_count
 from .lanes import (
     WIDTH,
     gather_listed,
     lane_array,
-    lane_numbers,
+    list_lanes,
     load,
     mask_bits,
-    pack,
     spread,
     store,
     store_from,
@@ -59,15 +58,12 @@ def list_contenders(noise, inverse_weights, limit, lightest, light, heavy):
     """List the light and the heavy categories of a row; their numbers. Lists end with eight that are there."""
     n_light, n_heavy = 0, 0
     for block in range(noise.shape[0] // WIDTH):
-        numbers = lane_numbers() + np.float64(block * WIDTH)
         is_light = load(noise, block) < limit
         is_heavy = load(inverse_weights, block) * lightest < limit
-        pack(light, n_light, numbers, is_light)
-        pack(heavy, n_heavy, numbers, is_heavy)
-        n_light += bit_count(mask_bits(is_light))
-        n_heavy += bit_count(mask_bits(is_heavy))
-    end_list(light, n_light)
-    end_list(heavy, n_heavy)
+        n_light = list_lanes(light, n_light, block * WIDTH, is_light)
+        n_heavy = list_lanes(heavy, n_heavy, block * WIDTH, is_heavy)
+    for i in range(WIDTH):
+        light[n_light + i], heavy[n_heavy + i] = 0, 0
     return n_light, n_heavy
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from ._jit import called, serial
 from .arsm_row import add_row, row_room
 from .bits import bit_count
-from .lanes import WIDTH, lane_numbers, marks_from, mask_bits, pack, spread, store_from, unpack
+from .lanes import WIDTH, list_lanes, marks_from, mask_bits, store_from, unpack
 from .merge import swap_row, swap_scratch
 from .moments import add_sample
 from .noise import LANES, fill_references, noise_row
@@ -82,14 +82,16 @@ def add_rows(
         if not weighed:
             inverse_weights, top = own_weights[:n], largest_of(weights, start, stop)
         out = slice(starts[i], starts[i + 1])
-        seen[out] = False
+        row_seen = seen[out]
+        for c in range(n):
+            row_seen[c] = False
         h = own_h[:n] if n_samples > 1 else mean[out]
         value[i] = 0.0
         first_sample = block * block_samples
         for sample in range(first_sample, min(n_samples, first_sample + block_samples)):
             sample_value, good, small = add_row(
                 key, sample, row, logits, top, not weighed and sample == first_sample, inverse_weights,
-                values[start:stop], sample - first_sample + 1, row_noise, h, mean[out], squares[out], seen[out],
+                values[start:stop], sample - first_sample + 1, row_noise, h, mean[out], squares[out], row_seen,
                 room,
             )  # fmt: skip
             value[i] += sample_value
@@ -144,15 +146,13 @@ def list_seen(seen, offsets, actions, rows):
     for row in range(offsets.shape[0] - 1):
         start, stop = offsets[row], offsets[row + 1]
         n_eights = (stop - start) // WIDTH
+        first_at = at
         for i in range(start, start + n_eights * WIDTH, WIDTH):
-            marks = marks_from(seen, i)
-            pack(actions, at, lane_numbers() + np.float64(i - start), marks)
-            pack(rows, at, spread(np.float64(row)), marks)
-            at += bit_count(mask_bits(marks))
+            at = list_lanes(actions, at, i - start, marks_from(seen, i))
         for i in range(start + n_eights * WIDTH, stop):
             actions[at] = i - start
-            rows[at] = row
             at += seen[i]
+        rows[first_at:at] = row
 
 
 @serial

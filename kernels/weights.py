@@ -17,10 +17,10 @@ from .lanes import (
     store_from,
 )
 from .tasks import CATEGORIES_PER_TASK, tasks
-from .vectors import as_bits, as_float, fma, select, spread_over
+from .vectors import HAS_AVX512, as_bits, as_float, first_half, fma, second_half, select, spread_over
 
-MANY = 32
-ALL_OF_MANY = np.uint64(2**MANY - 1)
+MANY = 32 if HAS_AVX512 else 16
+ALL_OF_HALF = np.uint64(2 ** (MANY // 2) - 1)
 LN2_HIGH, LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
 LOG2_E = 1.4426950408889634
 # Added to a number it leaves the nearest integer in the low bits.
@@ -43,7 +43,7 @@ E2, E3, E4, E5, E6, E7, E8, E9, E10, E11 = (
     2.5100385495510319078e-8,
 )
 
-load_many, many_of = loading(MANY), spread_over(MANY)
+load_many, spread_half = loading(MANY), spread_over(MANY // 2)
 
 
 @inlined
@@ -111,12 +111,13 @@ def exponentiate(top, logits, out):
     """Set out to exp(top - logits); False where one is no number. The two arrays may be one."""
     n = logits.shape[0]
     n_many = n // MANY * MANY
-    numbers = many_of(0.0) == 0.0
+    # What is no number makes no number of the sum.
+    total = spread_half(0.0)
     for start in range(0, n_many, MANY):
         gaps = top - load_many(logits, start)
-        numbers = numbers & (gaps >= 0.0)
+        total = total + (first_half(gaps) + second_half(gaps))
         store_from(out, start, exponential_of(gaps))
-    good = mask_bits(numbers) == ALL_OF_MANY
+    good = mask_bits(total >= 0.0) == ALL_OF_HALF
     n_eights = n // WIDTH * WIDTH
     for start in range(n_many, n_eights, WIDTH):
         eight = top - load_eight(logits, start)
