@@ -67,9 +67,9 @@ def long_row_moments(
                 continue
             n_groups = min(MOST_GROUPS, len(swaps[0])) if n_members else 0
             met, sums = np.zeros((n_groups, 2 * (n_members + 1))), np.empty((n_groups, 2))
-            own_numbers, others = lists if by_light else lists[::-1]
+            others = lists[1 if by_light else 0]
             meet_parts(*row_arrays, h, swaps[0], by_light, members, others, met, sums)
-            sample_value, shift = join_swaps(drawn, values, h, swaps[1], by_light, own_numbers, met, sums)
+            sample_value, shift = join_swaps(drawn, values, h, swaps[1], by_light, members[0], met, sums)
             blocks.value[i] += sample_value
             add_parts(h, shift, sample - first_sample + 1, mean, squares)
     return 0, n_large

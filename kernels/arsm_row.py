@@ -9,7 +9,7 @@ them overlap those before.
 import numpy as np
 
 from ._jit import allocating, called, inlined
-from .bits import bit_count
+from .bits import bit_count, lowest_bit
 from .exponential import NOISE_STREAM, fill_exponentials
 from .lanes import (
     ALL_LANES,
@@ -28,7 +28,7 @@ from .merge import EXCLUDED
 from .moments import add_sample
 from .noise import LANES
 from .race import enter_race
-from .sorting import sort_by_key
+from .sorting import MOST_RANKED, sort_by_key, sort_by_rank
 from .vectors import fma, select
 from .weights import exponentiate
 
@@ -52,12 +52,12 @@ def two_smallest(values, least, others):
 
 
 @inlined
-def enter_some(start, stop, noise, inverse_weights, bound, race):
-    """As race.enter_race of some categories, none of them above the bound."""
-    for c in range(start, stop):
-        value = noise[c] * inverse_weights[c]
-        if value <= bound:
-            race = enter_race(c, value, race)
+def enter_some(bits, start, noise, inverse_weights, race):
+    """As race.enter_race of the categories from start on whose bits are set."""
+    while bits:
+        c = start + lowest_bit(bits)
+        bits &= bits - np.uint64(1)
+        race = enter_race(c, noise[c] * inverse_weights[c], race)
     return race
 
 
@@ -73,9 +73,8 @@ def draw_and_race(key, sample, row, first, logits, top, weigh, inverse_weights, 
     n = inverse_weights.shape[0]
     race = -1, -1, np.inf, np.inf
     good = True
-    total, other_total = spread(0.0), spread(0.0)
+    total = spread(0.0)
     lightest, second_lightest = spread(np.inf), spread(np.inf)
-    other_lightest, other_second = spread(np.inf), spread(np.inf)
     for block in range(0, n, RACE_BLOCK):
         stop = min(n, block + RACE_BLOCK)
         n_drawn = (stop - block + LANES - 1) // LANES * LANES
@@ -86,9 +85,11 @@ def draw_and_race(key, sample, row, first, logits, top, weigh, inverse_weights, 
         whole = block + (stop - block) // (2 * WIDTH) * (2 * WIDTH)
         for c in range(block, whole, 2 * WIDTH):
             numbers, other_numbers = load_eight(noise, c), load_eight(noise, c + WIDTH)
-            total, other_total = total + numbers, other_total + other_numbers
-            lightest, second_lightest = two_smallest(numbers, lightest, second_lightest)
-            other_lightest, other_second = two_smallest(other_numbers, other_lightest, other_second)
+            total = total + (numbers + other_numbers)
+            before = numbers < other_numbers
+            lower, upper = select(before, numbers, other_numbers), select(before, other_numbers, numbers)
+            second_lightest = select(upper < second_lightest, upper, second_lightest)
+            lightest, second_lightest = two_smallest(lower, lightest, second_lightest)
             values = numbers * load_eight(inverse_weights, c)
             other_values = other_numbers * load_eight(inverse_weights, c + WIDTH)
             least = select(values < least, values, least)
@@ -105,12 +106,13 @@ def draw_and_race(key, sample, row, first, logits, top, weigh, inverse_weights, 
             for c in range(block, whole, 2 * WIDTH):
                 values = load_eight(noise, c) * load_eight(inverse_weights, c)
                 other_values = load_eight(noise, c + WIDTH) * load_eight(inverse_weights, c + WIDTH)
-                if mask_bits((values <= bound) | (other_values <= bound)):
-                    race = enter_some(c, c + 2 * WIDTH, noise, inverse_weights, bound, race)
-            race = enter_some(whole, stop, noise, inverse_weights, bound, race)
-    lightest, second_lightest = two_smallest(other_lightest, lightest, second_lightest)
-    lightest, second_lightest = two_smallest(other_second, lightest, second_lightest)
-    noise_sum = sum_of_lanes(total + other_total)
+                bits = mask_bits(values <= bound) | (mask_bits(other_values <= bound) << np.uint64(WIDTH))
+                race = enter_some(bits, c, noise, inverse_weights, race)
+            for c in range(whole, stop, WIDTH):
+                start, values = race_values(noise, inverse_weights, c, n)
+                bits = mask_bits(values <= bound) & (ALL_LANES << np.uint64(c - start))
+                race = enter_some(bits, start, noise, inverse_weights, race)
+    noise_sum = sum_of_lanes(total)
     for c in range(n // (2 * WIDTH) * (2 * WIDTH), n):
         noise_sum += noise[c]
     return race, noise_sum, two_least(lightest, second_lightest), good
@@ -141,30 +143,37 @@ def meet_one(keys, payment, unit, limit, key, own_payment, given, received, unit
 
 @allocating
 def member_room(n):
-    """Room for up to n members: their keys, and sums over the first of them (see fill_members)."""
-    return np.empty(n + WIDTH), np.empty(n + 1), np.empty(n + 1)
+    """Room for up to n members: their numbers and keys, and sums over the first of them (see fill_members)."""
+    return np.empty(n, np.int32), np.empty(n + WIDTH), np.empty(n + WIDTH), np.empty(n + WIDTH)
 
 
 @called
 def fill_members(by_light, noise, inverse_total, inverse_weights, values, base, numbers, room):
-    """Sort the numbers of the light or the heavy losers by their keys, and put those and two sums into room.
+    """Sort the light or the heavy losers of these numbers by their keys, and put them and two sums into room.
 
     A light and a heavy one change the winner where the product of their keys, noise and inverse weight, is below
     the limit. What another gets that meets the first i members is payments[i] of h, and differences[i] in all;
     either times the difference of the other, if that is the heavy one.
     """
-    keys, payments, differences = room
+    members, keys, payments, differences = room
     n = numbers.shape[0]
     share = 1.0 / noise.shape[0]
     all_keys = noise if by_light else inverse_weights
-    for i in range(n):
-        keys[i] = all_keys[np.uint32(numbers[i])]
-    sort_by_key(keys[:n], numbers)
+    if n <= MOST_RANKED:
+        unsorted = differences
+        for i in range(n):
+            unsorted[i] = all_keys[np.uint32(numbers[i])]
+        store_from(unsorted, n, spread(np.inf))
+        sort_by_rank(unsorted, numbers, payments, keys, members)
+    else:
+        for i in range(n):
+            keys[i], members[i] = all_keys[np.uint32(numbers[i])], numbers[i]
+        sort_by_key(keys[:n], members[:n])
     store_from(keys, n, spread(np.inf))
     payment, difference = 0.0, 0.0
     for i in range(n):
         payments[i], differences[i] = payment, difference
-        c = np.uint32(numbers[i])
+        c = np.uint32(members[i])
         factor = 1.0 if by_light else values[c] - base
         payment += factor * (share - noise[c] * inverse_total)
         difference += factor
@@ -191,7 +200,7 @@ def meet_others(
     The others' h is added to, and to met what they have the members get. Results: the sum of d_cj over the pairs,
     and what was added to h.
     """
-    keys, payments, differences = room
+    _, keys, payments, differences = room
     share = 1.0 / noise.shape[0]
     first_keys = load_eight(keys, 0)
     difference_sum, h_sum = 0.0, 0.0
@@ -250,38 +259,36 @@ def add_loser_swaps(
     difference_sum, h_sum = meet_others(
         by_light, noise, inverse_total, inverse_weights, values, base, limit, others, members, met, h
     )
-    return difference_sum, h_sum + spend_members(by_light, values, base, numbers, met, h)
+    return difference_sum, h_sum + spend_members(by_light, values, base, members[0][:n], met, h)
 
 
 @inlined
 def swap_eight(start, keep, noise, inverse_weights, values, second_value, winner, winner_weight, h, seen, sums):
     """As swap_winner_with, of the eight categories from start on.
 
-    sums are of d_zj, and of its products with the noise, of those categories in keep; of the squares of the
-    values; and the largest race value of the better one of z and j.
+    sums are of d_zj, and of its products with the noise above the mean, of those in keep; of the squares of the
+    values; and in which lanes the second ever wins.
     """
-    winner_noise, winner_inverse_weight, base, second_difference = winner
-    differences, products, squares, better = sums
+    winner_noise, winner_inverse_weight, base, second_difference, mean_noise = winner
+    differences, products, squares, second_bits = sums
     noise_j = load_eight(noise, start)
     z_value, j_value = noise_j * winner_inverse_weight, load_eight(inverse_weights, start) * winner_noise
     # Where j is z, whose noise is beyond all others here, j "wins" with a difference of zero; for the second
     # see tile.row_of_winner_tile.
-    least = select(z_value < second_value, z_value, second_value)
-    j_wins = j_value < least
-    least = select(j_wins, j_value, least)
-    better = select(better < least, least, better)
+    j_wins, beats_z = j_value < select(z_value < second_value, z_value, second_value), second_value < z_value
     mark_from(seen, start, j_wins)
+    second_bits |= mask_bits(beats_z) & ~mask_bits(j_wins)
     if h.shape[0] > 0:
         own_values = load_eight(values, start)
-        difference = select(z_value > second_value, spread(second_difference), spread(0.0))
+        difference = select(beats_z, spread(second_difference), spread(0.0))
         difference = select(j_wins, own_values - base, difference)
         store_from(h, start, difference * winner_weight)
         if keep is not None:
             difference = select(keep, difference, spread(0.0))
         differences = differences + difference
-        products = fma(difference, noise_j, products)
+        products = fma(difference, noise_j - mean_noise, products)
         squares = fma(own_values, own_values, squares)
-    return differences, products, squares, better
+    return differences, products, squares, second_bits
 
 
 @called
@@ -290,36 +297,36 @@ def swap_winner_with(
 ):  # fmt: skip
     """Swap the winner of a row with some of its categories, of which all arrays are.
 
-    The winner is its noise, which is EXCLUDED in the row, its inverse weight, its value and the second's. Results:
-    the sum of d_zj and the winner's entry of h; whether the second ever wins; and whether all values are small.
-    An empty h is left alone.
+    The winner is its noise, which is EXCLUDED in the row, its inverse weight, its value and the second's.
+    Results: the sum of d_zj and the winner's entry of h; whether the second ever wins; and whether all values are
+    small. An empty h is left alone.
     """
     winner_noise, winner_inverse_weight, base, value_of_second = winner
     n = noise.shape[0]
     share = 1.0 / n_categories
     winner_weight = share - winner_noise * inverse_total
-    own_winner = winner_noise, winner_inverse_weight, base, value_of_second - base
+    mean_noise = share / inverse_total
+    own_winner = winner_noise, winner_inverse_weight, base, value_of_second - base, mean_noise
     arrays = noise, inverse_weights, values, second_value, own_winner, winner_weight, h, seen
     zero = spread(0.0)
-    sums = zero, zero, zero, zero
+    sums = zero, zero, zero, np.uint64(0)
     whole = n // WIDTH * WIDTH
     for start in range(0, whole, WIDTH):
         sums = swap_eight(start, None, *arrays, sums)
     if whole < n:
         sums = swap_eight(n - WIDTH, lane_numbers() >= np.float64(whole - (n - WIDTH)), *arrays, sums)
-    differences, products, squares, better = sums
+    differences, products, squares, second_bits = sums
     difference_sum = sum_of_lanes(differences)
-    h_winner = share * difference_sum - inverse_total * sum_of_lanes(products)
-    second_wins = mask_bits(better >= second_value) != 0
-    return (difference_sum, h_winner), second_wins, mask_bits(squares < np.inf) == ALL_LANES
+    h_winner = -inverse_total * sum_of_lanes(products)
+    return (difference_sum, h_winner), second_bits != 0, mask_bits(squares < np.inf) == ALL_LANES
 
 
 @called
 def list_losers(first, noise, inverse_weights, limit, lightest, seen, light, heavy):
-    """List the light losers and the heavy categories, numbered from first on, and mark the heavy; how many of each.
+    """List what may swap with another loser, numbered from first on: the light and the heavy; how many of each.
 
-    A light one loses to z with the largest weight of all, a heavy one wins with the lightest noise. The lists must
-    have room for WIDTH more, and where they are empty only marks are set.
+    The noise of a light one lets the largest weight of all win, and a heavy one wins with the lightest noise. The
+    heavy are marked. The lists must have room for WIDTH more; where they are empty only marks are set.
     """
     n = noise.shape[0]
     n_light, n_heavy = 0, 0

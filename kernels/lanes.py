@@ -244,10 +244,34 @@ def _marks_pointer(context, builder, sig, array, start):
     return builder.bitcast(builder.gep(data, [start]), MARKS_TYPE.as_pointer())
 
 
+def _table_of_bytes(module, name, row_of):
+    """For each byte a row of WIDTH bytes, made of the numbers of its bits that are set."""
+    if name in module.globals:
+        return module.globals[name]
+    lists = [[lane for lane in range(WIDTH) if byte >> lane & 1] for byte in range(2**WIDTH)]
+    rows = [ir.Constant(MARKS_TYPE, row_of(lanes)) for lanes in lists]
+    return cgutils.global_constant(module, name, ir.Constant(ir.ArrayType(MARKS_TYPE, 2**WIDTH), rows))
+
+
+def _looked_up(builder, table, condition):
+    bits = builder.zext(builder.bitcast(condition, ir.IntType(WIDTH)), ir.IntType(64))
+    return builder.gep(table, [ir.IntType(64)(0), bits])
+
+
 def _set_marks(context, builder, sig, array, start, condition):
     pointer = _marks_pointer(context, builder, sig, array, start)
-    marks = builder.or_(builder.load(pointer, align=1), builder.zext(condition, MARKS_TYPE))
-    builder.store(marks, pointer, align=1)
+    if HAS_AVX512:
+        marks = builder.or_(builder.load(pointer, align=1), builder.zext(condition, MARKS_TYPE))
+        builder.store(marks, pointer, align=1)
+        return context.get_dummy_value()
+    # Elsewhere to look up the bits takes fewer instructions than to spread them.
+    table = _table_of_bytes(
+        builder.module, "marks_of_byte", lambda lanes: [int(lane in lanes) for lane in range(WIDTH)]
+    )
+    word = ir.IntType(64).as_pointer()
+    marks = builder.load(builder.bitcast(_looked_up(builder, table, condition), word))
+    pointer = builder.bitcast(pointer, word)
+    builder.store(builder.or_(builder.load(pointer, align=1), marks), pointer, align=1)
     return context.get_dummy_value()
 
 
@@ -298,16 +322,6 @@ def marks_from(typing_context, array, start):
 INTEGERS = ir.VectorType(ir.IntType(32), WIDTH)
 
 
-def _table_of_lanes(module):
-    """For each byte the numbers of its bits that are set, and then zeros."""
-    name = "lanes_of_byte"
-    if name in module.globals:
-        return module.globals[name]
-    lists = [[lane for lane in range(WIDTH) if byte >> lane & 1] for byte in range(2**WIDTH)]
-    rows = [ir.Constant(MARKS_TYPE, lanes + [0] * (WIDTH - len(lanes))) for lanes in lists]
-    return cgutils.global_constant(module, name, ir.Constant(ir.ArrayType(MARKS_TYPE, 2**WIDTH), rows))
-
-
 def _lanes_listed(builder, condition):
     """The numbers of the lanes where the condition holds, and then of any."""
     if HAS_AVX512:
@@ -317,9 +331,8 @@ def _lanes_listed(builder, condition):
         numbers = ir.Constant(INTEGERS, list(range(WIDTH)))
         return builder.call(function, [numbers, condition, ir.Constant(INTEGERS, ir.Undefined)])
     # Several instructions elsewhere, and more than to look it up.
-    bits = builder.zext(builder.bitcast(condition, ir.IntType(WIDTH)), ir.IntType(64))
-    place = builder.gep(_table_of_lanes(builder.module), [ir.IntType(64)(0), bits])
-    return builder.zext(builder.load(place), INTEGERS)
+    table = _table_of_bytes(builder.module, "lanes_of_byte", lambda lanes: lanes + [0] * (WIDTH - len(lanes)))
+    return builder.zext(builder.load(_looked_up(builder, table, condition)), INTEGERS)
 
 
 @intrinsic

@@ -170,7 +170,7 @@ def meet_parts(
 
 
 @serial
-def join_swaps(drawn, values, h, sums, by_light, numbers, met, group_sums):
+def join_swaps(drawn, values, h, sums, by_light, members, met, group_sums):
     """Add up the swaps of all parts. Results: the mean of f over them, and what is to be subtracted from h."""
     z, _, _, _, total, winner_noise, _ = drawn
     n = h.shape[0]
@@ -181,7 +181,7 @@ def join_swaps(drawn, values, h, sums, by_light, numbers, met, group_sums):
             met[0] += met[group]
         difference_sum += group_sums[:, 0].sum()
         h_sum += group_sums[:, 1].sum()
-        h_sum += spend_members(by_light, values, values[z], numbers[: met.shape[1] // 2 - 1], met[0], h)
+        h_sum += spend_members(by_light, values, values[z], members[: met.shape[1] // 2 - 1], met[0], h)
     return values[z] + 2.0 * difference_sum / (float(n) * n), h_sum / n
 
 
