@@ -34,24 +34,26 @@ WAVE_CHANGES = 2**21
 class Entries(NamedTuple):
     """What kernels.joint_pairs.find_entries finds out about a wave of items.
 
-    The most changes of any one variable; the true actions, (items, variables); bounds: the entries of item i are
-    bounds[i]..bounds[i + 1] - 1; their pairs; the number of each one's vector within the item; vector_bounds and
-    change_bounds, likewise; the vectors' hashes, if there are several samples; where the changes of each vector
-    start within those of its item, and after the last one of an item where they end; and the variables of the
-    changes, and their actions.
+    The most changes of any one variable; the true actions, (items, variables); bounds, (3, items + 1): the entries of
+    item i are bounds[0, i]..bounds[0, i + 1] - 1, and likewise its vectors and their changes; the entries' pairs; the
+    number of each one's vector within the item; the vectors' hashes, if there are several samples; where the changes
+    of each vector start within those of its item, and after the last one of an item where they end; and the changes
+    (see kernels.pairs).
     """
 
     most: int
     true_actions: NDArray[np.int32]
     bounds: IntArray
-    pairs: IntArray
-    number: NDArray[np.int32]
-    vector_bounds: IntArray
-    change_bounds: IntArray
+    pairs: NDArray[np.uint64]
+    number: NDArray[np.uint32]
     hashes: HashArray
-    starts: NDArray[np.int32]
-    variables: NDArray[np.int32]
-    actions: NDArray[np.int32]
+    starts: NDArray[np.uint32]
+    changes: NDArray[np.uint64]
+
+    @property
+    def vector_bounds(self) -> IntArray:
+        """Of each item's vectors."""
+        return self.bounds[1]
 
 
 class RowEntries(NamedTuple):
@@ -103,10 +105,12 @@ class JointPairs:
         self._noise = noise
         self._plus = plus
         self._arguments = kernel_arguments(logits, noise)
-        self._n_items = logits.n_problems * noise.n_samples
         self._multipliers = hash_multipliers(logits.n_variables)
-        self._n_threads = numba.get_num_threads()
-        self._wave_items = max(self._n_threads, WAVE_CHANGES // self._actions_of_item())
+        self._n_items = logits.n_problems * noise.n_samples
+        self._n_threads = self._wave_items = 1
+        if self._n_items > 1:
+            self._n_threads = numba.get_num_threads()
+            self._wave_items = max(self._n_threads, WAVE_CHANGES // self._actions_of_item())
         self._held: tuple[int, Any] | None = None
 
     def _actions_of_item(self) -> int:
@@ -119,46 +123,36 @@ class JointPairs:
         n_tasks = min(n_items, self._n_threads)
         room, needed = 0, _room(self._logits)  # this is expected to be enough
         all_pairs = _n_pairs(longest) <= needed
-        found = np.empty((n_items, 5), np.int64)
+        bounds, found = np.zeros((3, n_items + 1), np.int64), np.empty((n_items, 2), np.int64)
         true_actions = np.empty((n_items, n_variables), np.int32)
         while needed > room:
             room = needed
             most_entries = 1 + (_n_pairs(longest) if all_pairs else room)
-            pairs = np.empty(n_items * most_entries, np.int64)
-            number = np.empty(n_items * most_entries, np.int32)
-            starts = np.empty(n_items * (most_entries + 1), np.int32)
-            variables, actions = np.empty(n_items * room, np.int32), np.empty(n_items * room, np.int32)
+            pairs = np.empty(n_items * most_entries, np.uint64)
+            number = np.empty(n_items * most_entries, np.uint32)
+            starts = np.empty(n_items * (most_entries + 1), np.uint32)
+            changes = np.empty(n_items * room, np.uint64)
             find_entries(
                 *(n_tasks, first_item, all_pairs, *self._arguments, self._multipliers),
-                *(found, true_actions, pairs, number, starts, variables, actions),
+                *(bounds, found, true_actions, pairs, number, starts, changes),
             )
-            needed, *ends, most = (found[0] if n_items == 1 else found.max(axis=0)).tolist()
-        bounds, vector_bounds, change_bounds = np.zeros((3, n_items + 1), np.int64)
-        if n_items > 1:  # else these take longer than all the rest
-            all_bounds = np.cumsum(found[:, 1:4], axis=0).T
-            bounds[1:], vector_bounds[1:], change_bounds[1:] = all_bounds
-            ends = all_bounds[:, -1].tolist()
-            close_entries(
-                n_tasks, bounds, vector_bounds, change_bounds, pairs, number, starts, variables, actions
-            )
-        bounds[-1], vector_bounds[-1], change_bounds[-1] = n_entries, n_vectors, n_changes = ends
+            needed, most = (found[0] if n_items == 1 else found.max(axis=0)).tolist()
+        if n_items > 1:
+            bounds.cumsum(axis=1, out=bounds)
+            close_entries(n_tasks, bounds, pairs, number, starts, changes)
+        n_entries, n_vectors, n_changes = bounds[:, -1].tolist()
         hashes = np.empty((n_vectors if n_samples > 1 else 0, 2), np.uint64)
         if n_samples > 1:
-            hash_vectors(
-                true_actions, vector_bounds, change_bounds, starts, variables, actions, self._multipliers, hashes
-            )
+            hash_vectors(true_actions, bounds, starts, changes, self._multipliers, hashes)
         return Entries(
             most,
             true_actions,
             bounds,
             pairs[:n_entries],
             number[:n_entries],
-            vector_bounds,
-            change_bounds,
             hashes,
             starts[: n_vectors + n_items],
-            variables[:n_changes],
-            actions[:n_changes],
+            changes[:n_changes],
         )
 
     def _form_wave(self, wanted: IntArray, entries: Any, vectors: VectorArray) -> None:
@@ -167,10 +161,9 @@ class JointPairs:
             wanted,
             wanted.searchsorted(entries.vector_bounds),
             entries.true_actions,
-            entries.change_bounds,
+            entries.bounds,
             entries.starts,
-            entries.variables,
-            entries.actions,
+            entries.changes,
             vectors,
         )
 
@@ -184,34 +177,40 @@ class JointPairs:
     def _keep(self, waves: list[Any]) -> None:
         """Keep what the estimate needs of all waves, without what forms the vectors."""
         self._most = max(wave.most for wave in waves)
-        self._bounds = _joined_bounds([wave.bounds for wave in waves])
+        self._bounds = _joined_bounds([wave.bounds[0] for wave in waves])
         self._pairs = _joined([wave.pairs for wave in waves])
 
     def propose(self) -> tuple[Vectors, NDArray[np.int32]]:
         """The distinct vectors, (M, K), and their problems."""
         firsts = range(0, self._n_items, self._wave_items)
-        waves = [self._without_vectors(self._entries(first)) for first in firsts]
+        if len(firsts) == 1:
+            waves = [self._entries(0)]
+        else:
+            waves = [self._without_vectors(self._entries(first)) for first in firsts]
         self._keep(waves)
         self._entry_number = _joined([wave.number for wave in waves])
-        self._vector_bounds = _joined_bounds([wave.vector_bounds for wave in waves])
-        by_problem = np.ascontiguousarray(self._vector_bounds[:: self._noise.n_samples])
+        bounds = self._vector_bounds = _joined_bounds([wave.vector_bounds for wave in waves])
         if self._noise.n_samples == 1:
-            problem = problems_of(by_problem[1:] - by_problem[:-1])
-            self._number = self._first = np.arange(problem.size)
+            self._number = self._first = None
+            problem = problems_of(bounds[1:] - bounds[:-1])
         else:
             hashes = _joined([wave.hashes for wave in waves])
+            by_problem = np.ascontiguousarray(bounds[:: self._noise.n_samples])
             self._number, self._first, problem = find_distinct(hashes, by_problem)
         return FormedVectors(self._form, problem.size), problem
 
     def _without_vectors(self, entries: Any) -> Any:
         """What is kept of each wave."""
         nothing = np.empty(0, np.int32)
-        return entries._replace(true_actions=nothing, starts=nothing, variables=nothing, actions=nothing)
+        return entries._replace(true_actions=nothing, starts=nothing, changes=nothing)
 
     def _form(self, start: int, stop: int) -> VectorArray:
         """The vectors from start to stop, wave by wave."""
-        wanted = self._first[start:stop]
+        wanted = np.arange(start, stop) if self._first is None else self._first[start:stop]
         vectors = np.empty((wanted.size, self._logits.n_variables), np.int32)
+        if self._n_items <= self._wave_items:
+            self._form_wave(wanted, self._entries(0), vectors)
+            return vectors
         done = 0
         while done < wanted.size:
             item = int(self._vector_bounds.searchsorted(wanted[done], side="right")) - 1
@@ -223,11 +222,15 @@ class JointPairs:
             done = here.stop
         return vectors
 
+    def _values_of_vectors(self, values: FloatArray) -> FloatArray:
+        """The values of all items' vectors, from those of the problems' distinct ones."""
+        return values if self._number is None else values[self._number]
+
     def estimate(self, values: FloatArray) -> Moments:
         """The gradient from the values of the distinct vectors."""
         logits, noise = self._logits, self._noise
         order = logits.by_size()
-        vector_values = values[self._number]
+        vector_values = self._values_of_vectors(values)
 
         def run(begin: int, blocks: Blocks) -> None:
             joint_pair_moments(
@@ -295,7 +298,7 @@ class ShortRows(JointPairs):
     def estimate(self, values: FloatArray) -> Moments:
         """The gradient from the values of the distinct vectors."""
         logits, noise = self._logits, self._noise
-        vector_values = values[self._number]
+        vector_values = self._values_of_vectors(values)
 
         def run(begin: int, blocks: Blocks) -> None:
             joint_row_moments(

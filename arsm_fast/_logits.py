@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, NoReturn
 
 import numpy as np
@@ -26,7 +25,7 @@ class Logits:
     None for a list of variables with different numbers of categories.
 
     Until they are asked for, `weights` are the logits: kernels that meet each row once weigh it as it comes, and
-    say where there is one to `refuse`. `own_offsets` are those of a list.
+    say where there is one to `refuse`. `own_offsets` are those of a list, and of others once they are asked for.
     """
 
     weights: FloatArray
@@ -36,12 +35,12 @@ class Logits:
     shape: tuple[int, ...] | None
     weighed: bool = True
 
-    @cached_property
+    @property
     def offsets(self) -> IntArray:
         """Where each row starts, and the last one ends."""
-        if self.own_offsets is not None:
-            return self.own_offsets
-        return np.arange(self.n_rows + 1) * (self.n_categories // self.n_rows)
+        if self.own_offsets is None:
+            self.own_offsets = np.arange(self.n_rows + 1) * (self.n_categories // self.n_rows)
+        return self.own_offsets
 
     @property
     def n_rows(self) -> int:

@@ -16,7 +16,7 @@ LONGEST_SHORT_ROW = 256
 NOT_GIVEN = np.empty((0, 0))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Noise:
     """The generator's key, or noise that was given, for so many samples; and how references are chosen.
 

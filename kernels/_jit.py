@@ -145,6 +145,11 @@ def parallel_entry() -> AbstractContextManager[Any]:
     return _entry_lock if _threading_layer() in (None, "workqueue") else _no_lock
 
 
+def enters_freely() -> bool:
+    """Whether it is known that nothing is to be done at a parallel entry, which is sooner than to do nothing."""
+    return _layer not in (None, "workqueue") and not _fork_damage
+
+
 def _threading_layer() -> str | None:
     global _layer
     if _layer is None:

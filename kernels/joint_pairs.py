@@ -13,7 +13,11 @@ from .bits import WORD_BITS
 from .lanes import WIDTH, load_eight, loading, store_from
 from .moments import add_to_tree, sample_room, take_result, tree_room
 from .noise import LANES, noise_row
-from .pairs import changed_pairs, members_of, pair_of, pair_scratch
+from .bits import WORD_BITS
+from .lanes import WIDTH, loading, store_from
+from .moments import add_to_tree, sample_room, take_result, tree_room
+from .noise import LANES, noise_row
+from .pairs import changed_pairs, halves_of, pair_of, pair_scratch
 from .race import race_scratch, run_race
 from .rows import copy_row
 from .tasks import tasks
@@ -39,8 +43,15 @@ def table_size(n):
 
 
 @inlined
+def entry_of_pair(pair):
+    """The number of its entry where all pairs have one, in this order."""
+    j, c = halves_of(pair)
+    return np.uint64(1) + (j * (j - np.uint64(1)) >> np.uint64(1)) + c
+
+
+@inlined
 def list_all_pairs(longest, pairs):
-    """Entry 1 + j (j - 1) / 2 + c for each pair c < j."""
+    """The pair of each entry, where all have one."""
     entry = 0
     for j in range(longest):
         for c in range(j):
@@ -61,109 +72,115 @@ def race_rows(key, noise, sample, first_row, inverse_weights, offsets, longest, 
         races[k, 0], races[k, 1], races[k, 2], races[k, 3] = race
 
 
-@called
-def enter_pairs(row_pairs, ranks, table, longest, hash_table, pairs, last, entries):
-    """Write the entry of each pair; new pairs get new ones, after the last. The result is the last one then.
+@inlined
+def enter_pair(pair, ranks, table, longest, hash_table, pairs, last):
+    """The entry of a pair, and the last entry then: a new pair gets the next one.
 
     The table has a row for each category that has a rank, as true actions have; other pairs are hashed.
     """
-    slots, longest = np.uint64(hash_table.shape[0] - 1), np.uint64(longest)
-    for i in range(row_pairs.shape[0]):
-        pair = row_pairs[i]
-        c, j = members_of(pair)
-        c_rank, j_rank = ranks[np.uint64(c)], ranks[np.uint64(j)]
-        if c_rank != j_rank:
-            cell = np.uint64(c_rank) * longest + np.uint64(j)
-            if j_rank < c_rank:
-                cell = np.uint64(j_rank) * longest + np.uint64(c)
-            entry = table[cell]
-            if entry == 0:
-                last += 1
-                entry = np.uint32(last)
-                table[cell] = entry
-                pairs[last] = pair
-        else:
-            slot = ((np.uint64(pair) * PAIR_MULTIPLIER) >> WORD_BITS) & slots
-            entry = hash_table[slot]
-            while entry > 0 and pairs[entry] != pair:
-                slot = (slot + np.uint64(1)) & slots
-                entry = hash_table[slot]
-            if entry == 0:
-                last += 1
-                entry = np.uint32(last)
-                hash_table[slot] = entry
-                pairs[last] = pair
-        entries[i] = entry
-    return last
-
-
-@called
-def add_changes(k, entries, actions, counts, changes, more, n_more):
-    """Add changes of variable k: the first of an entry there, and others to the list of more; its length then."""
-    for i in range(entries.shape[0]):
-        entry, action = entries[i], actions[i]
-        count = counts[entry]
-        counts[entry] = count + np.uint32(1)
-        if count == 0:
-            changes[entry, 0], changes[entry, 1] = k, action
-        else:
-            more[n_more, 0], more[n_more, 1], more[n_more, 2] = entry, k, action
-            n_more += 1
-    return n_more
+    j, c = halves_of(pair)
+    c_rank, j_rank = ranks[c], ranks[j]
+    if c_rank != j_rank:
+        cell = np.uint64(c_rank) * longest + j
+        if j_rank < c_rank:
+            cell = np.uint64(j_rank) * longest + c
+        entry = table[cell]
+        if entry == 0:
+            last += np.uint32(1)
+            entry = last
+            table[cell] = entry
+            pairs[entry] = pair
+        return entry, last
+    slots = np.uint64(hash_table.shape[0] - 1)
+    slot = ((pair * PAIR_MULTIPLIER) >> WORD_BITS) & slots
+    entry = hash_table[slot]
+    while entry > 0 and pairs[entry] != pair:
+        slot = (slot + np.uint64(1)) & slots
+        entry = hash_table[slot]
+    if entry == 0:
+        last += np.uint32(1)
+        entry = last
+        hash_table[slot] = entry
+        pairs[entry] = pair
+    return entry, last
 
 
 @inlined
-def add_hash(k, action, true_actions, multipliers, hashes):
+def add_hash(change, true_actions, multipliers, hashes):
     """Add a change to the hash of a vector less that of the true one."""
-    change = np.uint64(action - true_actions[k])  # modulo 2**64
-    hashes[0] += multipliers[k, 0] * change
-    hashes[1] += multipliers[k, 1] * change
+    k, action = halves_of(change)
+    difference = action - np.uint64(true_actions[k])  # modulo 2**64
+    hashes[0] += multipliers[k, 0] * difference
+    hashes[1] += multipliers[k, 1] * difference
 
 
 @called
-def hash_entries(counts, changes, more, true_actions, multipliers, hashes):
-    """The hashes of the entries of several changes, less that of the true vector; how many those are."""
-    n_entries = 0
-    for entry in range(counts.shape[0]):
-        if counts[entry] > 1:
-            n_entries += 1
+def enter_changes(
+    all_pairs, row_pairs, row_changes, places, longest, pairs, counts, changes, hashes, true_actions, multipliers,
+    more_entries, more_changes, last, n_more, n_many,
+):  # fmt: skip
+    """Add a variable's changes to the entries of their pairs.
+
+    An entry keeps its first change; others are listed as more, and it gets the hash of all, less that of the true
+    vector. The results are the last entry, how many more changes and how many entries with a hash there are then.
+    """
+    ranks, table, hash_table = places
+    for i in range(row_pairs.shape[0]):
+        pair, change = row_pairs[i], row_changes[i]
+        if all_pairs:
+            entry = np.uint32(entry_of_pair(pair))
+        else:
+            known = last
+            entry, last = enter_pair(pair, ranks, table, longest, hash_table, pairs, last)
+            if last != known:
+                counts[entry] = 0
+        count = counts[entry]
+        counts[entry] = count + np.uint32(1)
+        if count == 0:
+            changes[entry] = change
+            continue
+        if count == 1:
+            n_many += 1
             hashes[entry] = 0
-            add_hash(changes[entry, 0], changes[entry, 1], true_actions, multipliers, hashes[entry])
-    for i in range(more.shape[0]):
-        add_hash(more[i, 1], np.int32(more[i, 2]), true_actions, multipliers, hashes[more[i, 0]])
-    return n_entries
+            add_hash(changes[entry], true_actions, multipliers, hashes[entry])
+        add_hash(change, true_actions, multipliers, hashes[entry])
+        more_entries[n_more], more_changes[n_more] = entry, change
+        n_more += np.uint64(1)
+    return last, n_more, n_many
 
 
 @allocating
-def number_vectors(offsets, n_many, counts, changes, hashes, more, number, starts, variables, actions):
+def number_vectors(
+    offsets, n_many, counts, changes, hashes, more_entries, more_changes, number, starts, vector_changes
+):  # fmt: skip
     """Number an item's distinct vectors in order of first appearance; how many there are.
 
-    n_many entries have several changes, and hashes. Vectors get their changes, from starts[i] on: variables and
-    their actions.
+    n_many entries have several changes, and hashes. Vectors get their changes, from starts[i] on.
     """
     # A vector of one change is known by that; others, which are few where there are few variables, by hash.
     singles = np.zeros(offsets[-1] - offsets[0], np.uint32)
     table = np.zeros(table_size(n_many), np.uint32)
     slots = np.uint64(table.shape[0] - 1)
     first = np.empty(counts.shape[0] + 1, np.uint32)
-    last, end = 0, 0
+    last, end = np.uint32(0), np.uint32(0)
     starts[0] = 0
     for entry in range(counts.shape[0]):
-        count = np.int64(counts[entry])
+        count = counts[entry]
         if count == 0:
             number[entry] = 0
             continue
         # It is written as a new vector, whether it is one or not: that costs less than to guess.
-        new = np.uint32(last + 1)
-        k, action = changes[entry, 0], changes[entry, 1]
-        first[new], starts[new] = entry, end
-        variables[end], actions[end] = k, action
+        new = last + np.uint32(1)
+        change = changes[entry]
+        starts[new], vector_changes[end] = end, change
         if count == 1:
-            cell = np.uint64(offsets[k] - offsets[0] + action)
+            k, action = halves_of(change)
+            cell = np.uint64(offsets[k] - offsets[0]) + action
             found = singles[cell]
             found = found if found > 0 else new
             singles[cell] = found
         else:
+            first[new] = entry
             slot = (hashes[entry, 0] ^ (hashes[entry, 0] >> WORD_BITS)) & slots
             found = table[slot]
             while found > 0:
@@ -174,23 +191,24 @@ def number_vectors(offsets, n_many, counts, changes, hashes, more, number, start
                 found = table[slot]
             found = found if found > 0 else new
             table[slot] = found
-            counts[entry] = end + 1 if found == new else NONE
+            counts[entry] = end + np.uint32(1) if found == new else NONE
         number[entry] = found
-        last += found == new
-        end += count if found == new else 0
-    for i in range(more.shape[0]):
-        place = counts[more[i, 0]]
+        last += np.uint32(found == new)
+        end += count if found == new else np.uint32(0)
+    for i in range(more_entries.shape[0]):
+        entry = more_entries[i]
+        place = counts[entry]
         if place != NONE:
-            variables[place], actions[place] = more[i, 1], more[i, 2]
-            counts[more[i, 0]] = place + np.uint32(1)
-    starts[last + 1] = end
-    return last + 1
+            vector_changes[place] = more_changes[i]
+            counts[entry] = place + np.uint32(1)
+    starts[last + np.uint32(1)] = end
+    return np.int64(last) + 1
 
 
 @allocating
 def find_vectors(
     all_pairs, key, noise, n_samples, n_variables, inverse_weights, offsets, longest, multipliers,
-    item, true_actions, pairs, number, starts, vector_variables, vector_actions,
+    item, true_actions, pairs, number, starts, vector_changes,
 ):  # fmt: skip
     """Find the entries and the vectors of an item, if there is room for its changes.
 
@@ -198,7 +216,7 @@ def find_vectors(
     variable with the most.
     """
     problem, sample = item // n_samples, item % n_samples
-    room = vector_actions.shape[0]
+    room = vector_changes.shape[0]
     most_entries = pairs.shape[0]
     own_offsets = offsets[problem * n_variables : (problem + 1) * n_variables + 1]
     rows = np.empty(own_offsets[n_variables] - own_offsets[0] + LANES)
@@ -216,47 +234,39 @@ def find_vectors(
     table = np.zeros(np.int64(n_ranks) * longest, np.uint32)
     hash_table = np.zeros(1 if all_pairs else table_size(room // 2), np.uint32)
     scratch = pair_scratch(longest)
-    row_pairs = np.empty(room + WIDTH, np.int64)
-    row_actions = np.empty(room + WIDTH, np.int32)
-    entries = np.empty(room, np.uint32)
+    row_pairs, row_changes = np.empty(room + WIDTH, np.uint64), np.empty(room + WIDTH, np.uint64)
     counts = np.empty(most_entries, np.uint32)
-    changes = np.empty((most_entries, 2), np.int32)
+    changes = np.empty(most_entries, np.uint64)
     hashes = np.empty((most_entries, 2), np.uint64)
-    more = np.empty((room, 3), np.uint32)
-    last = 0
+    more_entries, more_changes = np.empty(room, np.uint32), np.empty(room, np.uint64)
+    last = np.uint32(0)
     if all_pairs:
-        last = longest * (longest - 1) // 2
+        last = np.uint32(longest * (longest - 1) // 2)
         list_all_pairs(longest, pairs)
-    counts[: last + 1] = 0
-    n_changes, n_more, most = 0, 0, 0
+    counts[: np.int64(last) + 1] = 0
+    n_changes, n_many, most = 0, 0, 0
+    n_more = np.uint64(0)
     for k in range(n_variables):
         start, stop = own_offsets[k], own_offsets[k + 1]
         race = int(races[k, 0]), int(races[k, 1]), races[k, 2], races[k, 3]
         own_rows = rows[start - own_offsets[0] : stop - own_offsets[0]]
-        count = changed_pairs(own_rows, inverse_weights[start:stop], race, scratch, row_pairs, row_actions)
+        count = changed_pairs(k, own_rows, inverse_weights[start:stop], race, scratch, row_pairs, row_changes)
         n_changes += count
         most = max(most, count)
         if n_changes <= room:
-            own_pairs, own_entries = row_pairs[:count], entries[:count]
-            if all_pairs:
-                for i in range(count):
-                    c, j = members_of(own_pairs[i])
-                    own_entries[i] = 1 + (j * (j - 1) >> 1) + c
-            else:
-                known = last
-                last = enter_pairs(own_pairs, ranks, table, longest, hash_table, pairs, last, own_entries)
-                counts[known + 1 : last + 1] = 0
-            n_more = add_changes(k, own_entries, row_actions, counts, changes, more, n_more)
-    n_vectors, n_kept = 0, 0
+            last, n_more, n_many = enter_changes(
+                all_pairs, row_pairs[:count], row_changes[:count], (ranks, table, hash_table), np.uint64(longest),
+                pairs, counts, changes, hashes, true_actions, multipliers, more_entries, more_changes,
+                last, n_more, n_many,
+            )  # fmt: skip
+    n_entries, n_vectors, n_kept = np.int64(last) + 1, 0, 0
     if n_changes <= room:
-        own_counts, own_more = counts[: last + 1], more[:n_more]
-        n_many = hash_entries(own_counts, changes, own_more, true_actions, multipliers, hashes)
         n_vectors = number_vectors(
-            own_offsets, n_many, own_counts, changes, hashes, own_more,
-            number, starts, vector_variables, vector_actions,
+            own_offsets, n_many, counts[:n_entries], changes, hashes,
+            more_entries[: np.int64(n_more)], more_changes, number, starts, vector_changes,
         )  # fmt: skip
-        n_kept = starts[n_vectors]
-    return n_changes, last + 1, n_vectors, n_kept, most
+        n_kept = np.int64(starts[n_vectors])
+    return n_changes, n_entries, n_vectors, n_kept, most
 
 
 @inlined
@@ -269,27 +279,29 @@ def share_of(task, n_tasks, n_items):
 @tasks("n_tasks")
 def find_entries(
     task, n_tasks, first_item, all_pairs, key, noise, n_samples, n_variables, inverse_weights, offsets, longest,
-    multipliers, found, true_actions, pairs, number, starts, variables, actions,
+    multipliers, bounds, found, true_actions, pairs, number, starts, changes,
 ):  # fmt: skip
     """Find the entries and the vectors of items from the first on, of which each has a row of true actions.
 
-    A row of found gets the results of find_vectors. All other arrays have the same room for each item; those of a
+    Of item i bounds[:, i + 1] gets how many entries, vectors and changes of these there are, and found[i] of how many
+    changes in all, and of how many of the variable with the most. All other arrays have the same room for each item; those of a
     task follow each other at the beginning of what it has, so that little memory is touched.
     """
     n_items = found.shape[0]
-    most_entries, room = pairs.shape[0] // n_items, actions.shape[0] // n_items
+    most_entries, room = pairs.shape[0] // n_items, changes.shape[0] // n_items
     items = share_of(task, n_tasks, n_items)
     entry, start, change = items.start * most_entries, items.start * (most_entries + 1), items.start * room
     for i in items:
-        found[i, 0], found[i, 1], found[i, 2], found[i, 3], found[i, 4] = find_vectors(
+        found[i, 0], n_entries, n_vectors, n_changes, found[i, 1] = find_vectors(
             all_pairs, key, noise, n_samples, n_variables, inverse_weights, offsets, longest, multipliers,
             first_item + i, true_actions[i], pairs[entry : entry + most_entries],
             number[entry : entry + most_entries], starts[start : start + most_entries + 1],
-            variables[change : change + room], actions[change : change + room],
+            changes[change : change + room],
         )  # fmt: skip
-        entry += found[i, 1]
-        start += found[i, 2] + 1
-        change += found[i, 3]
+        bounds[0, i + 1], bounds[1, i + 1], bounds[2, i + 1] = n_entries, n_vectors, n_changes
+        entry += n_entries
+        start += n_vectors + 1
+        change += n_changes
 
 
 @inlined
@@ -306,25 +318,22 @@ def close_ranks(array, room, task, n_tasks, bounds, extra):
 
 
 @serial
-def close_entries(
-    n_tasks, bounds, vector_bounds, change_bounds, pairs, number, starts, variables, actions
-):  # fmt: skip
-    """Make the results of all tasks of find_entries follow each other."""
-    n_items = bounds.shape[0] - 1
-    most_entries, room = pairs.shape[0] // n_items, actions.shape[0] // n_items
+def close_entries(n_tasks, bounds, pairs, number, starts, changes):
+    """Make the results of all tasks of find_entries follow each other; the bounds are added up by now."""
+    n_items = bounds.shape[1] - 1
+    most_entries, room = pairs.shape[0] // n_items, changes.shape[0] // n_items
     for task in range(1, n_tasks):
-        close_ranks(pairs, most_entries, task, n_tasks, bounds, 0)
-        close_ranks(number, most_entries, task, n_tasks, bounds, 0)
-        close_ranks(starts, most_entries + 1, task, n_tasks, vector_bounds, 1)
-        close_ranks(variables, room, task, n_tasks, change_bounds, 0)
-        close_ranks(actions, room, task, n_tasks, change_bounds, 0)
+        close_ranks(pairs, most_entries, task, n_tasks, bounds[0], 0)
+        close_ranks(number, most_entries, task, n_tasks, bounds[0], 0)
+        close_ranks(starts, most_entries + 1, task, n_tasks, bounds[1], 1)
+        close_ranks(changes, room, task, n_tasks, bounds[2], 0)
 
 
 @tasks("true_actions.shape[0]")
-def hash_vectors(task, true_actions, vector_bounds, change_bounds, starts, variables, actions, multipliers, out):
+def hash_vectors(task, true_actions, bounds, starts, changes, multipliers, out):
     """The hashes of all vectors, as of distinct.hash_rows."""
-    first, origin, own_actions = vector_bounds[task], change_bounds[task], true_actions[task]
-    hashes = out[first : vector_bounds[task + 1]]
+    first, origin, own_actions = bounds[1, task], bounds[2, task], true_actions[task]
+    hashes = out[first : bounds[1, task + 1]]
     hashes[0] = 0
     for k in range(own_actions.shape[0]):
         hashes[0, 0] += multipliers[k, 0] * np.uint64(own_actions[k])
@@ -332,14 +341,12 @@ def hash_vectors(task, true_actions, vector_bounds, change_bounds, starts, varia
     own_starts = starts[first + task :]
     for v in range(1, hashes.shape[0]):
         hashes[v, 0], hashes[v, 1] = hashes[0, 0], hashes[0, 1]
-        for change in range(origin + own_starts[v], origin + own_starts[v + 1]):
-            add_hash(variables[change], actions[change], own_actions, multipliers, hashes[v])
+        for i in range(own_starts[v], own_starts[v + 1]):
+            add_hash(changes[origin + np.int64(i)], own_actions, multipliers, hashes[v])
 
 
 @tasks("true_actions.shape[0]")
-def form_joint_vectors(
-    task, wanted, wanted_bounds, true_actions, change_bounds, starts, variables, actions, out
-):  # fmt: skip
+def form_joint_vectors(task, wanted, wanted_bounds, true_actions, bounds, starts, changes, out):
     """The given vectors, in ascending order, from the results of find_entries.
 
     Those of item i are wanted_bounds[i]..wanted_bounds[i + 1] - 1 of them.
@@ -352,11 +359,14 @@ def form_joint_vectors(
     while done < own.shape[0]:
         copy_row(own[: min(done, own.shape[0] - done)], own[done:])
         done *= 2
-    origin = change_bounds[task]
+    own_changes = changes[bounds[2, task] :]
+    first = np.uint64(0)
     for at in range(end - begin):
-        start = wanted[begin + at] + task  # there is one number more for each item before
-        for change in range(origin + starts[start], origin + starts[start + 1]):
-            own[at * n_variables + variables[change]] = actions[change]
+        start = np.uint64(wanted[begin + at] + task)  # there is one number more for each item before
+        for i in range(starts[start], starts[start + np.uint64(1)]):
+            k, action = halves_of(own_changes[i])
+            own[first + k] = action
+        first += np.uint64(n_variables)
 
 
 @inlined
@@ -384,7 +394,7 @@ def keep_references(pairs, count, kept):
     """ARSM+: mark the references under which some swap changes the variable."""
     kept[:] = False
     for i in range(count):
-        c, j = members_of(pairs[i])
+        j, c = halves_of(pairs[i])
         kept[c] = True
         kept[j] = True
 
@@ -404,15 +414,15 @@ def add_pairs(pairs, number, values, base, layers, weights, h):
 
     The weights are zero where layers are padded.
     """
-    n_layers = layers.shape[0] - 1
+    n_layers = np.uint64(layers.shape[0] - 1)
     difference_sum = 0.0
     for entry in range(pairs.shape[0]):
         difference = values[number[entry]] - base
         difference_sum += difference
-        c, j = members_of(pairs[entry])
+        j, c = halves_of(pairs[entry])
         if difference != 0.0 and j < n_layers:
             c_layer, j_layer = layers[c], layers[j]
-            n = layers[j + 1] - j_layer
+            n = layers[j + np.uint64(1)] - j_layer
             for i in range(0, n // WIDTH * WIDTH, WIDTH):
                 add_pair(load_eight, difference, weights, h, c_layer + i, j_layer + i)
             if n % WIDTH:
@@ -456,8 +466,7 @@ def joint_pair_moments(
     minima = race_scratch(longest)
     scratch = pair_scratch(longest)
     most_pairs = max(most, longest) + WIDTH if plus else 0
-    row_pairs = np.empty(most_pairs, np.int64)
-    row_actions = np.empty(most_pairs, np.int32)
+    row_pairs, row_changes = np.empty(most_pairs, np.uint64), np.empty(most_pairs, np.uint64)
     kept = np.empty(longest, np.bool_)
     first_sample = begin_sample + block * block_samples
     n_own = min(n_samples - first_sample, block_samples)
@@ -477,7 +486,7 @@ def joint_pair_moments(
             if plus:
                 own_weights = inverse_weights[start:stop]
                 race = run_race(row_noise[:n], own_weights, minima)
-                count = changed_pairs(row_noise[:n], own_weights, race, scratch, row_pairs, row_actions)
+                count = changed_pairs(at, row_noise[:n], own_weights, race, scratch, row_pairs, row_changes)
                 keep_references(row_pairs, count, kept)
                 for c in range(n):
                     if not kept[c]:

@@ -8,14 +8,12 @@ noise has as good as never, are not told apart here by number.
 Eight variables are a group, and their actions the bytes of a word.
 """
 
-import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
-from ._jit import allocating, called, inlined, parallel, serial
+from ._jit import allocating, called, inlined, serial
 from .bits import LOW_WORD, WORD_BITS
 from .lanes import WIDTH, entry, lane_array, load, load_eight, mask_bits, spread, store, store_from
 from .moments import add_to_tree, sample_room, take_result, tree_room
@@ -62,29 +60,19 @@ def store_word(typing_context, words, index, actions):
 
 
 @intrinsic
-def store_bytes(typing_context, array, start, word, n):
-    """Set n entries of an int32 array from start on to the first bytes of a word, eight at most."""
+def store_bytes(typing_context, array, start, word):
+    """Set eight entries of an int32 array from start on to the bytes of a word."""
 
     def codegen(context, builder, sig, arguments):
-        array, start, word, n = arguments
+        array, start, word = arguments
         kind = ir.VectorType(ir.IntType(32), WIDTH)
         data = context.make_array(sig.args[0])(context, builder, array).data
         pointer = builder.bitcast(builder.gep(data, [start]), kind.as_pointer())
         numbers = builder.zext(builder.bitcast(word, ir.VectorType(ir.IntType(8), WIDTH)), kind)
-        stop = builder.insert_element(
-            ir.Constant(kind, ir.Undefined), builder.trunc(n, ir.IntType(32)), ir.IntType(32)(0)
-        )
-        stop = builder.shuffle_vector(stop, stop, ir.Constant(kind, [0] * WIDTH))
-        inside = builder.icmp_signed("<", ir.Constant(kind, list(range(WIDTH))), stop)
-        function = cgutils.get_or_insert_function(
-            builder.module,
-            ir.FunctionType(ir.VoidType(), [kind, kind.as_pointer(), ir.IntType(32), inside.type]),
-            f"llvm.masked.store.v{WIDTH}i32.p0",
-        )
-        builder.call(function, [numbers, pointer, ir.IntType(32)(4), inside])
+        builder.store(numbers, pointer, align=4)
         return context.get_dummy_value()
 
-    return types.void(array, types.int64, types.uint64, types.int64), codegen
+    return types.void(array, types.int64, types.uint64), codegen
 
 
 @inlined
@@ -247,21 +235,30 @@ def list_row_hashes(bounds, first_entries, hashes, out):
             out[bounds[i] + at, 1] = hashes[i, 1, first_entries[i, at]]
 
 
-@parallel
-def form_row_vectors(wanted, bounds, first_entries, words, out):
+@tasks("words.shape[0]")
+def form_row_vectors(i, wanted, bounds, first_entries, words, out):
     """The given vectors, in ascending order, from the results of find_row_vectors."""
     n_variables = out.shape[1]
     flat = out.reshape(out.size)
-    for i in numba.prange(words.shape[0]):
-        begin, end = np.searchsorted(wanted, bounds[i]), np.searchsorted(wanted, bounds[i + 1])
-        own_wanted, first = wanted[begin:end], first_entries[i]
-        # Some vectors at a time, so that what is read and written of them stays in the first-level cache.
-        for begin_some in range(0, own_wanted.shape[0], WIDTH):
-            for group in range(words.shape[1]):
-                own_words, start = words[i, group], begin * n_variables + group * WIDTH
-                for at in range(begin_some, min(begin_some + WIDTH, own_wanted.shape[0])):
-                    word = own_words[first[own_wanted[at] - bounds[i]]]
-                    store_bytes(flat, start + at * n_variables, word, n_variables - group * WIDTH)
+    begin, end = np.searchsorted(wanted, bounds[i]), np.searchsorted(wanted, bounds[i + 1])
+    own_wanted, first = wanted[begin:end], first_entries[i]
+    n_whole = n_variables // WIDTH
+    places = np.empty(WIDTH, np.uint64)
+    # Some vectors at a time, so that what is read and written of them stays in the first-level cache.
+    for done in range(0, own_wanted.shape[0], WIDTH):
+        n_some = min(WIDTH, own_wanted.shape[0] - done)
+        for at in range(n_some):
+            places[at] = first[own_wanted[done + at] - bounds[i]]
+        start = (begin + done) * n_variables
+        for group in range(n_whole):
+            own_words = words[i, group]
+            for at in range(n_some):
+                store_bytes(flat, start + at * n_variables + group * WIDTH, own_words[places[at]])
+        for at in range(n_some if n_whole < words.shape[1] else 0):
+            word = words[i, n_whole, places[at]]
+            for k in range(n_whole * WIDTH, n_variables):
+                flat[start + at * n_variables + k] = word & np.uint64(0xFF)
+                word >>= np.uint64(8)
 
 
 @allocating

@@ -1,6 +1,7 @@
 """The swaps of one row that change its winner: O(C) of the C (C - 1) / 2, and found in expected O(C).
 
-The pair {c, j} is one number, with the larger category in its high half.
+The pair {c, j} is one word, with the larger category in its high half. So is a change: what follows of a swap for
+one variable, which is in the high half, and its action in the low one.
 """
 
 import numpy as np
@@ -9,24 +10,28 @@ from ._jit import allocating, called, inlined
 from .bits import lowest_bit
 from .lanes import WIDTH, load, mask_bits
 from .merge import EXCLUDED, append_below, limit_of
+from .bits import LOW_WORD, WORD_BITS
 from .race import INFINITY_BITS, swap_winner
 from .sorting import sort_by_key
 from .vectors import as_bits, as_float
 
-HALF = 32
-LOW_HALF = 0xFFFFFFFF
+
+@inlined
+def word_of(high, low):
+    """A word of two halves."""
+    return np.uint64(high) << WORD_BITS | np.uint64(low)
+
+
+@inlined
+def halves_of(word):
+    """The high and the low half of a word: indices that are known not to be negative, which is faster."""
+    return word >> WORD_BITS, word & LOW_WORD
 
 
 @inlined
 def pair_of(c, j):
-    """The number of a pair."""
-    return max(c, j) << HALF | min(c, j)
-
-
-@inlined
-def members_of(pair):
-    """The categories of a pair, the lower one first."""
-    return pair & LOW_HALF, pair >> HALF
+    """The word of a pair."""
+    return word_of(max(c, j), min(c, j))
 
 
 @allocating
@@ -81,8 +86,8 @@ def mark_pseudo_actions(noise, inverse_weights, race, references, winners, seen)
 
 
 @called
-def changed_pairs(noise, inverse_weights, race, scratch, pairs, winners):
-    """Write the changed pairs and their winners, as far as there is room; the result is how many there are.
+def changed_pairs(variable, noise, inverse_weights, race, scratch, pairs, changes):
+    """Write the pairs that change a variable, and what they change, as far as there is room; how many there are.
 
     There must be room for as many as there are categories, and for eight more than are to be found. The row of
     noise is used up.
@@ -93,13 +98,14 @@ def changed_pairs(noise, inverse_weights, race, scratch, pairs, winners):
     winner_noise = noise[winner]
     noise[winner] = EXCLUDED
     lightest = swaps_of_winner(winner_noise, noise, inverse_weights, race, members[:n])
-    count = 0
+    no_action = word_of(variable, 0)
+    count = np.uint64(0)
     for j in range(n):
         pairs[count] = pair_of(winner, j)
-        winners[count] = members[j]
-        count += members[j] != winner
+        changes[count] = no_action + np.uint64(members[j])
+        count += np.uint64(members[j] != winner)
     if lightest > winner_value:
-        return count
+        return np.int64(count)
     # Of two losers c wins where noise[j] * inverse_weights[c] is below its limit. The smaller side is sorted, and
     # each of the other is compared with eight of it at a time.
     front_limit = limit_of(-1, winner, winner_value)
@@ -123,7 +129,7 @@ def changed_pairs(noise, inverse_weights, race, scratch, pairs, winners):
     keys[n_short : n_vectors * WIDTH] = np.inf
     for i in range(n_short):
         limits[i] = limit_of(short[i], winner, winner_value)
-    room = pairs.shape[0] - WIDTH
+    room = np.uint64(pairs.shape[0] - WIDTH)
     for i in range(long.shape[0]):
         member = long[i]
         key, limit = long_keys[member], limit_of(member, winner, winner_value)
@@ -136,9 +142,9 @@ def changed_pairs(noise, inverse_weights, race, scratch, pairs, winners):
             if count <= room:
                 for lane in range(n_below):
                     other = short[vector * WIDTH + lane]
-                    pairs[count + lane] = pair_of(member, other)
-                    winners[count + lane] = member if by_light else other
-            count += n_below
+                    pairs[count + np.uint64(lane)] = pair_of(member, other)
+                    changes[count + np.uint64(lane)] = no_action + np.uint64(member if by_light else other)
+            count += np.uint64(n_below)
             if n_below < WIDTH:
                 break
-    return count
+    return np.int64(count)

@@ -17,7 +17,7 @@ from numba.core.callconv import excinfo_ptr_t
 from numba.core.compiler_lock import global_compiler_lock
 from numba.extending import intrinsic
 
-from ._jit import PRANGE_ONLY, compiled, inlined, parallel_entry
+from ._jit import PRANGE_ONLY, compiled, enters_freely, inlined, parallel_entry
 
 CATEGORIES_PER_TASK = 16384
 INT64, CODE = ir.IntType(64), ir.IntType(32)
@@ -74,6 +74,8 @@ class Tasks:
 
     def __call__(self, *arguments: Any) -> Any:
         """Run all tasks."""
+        if self._addresses is not None and enters_freely():
+            return self.dispatcher(self._addresses, *arguments)
         with parallel_entry():
             if self._addresses is None:
                 self._compile(arguments)
@@ -176,8 +178,14 @@ def _starter_of(task: Any, sums: int) -> Any:
                 builder.store(field, place)
             entry = _entry(context, builder.module, common.type, result, own, kinds)
             count = context.cast(builder, values[2], signature.args[2], types.int64)
-            passed = builder.ptrtoint(entry, INT64), count, builder.ptrtoint(common, INT64)
-            _call(context, builder, values[0], types.none, (types.int64,) * 3, passed)
+            place = builder.ptrtoint(common, INT64)
+            one = builder.icmp_signed("==", count, INT64(1))
+            with builder.if_else(one) as (alone, several):
+                with alone:  # to start the loop takes some microseconds
+                    context.call_conv.call_function(builder, entry, types.none, ENTRY, (INT64(0), place))
+                with several:
+                    passed = builder.ptrtoint(entry, INT64), count, place
+                    _call(context, builder, values[0], types.none, (types.int64,) * 3, passed)
             status = context.call_conv._get_return_status(builder, *map(builder.load, places[1:3]))
             with cgutils.if_unlikely(builder, status.is_error):
                 context.call_conv.return_status_propagate(builder, status)
