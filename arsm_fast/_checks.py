@@ -19,6 +19,11 @@ Scopes = tuple[tuple[int, ...], ...]
 TOLERANCE, SMALL = 1e-5, 1e-8
 
 
+def all_finite(numbers: FloatArray) -> bool:
+    """Whether none is nan or infinite."""
+    return np.count_nonzero(np.isfinite(numbers)) == numbers.size  # as all() would say, but sooner
+
+
 def check_integer(value: Any, name: str, least: int) -> int:
     """A whole number that is large enough, and fits into arrays of integers."""
     try:
@@ -121,9 +126,8 @@ def check_values(values: Any, actions: NDArray[np.int32]) -> FloatArray:
             f"values must have shape ({n},), one number for each row of actions; got shape {array.shape}"
         )
     array = for_kernel(array)
-    finite = np.isfinite(array)
-    if not finite.all():
-        where = np.flatnonzero(~finite)
+    if not all_finite(array):
+        where = np.flatnonzero(~np.isfinite(array))
         raise ValueError(
             f"values must be finite; {where.size} of {n} are not: "
             + ", ".join(f"values[{i}] = {array[i]} at {shown(actions[i])}" for i in where[:3])

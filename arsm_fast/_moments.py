@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol, cast
 import numba
 import numpy as np
 
+from ._checks import all_finite
 from ._logits import FloatArray, IntArray
 from .kernels.moments import merge_blocks
 
@@ -67,7 +68,7 @@ class Moments:
 
     def check(self) -> None:
         """Refuse the values that gave them if some are beyond float64."""
-        if not (np.isfinite(self.mean).all() and np.isfinite(self.value).all()):
+        if not (all_finite(self.mean) and all_finite(self.value)):
             raise ValueError("values must be smaller: their differences, or sums of them, are beyond float64")
 
     def with_values(self, values: FloatArray) -> Moments:
