@@ -29,16 +29,17 @@ LONGEST_ALL_PAIRS = 64
 CHANGES_PER_CATEGORY = 4
 # Items are taken in waves of so many changes at most, and only the changes of the last wave are kept.
 WAVE_CHANGES = 2**21
+NOTHING = np.empty(0, np.int32)
 
 
 class Entries(NamedTuple):
     """What kernels.joint_pairs.find_entries finds out about a wave of items.
 
-    The most changes of any one variable; the true actions, (items, variables); bounds, (3, items + 1): the entries of
-    item i are bounds[0, i]..bounds[0, i + 1] - 1, and likewise its vectors and their changes; the entries' pairs; the
-    number of each one's vector within the item; the vectors' hashes, if there are several samples; where the changes
-    of each vector start within those of its item, and after the last one of an item where they end; and the changes
-    (see kernels.pairs).
+    The most changes of any one variable; the true actions, (items, variables); bounds, (3, items + 1): the
+    entries of item i are bounds[0, i]..bounds[0, i + 1] - 1, and likewise its vectors and their changes; the
+    entries' pairs; the number of each one's vector within the item; the vectors' hashes, if there are several
+    samples; where the changes of each vector start within those of its item, and after the last one of an item
+    where they end; and the changes (see kernels.pairs).
     """
 
     most: int
@@ -84,17 +85,11 @@ def _room(logits: Logits) -> int:
     return CHANGES_PER_CATEGORY * int(logits.offsets[logits.n_variables])
 
 
-def _joined(arrays: list[NDArray[Any]]) -> NDArray[Any]:
-    """One after the other."""
-    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
-
-
 def _joined_bounds(bounds: list[IntArray]) -> IntArray:
-    """Those of one wave after the other, each from 0 on."""
-    if len(bounds) == 1:
-        return bounds[0]
-    ends = np.cumsum([0, *(own[-1] for own in bounds)])
-    return _joined([own[min(i, 1) :] + ends[i] for i, own in enumerate(bounds)])
+    """Those of one wave after the other, each from 0 on; they run along the last axis."""
+    ends = np.cumsum([own[..., -1:] for own in bounds], axis=0)
+    later = [own[..., 1:] + end for own, end in zip(bounds[1:], ends[:-1], strict=True)]
+    return np.concatenate([bounds[0], *later], axis=-1)
 
 
 class JointPairs:
@@ -174,35 +169,36 @@ class JointPairs:
             self._held = first_item, self._find(first_item, n_items)
         return self._held[1]
 
-    def _keep(self, waves: list[Any]) -> None:
-        """Keep what the estimate needs of all waves, without what forms the vectors."""
-        self._most = max(wave.most for wave in waves)
-        self._bounds = _joined_bounds([wave.bounds[0] for wave in waves])
-        self._pairs = _joined([wave.pairs for wave in waves])
+    def _joined(self, waves: list[Any]) -> Any:
+        """What the estimate needs of several waves, without what forms the vectors."""
+        return Entries(
+            max(wave.most for wave in waves),
+            NOTHING,
+            _joined_bounds([wave.bounds for wave in waves]),
+            np.concatenate([wave.pairs for wave in waves]),
+            np.concatenate([wave.number for wave in waves]),
+            np.concatenate([wave.hashes for wave in waves]),
+            NOTHING,
+            NOTHING,
+        )
 
     def propose(self) -> tuple[Vectors, NDArray[np.int32]]:
         """The distinct vectors, (M, K), and their problems."""
-        firsts = range(0, self._n_items, self._wave_items)
-        if len(firsts) == 1:
-            waves = [self._entries(0)]
+        if self._n_items <= self._wave_items:
+            self._kept = self._entries(0)
         else:
-            waves = [self._without_vectors(self._entries(first)) for first in firsts]
-        self._keep(waves)
-        self._entry_number = _joined([wave.number for wave in waves])
-        bounds = self._vector_bounds = _joined_bounds([wave.vector_bounds for wave in waves])
-        if self._noise.n_samples == 1:
-            self._number = self._first = None
+            firsts = range(0, self._n_items, self._wave_items)
+            self._kept = self._joined([self._joined([self._entries(first)]) for first in firsts])
+        bounds = self._kept.vector_bounds
+        self._number = self._first = None
+        if self._n_items == 1:
+            problem = np.zeros(bounds[1], np.int32)
+        elif self._noise.n_samples == 1:
             problem = problems_of(bounds[1:] - bounds[:-1])
         else:
-            hashes = _joined([wave.hashes for wave in waves])
             by_problem = np.ascontiguousarray(bounds[:: self._noise.n_samples])
-            self._number, self._first, problem = find_distinct(hashes, by_problem)
+            self._number, self._first, problem = find_distinct(self._kept.hashes, by_problem)
         return FormedVectors(self._form, problem.size), problem
-
-    def _without_vectors(self, entries: Any) -> Any:
-        """What is kept of each wave."""
-        nothing = np.empty(0, np.int32)
-        return entries._replace(true_actions=nothing, starts=nothing, changes=nothing)
 
     def _form(self, start: int, stop: int) -> VectorArray:
         """The vectors from start to stop, wave by wave."""
@@ -211,12 +207,12 @@ class JointPairs:
         if self._n_items <= self._wave_items:
             self._form_wave(wanted, self._entries(0), vectors)
             return vectors
-        done = 0
+        done, bounds = 0, self._kept.vector_bounds
         while done < wanted.size:
-            item = int(self._vector_bounds.searchsorted(wanted[done], side="right")) - 1
+            item = int(bounds.searchsorted(wanted[done], side="right")) - 1
             first = item - item % self._wave_items
             entries = self._entries(first)
-            begin, end = self._vector_bounds[first], self._vector_bounds[first + entries.vector_bounds.size - 1]
+            begin, end = bounds[first], bounds[first + entries.vector_bounds.size - 1]
             here = slice(done, int(wanted.searchsorted(end)))
             self._form_wave(wanted[here] - begin, entries, vectors[here])
             done = here.stop
@@ -228,20 +224,19 @@ class JointPairs:
 
     def estimate(self, values: FloatArray) -> Moments:
         """The gradient from the values of the distinct vectors."""
-        logits, noise = self._logits, self._noise
+        logits, noise, kept = self._logits, self._noise, self._kept
         order = logits.by_size()
         vector_values = self._values_of_vectors(values)
 
         def run(begin: int, blocks: Blocks) -> None:
             joint_pair_moments(
-                self._most,
+                kept.most,
                 self._plus,
                 *self._arguments,
                 order,
-                self._bounds,
-                self._pairs,
-                self._entry_number,
-                self._vector_bounds,
+                kept.bounds,
+                kept.pairs,
+                kept.number,
                 vector_values,
                 begin,
                 *blocks,
@@ -288,16 +283,18 @@ class ShortRows(JointPairs):
     def _form_wave(self, wanted: IntArray, entries: RowEntries, vectors: VectorArray) -> None:
         form_row_vectors(wanted, entries.vector_bounds, entries.first, entries.words, vectors)
 
-    def _keep(self, waves: list[Any]) -> None:
-        pass
-
-    def _without_vectors(self, entries: Any) -> Any:
-        nothing = np.empty(0, np.int32)
-        return entries._replace(first=nothing, words=nothing)
+    def _joined(self, waves: list[Any]) -> RowEntries:
+        return RowEntries(
+            np.concatenate([wave.number for wave in waves]),
+            _joined_bounds([wave.vector_bounds for wave in waves]),
+            np.concatenate([wave.hashes for wave in waves]),
+            NOTHING,
+            NOTHING,
+        )
 
     def estimate(self, values: FloatArray) -> Moments:
         """The gradient from the values of the distinct vectors."""
-        logits, noise = self._logits, self._noise
+        logits, noise, kept = self._logits, self._noise, self._kept
         vector_values = self._values_of_vectors(values)
 
         def run(begin: int, blocks: Blocks) -> None:
@@ -308,8 +305,8 @@ class ShortRows(JointPairs):
                 logits.n_variables,
                 self._arguments[-1],
                 logits.inverse_weights,
-                self._vector_bounds,
-                self._entry_number,
+                kept.vector_bounds,
+                kept.number,
                 vector_values,
                 begin,
                 *blocks,

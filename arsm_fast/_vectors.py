@@ -19,7 +19,7 @@ class Vectors(Protocol):
         """Some of the vectors."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class FormedVectors:
     """Vectors that `form` makes from first to last, each time anew."""
 

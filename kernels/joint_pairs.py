@@ -10,10 +10,6 @@ import numpy as np
 
 from ._jit import allocating, called, inlined, serial
 from .bits import WORD_BITS
-from .lanes import WIDTH, load_eight, loading, store_from
-from .moments import add_to_tree, sample_room, take_result, tree_room
-from .noise import LANES, noise_row
-from .bits import WORD_BITS
 from .lanes import WIDTH, loading, store_from
 from .moments import add_to_tree, sample_room, take_result, tree_room
 from .noise import LANES, noise_row
@@ -21,14 +17,15 @@ from .pairs import changed_pairs, halves_of, pair_of, pair_scratch
 from .race import race_scratch, run_race
 from .rows import copy_row
 from .tasks import tasks
-from .vectors import fma
+from .vectors import HAS_AVX512, fma
 
 # Knuth's multiplicative hash: 2**64 over the golden ratio.
 PAIR_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 # The rank of a category that is no true action, and the place of a change that is not to be written.
 NONE = np.uint32(0xFFFFFFFF)
-HALF_WIDTH = WIDTH // 2
-load_four = loading(HALF_WIDTH)
+# So many variables' gradients are added to at a time: as many as fill a register of the machine.
+STEP = WIDTH if HAS_AVX512 else WIDTH // 2
+load_some = loading(STEP)
 # Variables whose gradients stay in the first-level cache together.
 VARIABLES_PER_TASK = 32
 
@@ -283,9 +280,9 @@ def find_entries(
 ):  # fmt: skip
     """Find the entries and the vectors of items from the first on, of which each has a row of true actions.
 
-    Of item i bounds[:, i + 1] gets how many entries, vectors and changes of these there are, and found[i] of how many
-    changes in all, and of how many of the variable with the most. All other arrays have the same room for each item; those of a
-    task follow each other at the beginning of what it has, so that little memory is touched.
+    Of item i bounds[:, i + 1] gets how many entries, vectors and changes of these there are, and found[i] of how
+    many changes in all, and of how many of the variable with the most. All other arrays have the same room for
+    each item; those of a task follow each other at the beginning of what it has, so that little memory is touched.
     """
     n_items = found.shape[0]
     most_entries, room = pairs.shape[0] // n_items, changes.shape[0] // n_items
@@ -372,7 +369,7 @@ def form_joint_vectors(task, wanted, wanted_bounds, true_actions, bounds, starts
 @inlined
 def padded(n):
     """The entries of a layer of n: vectors of two layers never overlap, which loads after stores wait for."""
-    return (n + HALF_WIDTH - 1) // HALF_WIDTH * HALF_WIDTH
+    return (n + STEP - 1) // STEP * STEP
 
 
 @inlined
@@ -400,8 +397,8 @@ def keep_references(pairs, count, kept):
 
 
 @inlined
-def add_pair(load_some, difference, weights, h, c, j):
-    """Add the swap of a pair to as many variables as are loaded at a time, at c and j of its two layers."""
+def add_pair(difference, weights, h, c, j):
+    """Add the swap of a pair to a step of variables, at c and j of its two layers."""
     c_weights, j_weights = load_some(weights, c), load_some(weights, j)
     c_sums, j_sums = load_some(h, c), load_some(h, j)
     store_from(h, c, fma(difference, j_weights, c_sums))
@@ -422,12 +419,11 @@ def add_pairs(pairs, number, values, base, layers, weights, h):
         j, c = halves_of(pairs[entry])
         if difference != 0.0 and j < n_layers:
             c_layer, j_layer = layers[c], layers[j]
-            n = layers[j + np.uint64(1)] - j_layer
-            for i in range(0, n // WIDTH * WIDTH, WIDTH):
-                add_pair(load_eight, difference, weights, h, c_layer + i, j_layer + i)
-            if n % WIDTH:
-                i = n // WIDTH * WIDTH
-                add_pair(load_four, difference, weights, h, c_layer + i, j_layer + i)
+            stop = layers[j + np.uint64(1)]
+            while j_layer < stop:
+                add_pair(difference, weights, h, c_layer, j_layer)
+                c_layer += STEP
+                j_layer += STEP
     return difference_sum
 
 
@@ -440,13 +436,13 @@ def n_parts_of(n_variables):
 @tasks("value.shape[0] * n_parts_of(n_variables)")
 def joint_pair_moments(
     task, most, plus, key, noise, n_samples, n_variables, inverse_weights, offsets, longest, order, bounds,
-    pairs, number, vector_bounds, values,
+    pairs, number, values,
     begin_sample, first_item, n_blocks, block_samples, starts, mean, squares, value,
 ):  # fmt: skip
     """Moments of the gradient of blocks of samples; a block is one problem (see moments.merge_blocks).
 
-    Entry e of item i has the value values[vector_bounds[i] + number[e]]; order has the variables by descending
-    size.
+    Entries and vectors of item i are from bounds[0, i] and bounds[1, i] on; numbers are of its own vectors. order
+    has the variables by descending size.
     """
     n_parts = n_parts_of(n_variables)
     i, part = task // n_parts, task % n_parts
@@ -492,9 +488,9 @@ def joint_pair_moments(
                     if not kept[c]:
                         weights[layers[c] + at] = 0.0
         h[:] = 0.0
-        own_values = values[vector_bounds[item] : vector_bounds[item + 1]]
+        own_values = values[bounds[1, item] : bounds[1, item + 1]]
         base = own_values[0]
-        own = slice(bounds[item] + 1, bounds[item + 1])
+        own = slice(bounds[0, item] + 1, bounds[0, item + 1])
         difference_sum = add_pairs(pairs[own], number[own], own_values, base, layers, weights, h)
         start = 0
         for at in range(variables.shape[0]):

@@ -100,17 +100,26 @@ def lane_index(typing_context, value, lane):
     return types.int64(lanes, types.int64), codegen
 
 
+def _first_lane(value, symbol):
+    def codegen(context, builder, sig, arguments):
+        def before(a, b):
+            return builder.select(builder.fcmp_ordered(symbol, a, b), a, b)
+
+        return _reduced(builder, arguments[0], before)
+
+    return types.float64(value), codegen
+
+
 @intrinsic
 def largest_lane(typing_context, value):
     """The largest of any number of Lanes, none of which is nan."""
+    return _first_lane(value, ">")
 
-    def codegen(context, builder, sig, arguments):
-        def larger(a, b):
-            return builder.select(builder.fcmp_ordered(">", a, b), a, b)
 
-        return _reduced(builder, arguments[0], larger)
-
-    return types.float64(value), codegen
+@intrinsic
+def smallest_lane(typing_context, value):
+    """The smallest of any number of Lanes, none of which is nan."""
+    return _first_lane(value, "<")
 
 
 def _entry_pointer(context, builder, array_type, array, start, vector):

@@ -7,13 +7,14 @@ one variable, which is in the high half, and its action in the low one.
 import numpy as np
 
 from ._jit import allocating, called, inlined
-from .bits import lowest_bit
+from .bits import LOW_WORD, WORD_BITS, lowest_bit
 from .lanes import WIDTH, load, mask_bits
 from .merge import EXCLUDED, append_below, limit_of
-from .bits import LOW_WORD, WORD_BITS
-from .race import INFINITY_BITS, swap_winner
+from .race import swap_winner
 from .sorting import sort_by_key
 from .vectors import as_bits, as_float
+
+INFINITY_BITS = np.uint64(0x7FF0000000000000)
 
 
 @inlined
