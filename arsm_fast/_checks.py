@@ -21,7 +21,7 @@ TOLERANCE, SMALL = 1e-5, 1e-8
 
 def all_finite(numbers: FloatArray) -> bool:
     """Whether none is nan or infinite."""
-    return np.count_nonzero(np.isfinite(numbers)) == numbers.size  # as all() would say, but sooner
+    return bool(np.count_nonzero(np.isfinite(numbers)) == numbers.size)  # as all() would say, but sooner
 
 
 def check_integer(value: Any, name: str, least: int) -> int:

@@ -29,7 +29,7 @@ LONGEST_ALL_PAIRS = 64
 CHANGES_PER_CATEGORY = 4
 # Items are taken in waves of so many changes at most, and only the changes of the last wave are kept.
 WAVE_CHANGES = 2**21
-NOTHING = np.empty(0, np.int32)
+NOTHING: NDArray[Any] = np.empty(0, np.int32)
 
 
 class Entries(NamedTuple):
@@ -54,7 +54,8 @@ class Entries(NamedTuple):
     @property
     def vector_bounds(self) -> IntArray:
         """Of each item's vectors."""
-        return self.bounds[1]
+        bounds: IntArray = self.bounds[1]
+        return bounds
 
 
 class RowEntries(NamedTuple):
@@ -89,7 +90,8 @@ def _joined_bounds(bounds: list[IntArray]) -> IntArray:
     """Those of one wave after the other, each from 0 on; they run along the last axis."""
     ends = np.cumsum([own[..., -1:] for own in bounds], axis=0)
     later = [own[..., 1:] + end for own, end in zip(bounds[1:], ends[:-1], strict=True)]
-    return np.concatenate([bounds[0], *later], axis=-1)
+    joined: IntArray = np.concatenate([bounds[0], *later], axis=-1)
+    return joined
 
 
 class JointPairs:

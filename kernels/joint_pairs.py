@@ -282,7 +282,7 @@ def find_entries(
 
     Of item i bounds[:, i + 1] gets how many entries, vectors and changes of these there are, and found[i] of how
     many changes in all, and of how many of the variable with the most. All other arrays have the same room for
-    each item; those of a task follow each other at the beginning of what it has, so that little memory is touched.
+    each item; those of a task follow each other at the beginning of what it has: little memory is touched.
     """
     n_items = found.shape[0]
     most_entries, room = pairs.shape[0] // n_items, changes.shape[0] // n_items
