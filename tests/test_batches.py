@@ -155,6 +155,23 @@ def test_dense_and_sparse_joint_swaps_agree(monkeypatch, sizes, plus):
             assert_close(proposal.estimate(f.batch(proposal.actions)).gradient, expected)
 
 
+@pytest.mark.parametrize("n_alike", [2, 3, 5])
+@pytest.mark.parametrize("changes", [4, 1000])
+def test_swaps_that_change_several_variables_alike_share_a_vector(monkeypatch, n_alike, changes):
+    # With the same noise and logits variables change together, and many pairs bring the same vector.
+    monkeypatch.setattr(_joint_pairs, "CHANGES_PER_CATEGORY", changes)
+    rng = np.random.default_rng(n_alike)
+    for scale in (1.0, 4.0):
+        row, pi = scale * rng.normal(size=20), rng.dirichlet(np.ones(20))
+        logits = [row] * n_alike + [scale * rng.normal(size=20)]
+        noise = [pi] * n_alike + [rng.dirichlet(np.ones(20))]
+        f = RandomFunction(6)
+        expected, _ = naive.arsm_joint(f, noise, logits, False)
+        proposal = propose(logits, noise=[own[None] for own in noise])
+        assert sorted(map(tuple, proposal.actions.tolist())) == sorted(f.table)
+        assert_close(proposal.estimate(f.batch(proposal.actions)).gradient, expected)
+
+
 @pytest.mark.parametrize("plus", [False, True])
 @pytest.mark.parametrize(
     "shape", [(7, 20, 10), (2, 9, 3), (3, 2, 9), (2, 11, 64), (2, 17, 2), (2, 3, 1)], ids=str
