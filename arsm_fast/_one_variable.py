@@ -13,18 +13,20 @@ from numpy.typing import NDArray
 from ._logits import FloatArray, IntArray, Logits
 from ._long_rows import long_row_moments
 from ._moments import Blocks, Moments, accumulate
-from ._noise import LONGEST_SHORT_ROW, LONGEST_TILE, Noise
+from ._noise import LONGEST_TILE, Noise
 from .kernels.binary import binary_moments
 from .kernels.lanes import WIDTH as TILE_WIDTH
-from .kernels.losers import LONGEST_OF_BITS
-from .kernels.medium_rows import medium_row_moments
 from .kernels.moments import merge_seen
 from .kernels.noise import LANES
 from .kernels.one_variable import list_seen, many_sample_moments, one_variable_moments, row_moments, spread_seen
+from .kernels.row_by_row import LONGEST as LONGEST_SHORT_ROW
+from .kernels.row_by_row import row_by_row_moments
 from .kernels.tile import short_row_moments
 
 # Rows of so many categories are tasks in parts where there are too few rows, or blocks of samples, for tasks.
 LONG_ROW, FEW_ROWS = 2**18, 16
+# Longer rows are swapped one at a time sooner than eight side by side.
+LONGEST_IN_A_LANE = 12
 # More samples than these are worth a sorted order for each row.
 MOST_SAMPLES_OF_ROWS = 64
 
@@ -193,7 +195,7 @@ class OneVariable:
         if n_categories == 2 and noise.n_samples == 1 and value.size >= TILE_WIDTH:
             n_seen, n_bad, n_large = binary_moments(noise.key, *rows, mean, value, seen)
         else:
-            run = short_row_moments if n_categories <= LONGEST_OF_BITS else medium_row_moments
+            run = short_row_moments if n_categories <= LONGEST_IN_A_LANE else row_by_row_moments
             n_seen, n_bad, n_large = run(
                 noise.key, noise.n_samples, n_categories, *rows, mean, squares, value, seen
             )

@@ -6,7 +6,7 @@ import numpy as np
 
 from ._moments import LARGEST_BLOCK
 from ._noise import LONGEST_SHORT_ROW
-from ._one_variable import LONG_ROW
+from ._one_variable import LONG_ROW, LONGEST_IN_A_LANE
 from .estimators import (
     AR,
     ARS,
@@ -20,7 +20,6 @@ from .estimators import (
     UnorderedSet,
 )
 from .gradients import gradient
-from .kernels.losers import LONGEST_OF_BITS
 from .proposals import propose
 from .sampling import dirichlet_noise, pseudo_action_matrix, sample
 from .surrogates import Additive, Hamming
@@ -44,7 +43,7 @@ def warmup() -> None:
     pseudo_action_matrix(dirichlet_noise(logits, rng=0)[0], logits)
     gradient(logits, logits, rng=0)
     gradient(long_rows, long_rows, rng=0)
-    for shape in ((8, 2), (LONGEST_OF_BITS + 1,), (LONG_ROW,)):
+    for shape in ((8, 2), (LONGEST_IN_A_LANE + 1,), (LONG_ROW,)):
         gradient(np.zeros(shape), np.zeros(shape), rng=0)
     gradient(logits, logits, n_samples=2 * LARGEST_BLOCK, rng=0)  # blocks are merged
     gradient(logits, logits, estimator=ARS(), rng=0)

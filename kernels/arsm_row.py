@@ -130,17 +130,6 @@ def row_room(n):
     return np.empty(n + WIDTH, np.int32), np.empty(n + WIDTH, np.int32), member_room(n), np.empty(2 * (n + 1))
 
 
-@inlined
-def meet_one(keys, payment, unit, limit, key, own_payment, given, received, units):
-    """Add the swaps of one member with eight others, where those change the winner."""
-    wins = keys * key < limit
-    return (
-        select(wins, given + own_payment, given),
-        select(wins, received + payment, received),
-        select(wins, units + unit, units),
-    )
-
-
 @allocating
 def member_room(n):
     """Room for up to n members: their numbers and keys, and sums over the first of them (see fill_members)."""

@@ -100,7 +100,7 @@ def binary_moments(key, weights, weighed, values, gradient, value, seen):
     """Gradients and values of one sample of each of eight rows or more; either gradient or seen may be empty.
 
     The weights are inverse weights or, unless weighed, logits. Results: how many values were needed; and what is
-    not 0 where logits are refused, and where values are not small (see lanes.are_small).
+    not 0 where logits are refused, and where values are not small (see lanes.SMALL).
     """
     n_rows = value.shape[0]
     n_seen, n_bad, n_large = 0, 0, 0

@@ -44,6 +44,16 @@ def lowest_bit(typing_context, mask):
 
 
 @intrinsic
+def highest_bit(typing_context, mask):
+    """The number of the highest bit that is set in a non-zero mask."""
+
+    def codegen(context, builder, signature, arguments):
+        return builder.sub(ir.IntType(64)(63), builder.ctlz(arguments[0], ir.Constant(ir.IntType(1), 1)))
+
+    return types.int64(types.uint64), codegen
+
+
+@intrinsic
 def bit_count(typing_context, mask):
     """How many bits are set."""
 

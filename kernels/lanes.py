@@ -13,7 +13,7 @@ WIDTH = 8
 ALL_LANES = np.uint64(2**WIDTH - 1)
 # Entries of float64 that come from memory at once.
 LINE = 8
-# Of values; see are_small.
+# Values of less, in sums with weights of less than 4 in all, stay finite.
 SMALL = 1e200
 
 lanes = Lanes(WIDTH)
@@ -59,17 +59,20 @@ def sum_of_lanes(typing_context, value):
     def codegen(context, builder, sig, arguments):
         return _reduced(builder, arguments[0], builder.fadd)
 
-    return types.float64(lanes), codegen
+    return types.float64(value), codegen
 
 
 @intrinsic
-def any_bits(typing_context, words):
-    """The bits that are set in any of Words."""
+def magnitudes(typing_context, values):
+    """The absolute values of Lanes."""
 
     def codegen(context, builder, sig, arguments):
-        return _reduced(builder, arguments[0], builder.or_)
+        kind = ir_type(values)
+        name = f"llvm.fabs.v{values.width}f64"
+        function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(kind, [kind]), name)
+        return builder.call(function, arguments)
 
-    return types.uint64(words), codegen
+    return values(values), codegen
 
 
 @inlined
@@ -160,6 +163,47 @@ def loading(width):
 load_eight = loading(WIDTH)
 
 
+def _first_lanes(builder, vector, n):
+    """Which lanes of a vector are the first n."""
+    integers = Words(vector.width)
+    places = ir.Constant(ir_type(integers), list(range(vector.width)))
+    return builder.icmp_signed("<", places, as_vector(builder, integers, types.int64, n))
+
+
+@intrinsic
+def first_lanes(typing_context, vector, n):
+    """Which lanes of a vector of this type are the first n."""
+
+    def codegen(context, builder, sig, arguments):
+        return _first_lanes(builder, vector, arguments[1])
+
+    return vector.of(types.boolean)(vector, types.int64), codegen
+
+
+def loading_up_to(width):
+    """An intrinsic of (array, start, stop, otherwise): as loading, but from stop on one number for all."""
+
+    @intrinsic
+    def _load_up_to(typing_context, array, start, stop, otherwise):
+        vector = Lanes(width)
+
+        def codegen(context, builder, sig, arguments):
+            array, start, stop, otherwise = arguments
+            pointer = _entry_pointer(context, builder, sig.args[0], array, start, vector)
+            inside = _first_lanes(builder, vector, builder.sub(stop, start))
+            others = as_vector(builder, vector, types.float64, otherwise)
+            function = cgutils.get_or_insert_function(
+                builder.module,
+                ir.FunctionType(others.type, [pointer.type, ir.IntType(32), inside.type, others.type]),
+                f"llvm.masked.load.v{width}f64.p0",
+            )
+            return builder.call(function, [pointer, ir.IntType(32)(8), inside, others])
+
+        return vector(array, types.int64, types.int64, types.float64), codegen
+
+    return _load_up_to
+
+
 @intrinsic
 def store(typing_context, array, index, value):
     """Set the index-th eight entries of a float64 array, and those that follow where the Lanes are more."""
@@ -220,10 +264,7 @@ def store_up_to(typing_context, array, start, value, stop):
         array, start, vector, stop = arguments
         kind, width = ir_type(value), value.width
         pointer = _entry_pointer(context, builder, sig.args[0], array, start, value)
-        integers = Words(width)
-        places = ir.Constant(ir_type(integers), list(range(width)))
-        n_left = as_vector(builder, integers, types.int64, builder.sub(stop, start))
-        inside = builder.icmp_signed("<", places, n_left)
+        inside = _first_lanes(builder, value, builder.sub(stop, start))
         function = cgutils.get_or_insert_function(
             builder.module,
             ir.FunctionType(ir.VoidType(), [kind, kind.as_pointer(), ir.IntType(32), inside.type]),
@@ -303,6 +344,22 @@ def mark_from(typing_context, array, start, condition):
         return _set_marks(context, builder, sig, *arguments)
 
     return types.void(array, types.int64, mask), codegen
+
+
+@intrinsic
+def mark_bits(typing_context, array, index, condition):
+    """Set the bits of array[index], of an array of uint8, of the lanes where the condition holds."""
+
+    def codegen(context, builder, sig, arguments):
+        array, index, condition = arguments
+        byte = ir.IntType(8)
+        bits = builder.bitcast(condition, ir.IntType(sig.args[2].width))
+        bits = bits if bits.type == byte else builder.zext(bits, byte)
+        pointer = builder.gep(context.make_array(sig.args[0])(context, builder, array).data, [index])
+        builder.store(builder.or_(builder.load(pointer), bits), pointer)
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, condition), codegen
 
 
 @intrinsic
@@ -394,7 +451,7 @@ def two_least(typing_context, least, others):
             return builder.select(builder.fcmp_ordered("<", a, b), b, a)
 
         first, second = arguments
-        width = WIDTH
+        width = least.width
         while width > 1:
             width //= 2
             (a, b), (c, d) = (
@@ -406,7 +463,7 @@ def two_least(typing_context, least, others):
         numbers = [builder.extract_element(vector, zero) for vector in (first, second)]
         return context.make_tuple(builder, sig.return_type, numbers)
 
-    return types.UniTuple(types.float64, 2)(lanes, lanes), codegen
+    return types.UniTuple(types.float64, 2)(least, others), codegen
 
 
 # A category's weight or value is a number where eight samples of one row lie side by side, and eight numbers
@@ -455,40 +512,6 @@ def gather(typing_context, array, index):
         return result
 
     return lanes(array, lanes), codegen
-
-
-@intrinsic
-def gather_listed(typing_context, array, numbers, start):
-    """array[numbers[start + i]] of each lane i, where numbers is an array of int32, none of them negative."""
-
-    def codegen(context, builder, sig, arguments):
-        data, own_numbers = (
-            context.make_array(kind)(context, builder, argument).data
-            for kind, argument in zip(sig.args[:2], arguments[:2], strict=True)
-        )
-        result = ir.Constant(LANES_TYPE, ir.Undefined)
-        for lane in range(WIDTH):
-            place = builder.gep(own_numbers, [builder.add(arguments[2], ir.IntType(64)(lane))])
-            number = builder.zext(builder.load(place), ir.IntType(64))
-            result = builder.insert_element(
-                result, builder.load(builder.gep(data, [number])), ir.IntType(32)(lane)
-            )
-        return result
-
-    return lanes(array, numbers, types.int64), codegen
-
-
-@intrinsic
-def add_to(typing_context, array, index, value):
-    """Add each lane i to entry(array, index[i]) of an array with two axes; a negative index is taken for zero."""
-
-    def codegen(context, builder, sig, arguments):
-        for lane, pointer in _gathered_pointers(context, builder, sig.args[0], *arguments[:2]):
-            total = builder.fadd(builder.load(pointer), builder.extract_element(arguments[2], lane))
-            builder.store(total, pointer)
-        return context.get_dummy_value()
-
-    return types.void(array, lanes, lanes), codegen
 
 
 def _transposed(builder, vectors):

@@ -100,7 +100,7 @@ def swap_parts(
 ):  # fmt: skip
     """Swap the winner with every j, and list the losers that may swap with others; drawn is of join_races.
 
-    The result is not 0 where values are not small (see lanes.are_small).
+    The result is not 0 where values are not small (see lanes.SMALL).
     """
     z, second, limit, second_value, total, winner_noise, lightest = drawn
     n = inverse_weights.shape[0]

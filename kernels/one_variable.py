@@ -107,7 +107,7 @@ def row_moments(
 ):  # fmt: skip
     """As one_variable_moments, of ARSM with drawn noise for rows of at least eight categories.
 
-    The other result is not 0 where values are not small (see lanes.are_small). Of one sample mean may be empty:
+    The other result is not 0 where values are not small (see lanes.SMALL). Of one sample mean may be empty:
     then only what is seen is found.
     """
     arrays = np.empty(longest + LANES), np.empty(longest), np.empty(longest if n_samples > 1 else 0)

@@ -22,8 +22,8 @@ from .exponential import (
 )
 from .lanes import (
     ALL_LANES,
+    SMALL,
     WIDTH,
-    are_small,
     asking_for,
     entry,
     gather,
@@ -33,6 +33,7 @@ from .lanes import (
     load,
     load_eight,
     loading,
+    magnitudes,
     mask_bits,
     spread,
     store,
@@ -202,7 +203,7 @@ def row_of_winner_tile(noise, inverse_weights, values, inverse_total, race, h, s
     winner_weight = fma(winner_noise, inverse_total, share)
     difference_sum, h_winner = zero, zero
     lightest = infinite
-    second_wins_ever = zero < zero
+    second_wins_ever = zero
     for j in range(inverse_weights.shape[0]):
         noise_j = select(first_at == np.float64(j), infinite, load(noise, j))
         store(noise, j, noise_j)
@@ -211,9 +212,9 @@ def row_of_winner_tile(noise, inverse_weights, values, inverse_total, race, h, s
         j_value = winner_noise * entry(inverse_weights, j)
         # Where j is z, whose noise is infinite here, j "wins" with a difference of zero; and where it is the
         # second: either the swap lowers its value, or the noise that z gets is smaller, and z still wins.
-        j_wins = (j_value < second_value) & (j_value < z_value)
+        j_wins = j_value < select(z_value < second_value, z_value, second_value)
         second_wins = (second_value < z_value) & (second_value <= j_value)
-        second_wins_ever = second_wins_ever | second_wins
+        second_wins_ever = select(second_wins, 1.0, second_wins_ever)
         difference = select(second_wins, second_difference, zero)
         difference = select(j_wins, entry(values, j) - base, difference)
         seen[j] |= mask_bits(j_wins)
@@ -221,7 +222,7 @@ def row_of_winner_tile(noise, inverse_weights, values, inverse_total, race, h, s
         difference_sum = difference_sum + difference
         weight = select(difference != 0.0, fma(noise_j, inverse_total, share), zero)
         h_winner = fma(difference, weight, h_winner)
-    second_bits = mask_bits(second_wins_ever)
+    second_bits = mask_bits(second_wins_ever != 0.0)
     if second_bits:
         for lane in range(WIDTH):
             seen[lane_index(second_at, lane)] |= second_bits & (np.uint64(1) << np.uint64(lane))
@@ -230,11 +231,11 @@ def row_of_winner_tile(noise, inverse_weights, values, inverse_total, race, h, s
 
 
 @inlined
-def arsm_tile(noise, inverse_weights, values, by_weight, h, seen):
+def arsm_tile(noise, inverse_weights, values, swap, room, h, seen):
     """Write h but for the winner's, and return what it takes to finish it and the mean of f over the swaps.
 
-    by_weight is None but where the lanes share their weights: the categories by descending weight, and room for
-    a list of them.
+    swap is losers.swap_losers or, where the lanes share their weights, swap_losers_by_weight; room are its last
+    arguments.
     """
     n = inverse_weights.shape[0]
     total, first_at, second_at, limit, second_value = race_tile(noise, inverse_weights)
@@ -245,10 +246,7 @@ def arsm_tile(noise, inverse_weights, values, by_weight, h, seen):
     )
     if n > 2 and mask_bits(lightest <= limit):
         common = noise, inverse_weights, values, inverse_total, base, limit, lightest, h, seen
-        if by_weight is None:
-            away_difference, away_h = swap_losers(*common)
-        else:
-            away_difference, away_h = swap_losers_by_weight(*common, *by_weight)
+        away_difference, away_h = swap(*common, *room)
         difference_sum = difference_sum + away_difference
         h_sum = h_sum + away_h
     scale = 2.0 / (np.float64(n) * n)
@@ -360,7 +358,9 @@ def tile_moments(
                 seen[c] |= lanes_seen[c] != 0
                 lanes_seen[c] = 0
         draw_tile(key, first_sample + tile * WIDTH, 1, row, 0, n, noise, ())
-        rest, value = arsm_tile(noise, inverse_weights, values, (order, light), h, lanes_seen)
+        rest, value = arsm_tile(
+            noise, inverse_weights, values, swap_losers_by_weight, (order, light), h, lanes_seen
+        )
         add_tile(h, rest, tile + 1 if tile < n_tiles else 1, stream_mean[:n], stream_squares)
         for lane in range(WIDTH if tile < n_tiles else n_left):
             value_sum += lane_of(value, lane)
@@ -395,10 +395,10 @@ def load_rows(rows, first, n_rows, n, tile):
 def load_values(rows, first, n_rows, n, tile):
     """As load_rows; False where a value is not small."""
     load_rows(rows, first, n_rows, n, tile)
-    small = spread(0.0) == 0.0
+    size = spread(0.0)
     for c in range(n):
-        small = small & are_small(load(tile, c))
-    return mask_bits(small) == ALL_LANES
+        size = size + magnitudes(load(tile, c))
+    return mask_bits(size < SMALL) == ALL_LANES
 
 
 @inlined
@@ -445,7 +445,7 @@ def store_seen(lanes_seen, first, n_own, n, seen):
 @called
 def add_row_tiles(
     key, n_samples, first_tile, stop_tile, n, weights, weighed, values, mean, squares, value, seen,
-    noise_room, tiles, room,
+    noise_room, tiles, losers, room,
 ):  # fmt: skip
     """As short_row_moments of some tiles, with room."""
     block_weights, own_values = tiles
@@ -474,7 +474,7 @@ def add_row_tiles(
             if mean.shape[0] == 0:
                 needed_of_tile(noise, own_weights, h, lanes_seen)
                 continue
-            rest, sample_value = arsm_tile(noise, own_weights, own_values, None, h, lanes_seen)
+            rest, sample_value = arsm_tile(noise, own_weights, own_values, swap_losers, losers, h, lanes_seen)
             value_sum = value_sum + sample_value
             if n_samples > 1:
                 add_tile(h, rest, sample + 1, lane_mean[:n], lane_squares)
@@ -501,15 +501,15 @@ def short_row_moments(
 ):  # fmt: skip
     """Moments of the gradient of rows of n categories each, eight rows side by side, and sums of values.
 
-    Of at most losers.LONGEST_OF_BITS categories, but for where mean is empty. The weights are inverse weights or,
-    unless weighed, logits. squares and seen may be empty: for one sample, and where the number of values needed
-    is enough; so may mean, for one sample, where what is seen is, and no values are read then. That number is
-    the first result; the others are not 0 where logits are refused, and where some values are not small (see
-    lanes.are_small).
+    The weights are inverse weights or, unless weighed, logits. squares and seen may be empty: for one sample, and
+    where the number of values needed is enough; so may mean, for one sample, where what is seen is, and no values
+    are read then. That number is the first result; the others are not 0 where logits are refused, and where some
+    values are not small (see lanes.SMALL).
     """
     own_tiles = items_of(task, (value.shape[0] + WIDTH - 1) // WIDTH, n * n_samples * WIDTH)
     tiles = lane_array(BLOCK * n).reshape((BLOCK * n, WIDTH)), lane_array(n).reshape((n, WIDTH))
+    losers = lane_array(3 * n).reshape((3 * n, WIDTH))
     return add_row_tiles(
         key, n_samples, own_tiles.start, own_tiles.stop, n, weights, weighed, values, mean, squares, value, seen,
-        block_room(n), tiles, tile_room(n),
+        block_room(n), tiles, (losers[:n], losers[n : 2 * n], losers[2 * n :]), tile_room(n),
     )  # fmt: skip

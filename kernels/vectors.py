@@ -19,6 +19,8 @@ from numba.extending import intrinsic, models, register_model
 # As NUMBA_CPU_FEATURES says, or the processor.
 FEATURES = set((get_host_cpu_features() if config.CPU_FEATURES is None else config.CPU_FEATURES).split(","))
 HAS_AVX512 = "+avx512f" in FEATURES
+# How many float64 a register of the machine holds.
+REGISTER = 8 if HAS_AVX512 else 4
 
 
 class Vector(types.Type):
@@ -211,29 +213,6 @@ def as_bits(typing_context, value):
 
 
 @intrinsic
-def bits_set(typing_context, words):
-    """How many bits of each are set."""
-
-    def codegen(context, builder, sig, arguments):
-        kind = ir.FunctionType(ir_type(words), [ir_type(words)])
-        function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.ctpop.v{words.width}i64")
-        return builder.call(function, arguments)
-
-    return words(words), codegen
-
-
-@intrinsic
-def as_numbers(typing_context, words):
-    """Each of Words as float64."""
-    result = words.of(types.float64)
-
-    def codegen(context, builder, sig, arguments):
-        return builder.uitofp(arguments[0], ir_type(result))
-
-    return result(words), codegen
-
-
-@intrinsic
 def joined(typing_context, first, second):
     """The entries of two vectors of one type, one after the other."""
     result = first.of(first.entry, 2 * first.width)
@@ -288,25 +267,6 @@ def spread_over(width):
         return result(types.float64), codegen
 
     return _spread
-
-
-def words_from(width, group):
-    """An intrinsic of (first, step, group_step): first, first + step, ... and, by group, group_step more."""
-
-    @intrinsic
-    def _words_from(typing_context, first, step, group_step):
-        result = Words(width)
-
-        def codegen(context, builder, sig, arguments):
-            first, step, group_step = (as_vector(builder, result, types.uint64, number) for number in arguments)
-            inside = ir.Constant(ir_type(result), [i % group for i in range(width)])
-            groups = ir.Constant(ir_type(result), [i // group for i in range(width)])
-            steps = builder.add(builder.mul(step, inside), builder.mul(group_step, groups))
-            return builder.add(first, steps)
-
-        return result(types.uint64, types.uint64, types.uint64), codegen
-
-    return _words_from
 
 
 def blocks_from(numbers):
