@@ -9,8 +9,8 @@ import numpy as np
 
 from ._logits import FloatArray, Logits
 
-# Rows that are longer fall out of the second-level cache where eight samples of one lie side by side.
-LONGEST_TILE = 16384
+# Of longer rows eight samples side by side, which share their weights, take more than one after the other.
+LONGEST_TILE = 1024
 # Longer rows are drawn one at a time as fast as eight side by side.
 LONGEST_SHORT_ROW = 256
 NOT_GIVEN = np.empty((0, 0))
