@@ -19,7 +19,7 @@ from .kernels.lanes import WIDTH as TILE_WIDTH
 from .kernels.moments import merge_seen
 from .kernels.noise import LANES
 from .kernels.one_variable import list_seen, many_sample_moments, one_variable_moments, row_moments, spread_seen
-from .kernels.row_by_row import LONGEST as LONGEST_SHORT_ROW
+from .kernels.row_by_row import LONGEST as LONGEST_ROW_BY_ROW
 from .kernels.row_by_row import row_by_row_moments
 from .kernels.tile import short_row_moments
 
@@ -35,7 +35,7 @@ RunBlocks = Callable[[Blocks, NDArray[np.bool_]], int]
 
 
 class SideBySide(Enum):
-    """Of what a kernel has eight in its lanes."""
+    """Of what a kernel has several in its lanes; longer ROWS are of one length too, but go one by one."""
 
     ROWS = auto()
     SAMPLES = auto()
@@ -47,7 +47,7 @@ def _layout(logits: Logits, noise: Noise) -> SideBySide:
     """What is worth most."""
     if noise.n_references > 0 or noise.given.size > 0:
         return SideBySide.NOTHING
-    rows_fit = logits.shape is not None and logits.shape[-1] <= LONGEST_SHORT_ROW
+    rows_fit = logits.shape is not None and logits.shape[-1] <= LONGEST_ROW_BY_ROW
     if rows_fit and (
         noise.n_samples < TILE_WIDTH or (logits.n_rows >= TILE_WIDTH and noise.n_samples <= MOST_SAMPLES_OF_ROWS)
     ):

@@ -1,9 +1,9 @@
 """ARSM of one row, eight categories side by side: the gradient of merge.arsm_row for drawn noise.
 
-One pass makes the swaps of the winner, and lists the light and the heavy categories; the swaps of two losers are
-then those of each member of the shorter kind with eight of the longer at a time. Level racers, which drawn noise
-has as good as never, are not told apart here by number. Rows have at least eight categories; the last eight of
-them overlap those before.
+One pass makes the swaps of the winner, another lists the light and the heavy losers. The fewer of these are
+sorted; those that another one meets are then the first, and what they give it is a sum over the first. Level
+racers, which drawn noise has as good as never, are not told apart here by number. Rows have at least eight
+categories; the last eight of them overlap those before.
 """
 
 import numpy as np

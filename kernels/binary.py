@@ -84,7 +84,7 @@ def binary_gradients(key, first, stop, weights, weighed, values, gradient, value
             store(pairs, 0, spread(0.0) - part)
             store(pairs, 1, part)
             join_pairs(pairs, 0, gradient, 2 * start)
-        store_from(value, start, (base + other) * 0.5)
+        store_from(value, start, base * 0.5 + other * 0.5)  # the sum may be beyond float64
         both, either = mask_bits(action & swapped), mask_bits(action | swapped)
         fresh = mask_bits(lane_numbers() >= np.float64(row - start))
         n_seen += bit_count(~both & fresh) + bit_count(either & fresh)

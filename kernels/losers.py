@@ -28,7 +28,7 @@ def add_where(condition, total, payment):
 
 @inlined
 def meet_one(keys, payment, unit, limit, key, own_payment, given, received, units):
-    """Add the swaps of one member with eight others, where those change the winner."""
+    """Add the swaps of one member with several others, where those change the winner."""
     wins = keys * key < limit
     return (
         add_where(wins, given, own_payment),
@@ -39,12 +39,6 @@ def meet_one(keys, payment, unit, limit, key, own_payment, given, received, unit
 
 # Of each loser there is a key, of which the product with the other's is below the limit where their swap changes
 # the winner; what the other one receives then; and the factor of all it receives itself, its difference or 1.
-
-
-@inlined
-def light_side(noise, inverse_total, share):
-    """What swaps a light loser."""
-    return noise, fma(noise, inverse_total, share), spread(1.0)
 
 
 @inlined
@@ -85,7 +79,8 @@ def swap_losers(
         store(totals, c, zero)
         seen[c] |= mask_bits(lightest * key < limit)
     for j in range(n):
-        key, payment, _ = light_side(load(noise, j), inverse_total, share)
+        key = load(noise, j)
+        payment = fma(key, inverse_total, share)
         if mask_bits(key < limit) == ZERO:
             continue
         received = zero
@@ -136,8 +131,8 @@ def swap_losers_by_weight(
         n_left = 0
         for i in range(n_light):
             c = light[i]
-            noise_c, weight, _ = light_side(load(noise, c), inverse_total, share)
-            own = noise_c, weight
+            noise_c = load(noise, c)
+            own = noise_c, fma(noise_c, inverse_total, share)
             given, sum_0, differences = meet_one(*own, factor_0, limit, key_0, pay_0, zero, sum_0, zero)
             given, sum_1, differences = meet_one(*own, factor_1, limit, key_1, pay_1, given, sum_1, differences)
             given, sum_2, differences = meet_one(*own, factor_2, limit, key_2, pay_2, given, sum_2, differences)

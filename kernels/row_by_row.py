@@ -13,6 +13,7 @@ from .arsm_row import lightest_loser, two_smallest
 from .bits import bit_count, highest_bit, lowest_bit
 from .exponential import MANY, NOISE_STREAM, ONE, ZERO, exponentials, high_counters, low_counters
 from .lanes import (
+    LINE,
     SMALL,
     asking_for,
     entry,
@@ -40,7 +41,8 @@ BLOCK = 512
 WORD = 64
 # Where the parts of a row's room begin: noise, inverse weights, values, race values and h; and of the swaps of
 # two losers what each category pays to a member, the factor of all that it is paid, and that.
-LENGTH = LONGEST + WORD // 8
+# A line more than a power of two, so that they do not all have the same place in a page.
+LENGTH = LONGEST + LINE
 NOISE, WEIGHTS, VALUES, RACES, H, PAYMENTS, FACTORS, TOTALS = range(0, 8 * LENGTH, LENGTH)
 
 load_counters, blocks_of_many = loading(MANY), blocks_from(range(MANY // 2))
@@ -263,7 +265,7 @@ def swap_losers(by_light, members, n, base, limit, inverse_total, room):
     keys, member_keys = (WEIGHTS, NOISE) if by_light else (NOISE, WEIGHTS)
     share, zero = 1.0 / n, some_of(0.0)
     difference_sum, h_sum = 0.0, 0.0
-    if not by_light:
+    if not by_light:  # what lies past the end must not be light
         for c in range(n, (n + REGISTER - 1) // REGISTER * REGISTER):
             room[np.uint64(NOISE + c)] = EXCLUDED
     for word in range((n + WORD - 1) // WORD):

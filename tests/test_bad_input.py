@@ -310,13 +310,16 @@ def test_values_beyond_floating_point():
         gradient(np.array([1e308, -1e308, 0.0]), np.zeros(3), n_samples=20, rng=0)
 
 
-@pytest.mark.parametrize("n", [300, 2000])
-def test_a_value_that_is_not_needed_does_not_matter(n):
+@pytest.mark.parametrize("n", [2, 3, 12, 13, 100, 128, 300, 2000])
+@pytest.mark.parametrize("n_rows", [1, 9])
+def test_a_value_that_is_not_needed_does_not_matter(n, n_rows):
     rng = np.random.default_rng(0)
-    table, logits = np.full(n, -1e308), rng.normal(size=n)
-    table[0], logits[0] = 1.7e308, -np.inf
+    table, logits = np.full((n_rows, n), -1e308), rng.normal(size=(n_rows, n))
+    table[:, 0], logits[:, 0] = 1.7e308, -np.inf
     for seed in range(10):
-        assert gradient(table, logits, rng=seed).value == -1e308
+        estimate = gradient(table, logits, rng=seed)
+        assert (estimate.value == -1e308).all()
+        assert not estimate.gradient.any()
 
 
 def test_shares_with_a_value_beyond_floating_point():

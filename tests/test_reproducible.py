@@ -12,7 +12,7 @@ from pathlib import Path
 import numba
 import numpy as np
 import pytest
-from arsm_fast.kernels import one_variable, tile
+from arsm_fast.kernels import one_variable, row_by_row, tile
 from helpers import RandomTerms, WithDelta
 from llvmlite.binding import get_host_cpu_features
 from numba.core.caching import FunctionCache
@@ -231,6 +231,7 @@ def test_each_kernel_compiles_once():
             one_variable.one_variable_moments,
             one_variable.many_sample_moments,
             tile.short_row_moments,
+            row_by_row.row_by_row_moments,
         )
     ]
     arsm_fast.warmup()
@@ -246,10 +247,12 @@ def test_each_kernel_compiles_once():
     frozen = np.zeros(4)
     frozen.flags.writeable = False
     gradient(frozen, frozen, rng=0)
-    proposal = propose(np.zeros(4), rng=0)
-    proposal.estimate(np.zeros(len(proposal.actions), np.float32))
+    for size in (4, 20):
+        proposal = propose(np.zeros(size), rng=0)
+        proposal.estimate(np.zeros(len(proposal.actions), np.float32))
+        gradient(np.zeros(size, np.float32), np.zeros(size), n_samples=3, rng=0)
     gradient(frozen, frozen, noise=np.full((1, 4), 0.25))
-    assert [len(kernel.signatures) for kernel in kernels] == [1, 1, 1]
+    assert [len(kernel.signatures) for kernel in kernels] == [1, 1, 1, 1]
 
 
 def warm_up_and_count():

@@ -61,7 +61,7 @@ def test_rows_in_parts_agree_with_whole_ones(shape, scale, n_samples, monkeypatc
     table = rng.normal(size=shape)
     logits = logits_of(scale, shape, rng)
     monkeypatch.setattr(_one_variable, "LONG_ROW", 10**9)
-    monkeypatch.setattr(_one_variable, "LONGEST_SHORT_ROW", 0)
+    monkeypatch.setattr(_one_variable, "LONGEST_ROW_BY_ROW", 0)
     monkeypatch.setattr(_one_variable, "LONGEST_TILE", 0)
     whole = gradient(table, logits, n_samples=n_samples, rng=1)
     monkeypatch.setattr(_one_variable, "LONG_ROW", 8)
@@ -97,7 +97,12 @@ def test_rows_in_parts_refuse_what_whole_ones_do(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "shape", [(1, 1, 5), (9, 1, 2), (9_000, 1, 2), (30, 1, 10), (5, 1, 200), (3, 1, 700)], ids=str
+    "shape",
+    [
+        *((1, 1, 5), (9, 1, 2), (9_000, 1, 2), (30, 1, 10), (30, 1, 13), (9, 1, 40), (45, 1, 65), (3, 1, 128)),
+        *((5, 1, 200), (3, 1, 700)),
+    ],
+    ids=str,
 )
 @pytest.mark.parametrize("n_samples", [1, 70])
 def test_proposals_of_rows_side_by_side_ask_for_what_they_need(shape, n_samples):
