@@ -55,9 +55,11 @@ def warmup() -> None:
     gradient(lambda actions: actions.sum(axis=1), logits, n_samples=2, rng=0)
     gradient(lambda actions: actions.sum(axis=1), [*logits], n_samples=2, rng=0)
     gradient(logits, logits, estimator=UnorderedSet(2), rng=0)
-    for surrogate in (Additive(), Hamming()):
+    for surrogate, size in ((Additive(), 3), (Hamming(), 3), (Hamming(), 256)):
         for seed in range(2):  # it is fitted, and used
-            control_variate = ControlVariate(LeaveOneOut(8), surrogate)
-            gradient(lambda actions: actions.sum(axis=1), logits, estimator=control_variate, rng=seed)
+            control_variate = ControlVariate(LeaveOneOut(52), surrogate)
+            gradient(
+                lambda actions: actions.sum(axis=1), np.zeros((2, size)), estimator=control_variate, rng=seed
+            )
     proposal = propose(logits[:, None, :], rng=0)
     proposal.estimate(np.zeros(len(proposal.actions)))

@@ -56,7 +56,7 @@ class Window:
     def take_up(self) -> IntArray:
         """Give what was told its slots: which these are."""
         vectors, values = (np.concatenate(parts)[-self._memory :] for parts in zip(*self._news, strict=True))
-        if ((vectors < 0) | (vectors >= self._sizes)).any():
+        if (vectors.view(np.uint32).max(axis=0) >= self._sizes).any():  # those below 0 are large there
             self._news, self.n_news = [], 0
             raise ValueError(
                 "actions must be categories from 0 on, below sizes; the last that were learnt are not"

@@ -457,12 +457,12 @@ class ControlVariate:
     used for: for this each call needs noise of its own, so never the same seed twice. The evaluations are those
     of the other estimator. For one problem, not for a batch of them.
 
-    It saves evaluations, and time where these take longer than what the surrogate does for each. With 10
-    evaluations a call that is some 10 to 18 us with `Additive` of 125 to 400 categories in all, 31 to 43 of
-    1,000, of which to learn, with all fits, 2 to 5 and 8 to 12: less than f takes on any of the problems of
-    ``examples/compare_estimators.py``, which prints it. With `Hamming` and up to 25 variables it is 37 to 97 us,
-    to learn 23 to 70; with 200 variables up to 260 and 100. Of those problems only pest control, 170 us, takes
-    longer to evaluate; those of 3 to 20 us are sooner done with more evaluations and no surrogate.
+    It saves evaluations, and time where these take longer than what the surrogate does for each. To learn from
+    one, with all fits, takes less time than f does on any of the problems of ``examples/compare_estimators.py``,
+    which prints it: with `Additive` 2 to 4 us of 125 to 400 categories in all, with `Hamming` 3 to 5 of up to 25
+    variables; 8 to 15 and 9 to 11 of 200 variables with 1,000. With predictions and expectations it is some 11 to
+    18 and 15 to 25 us with 10 evaluations a call, 34 to 43 and 54 to 73: where f takes 4 to 20 us, more
+    evaluations and no surrogate are sooner done.
 
     Parameters
     ----------

@@ -63,6 +63,7 @@ class Mask(Vector):
 
 VECTORS = {kind.entry: kind for kind in (Lanes, Words, Bytes, Mask)}
 IR_ENTRIES = {
+    types.float32: ir.FloatType(),
     types.float64: ir.DoubleType(),
     types.uint64: ir.IntType(64),
     types.uint8: ir.IntType(8),
@@ -180,13 +181,13 @@ def select(typing_context, condition, yes, no):
 
 @intrinsic
 def fma(typing_context, a, b, c):
-    """a * b + c, rounded once on every machine: of Lanes and floats, or of floats alone."""
-    result = widest(a, b, c)
+    """a * b + c, rounded once on every machine: of Lanes and floats, of floats alone, or of three float32."""
+    result = types.float32 if a == b == c == types.float32 else widest(a, b, c)
     kinds = [kind if kind == result else types.float64 for kind in (a, b, c)]
 
     def codegen(context, builder, sig, arguments):
         kind = ir_type(result)
-        name = f"llvm.fma.v{result.width}f64" if isinstance(result, Vector) else "llvm.fma.f64"
+        name = "llvm.fma." + (f"v{result.width}f64" if isinstance(result, Vector) else f"f{result.bitwidth}")
         function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(kind, [kind] * 3), name)
         pairs = zip(sig.args, arguments, strict=True)
         return builder.call(function, [as_vector(builder, result, *pair) for pair in pairs])

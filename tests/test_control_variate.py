@@ -231,8 +231,8 @@ def evaluations(n):
 
 
 KINDS = {
-    Additive: (regression, lambda n_kept, n_news: max(0.2 * n_kept, 1.4)),
-    Hamming: (kernel_machine, lambda n_kept, n_news: 0.2 * (n_kept + n_news)),
+    Additive: (regression, lambda n_kept, n_news: max(0.3 * n_kept, 1.4)),
+    Hamming: (kernel_machine, lambda n_kept, n_news: max(0.5 * (n_kept + n_news), 1.4)),
 }
 
 
@@ -251,7 +251,7 @@ def test_fits_are_steps_towards_the_regression_on_what_is_kept(kind, memory, n_s
     for n in range(2, 121, 2):
         surrogate.learn(actions[n - 2 : n], values[n - 2 : n], SIZES)
         n_news = n - fitted
-        if n_news >= min(least(kept, n_news), 0.2 * memory if kind is Hamming else memory):
+        if n_news >= min(least(kept, n_news), 0.5 * memory if kind is Hamming else memory):
             kept, fitted = min(n, memory), n
             past = actions[n - kept : n], values[n - kept : n]
             matrix, target, features = definition(*past, SIZES, 0.3)
@@ -264,16 +264,18 @@ def test_fits_are_steps_towards_the_regression_on_what_is_kept(kind, memory, n_s
             expected = features @ weights + past[1].mean()
             if kind is Additive:
                 expected -= features.mean(axis=0) @ weights
-        np.testing.assert_allclose(surrogate.predict(past[0]), expected, rtol=1e-8, atol=1e-8)
+        tolerance = 3e-5 if kind is Hamming else 1e-8  # products with its matrix are of single precision
+        np.testing.assert_allclose(surrogate.predict(past[0]), expected, rtol=tolerance, atol=tolerance)
 
 
-def test_hamming_ends_where_little_is_left():
+def test_hamming_ends_where_little_is_left(monkeypatch):
+    monkeypatch.setattr(surrogates, "HAMMING_STEPS", 50)
     actions, values = evaluations(70)
     surrogate = Hamming(70, 0.1)
     surrogate.learn(actions, values, SIZES)
     matrix, target, _ = kernel_machine(actions, values, SIZES, 0.1)
     rest = target - matrix @ surrogate._weights
-    assert 1e-5 < rest @ rest / (target @ target) < 1e-3
+    assert 1e-4 < rest @ rest / (target @ target) < 1e-2
 
 
 @pytest.mark.parametrize("make", [Additive, Hamming])
@@ -287,9 +289,26 @@ def test_another_objective_is_refused(make):
         surrogate.learn(np.zeros((1, 2), np.int32), np.zeros(1), [3, 5])
     for actions in ([0, 4], [0, -1], [0]):
         with pytest.raises(ValueError, match="actions must"):
-            surrogate.learn(np.array([actions] * 20, np.int32), np.zeros(20), [3, 4])
+            surrogate.learn(np.array([actions] * 40, np.int32), np.zeros(40), [3, 4])
     with pytest.raises(ValueError, match="shape"):
         surrogate.predict(np.zeros((2, 3), np.int32))
+
+
+@pytest.mark.parametrize("sizes", [[3, 300], [2] * 300, [255] * 2, [256] * 2, [2] * 255])
+def test_hamming_of_many_categories_or_variables(sizes, monkeypatch):
+    # Numbers of up to 255 are kept in bytes, others are not.
+    monkeypatch.setattr(surrogates, "HAMMING_STEPS", 100)
+    monkeypatch.setattr(surrogates, "HAMMING_REST", 0.0)
+    rng = np.random.default_rng(21)
+    n = sum(sizes) // 10 + 20
+    actions = np.column_stack([rng.integers(0, c, n) for c in sizes]).astype(np.int32)
+    actions[0], actions[1], actions[2] = 0, np.minimum(256, np.array(sizes) - 1), actions[3]
+    values = rng.normal(size=n)
+    surrogate = Hamming(ridge=0.3)
+    surrogate.learn(actions, values, sizes)
+    matrix, target, features = kernel_machine(actions, values, sizes, 0.3)
+    expected = features @ np.linalg.solve(matrix, target) + values.mean()
+    np.testing.assert_allclose(surrogate.predict(actions), expected, rtol=3e-5, atol=3e-5)
 
 
 def test_hamming_compiles_once():
@@ -299,10 +318,10 @@ def test_hamming_compiles_once():
     frozen = actions.copy()
     frozen.flags.writeable = False
     expected = surrogate.predict(actions)
-    n = len(one_hots.match_kernel.dispatcher.signatures)
+    n = len(one_hots.count_matches.dispatcher.signatures)
     for same in (frozen, actions.astype(np.int64), np.asfortranarray(actions)):
         np.testing.assert_array_equal(surrogate.predict(same), expected)
-    assert len(one_hots.match_kernel.dispatcher.signatures) == n == 1
+    assert len(one_hots.count_matches.dispatcher.signatures) == n
 
 
 def test_fewer_may_be_kept_than_there_are_categories():
