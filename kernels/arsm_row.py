@@ -28,6 +28,7 @@ from .merge import EXCLUDED
 from .moments import add_sample
 from .noise import LANES
 from .race import enter_race
+from .room import empty
 from .sorting import MOST_RANKED, sort_by_key, sort_by_rank
 from .vectors import fma, select
 from .weights import exponentiate
@@ -127,13 +128,18 @@ def lightest_loser(winner_noise, lightest):
 @allocating
 def row_room(n):
     """Room of arsm_of_row for rows of up to n categories: two lists of losers, and what swaps them."""
-    return np.empty(n + WIDTH, np.int32), np.empty(n + WIDTH, np.int32), member_room(n), np.empty(2 * (n + 1))
+    return empty(np.int32, n + WIDTH), empty(np.int32, n + WIDTH), member_room(n), empty(np.float64, 2 * (n + 1))
 
 
 @allocating
 def member_room(n):
     """Room for up to n members: their numbers and keys, and sums over the first of them (see fill_members)."""
-    return np.empty(n, np.int32), np.empty(n + WIDTH), np.empty(n + WIDTH), np.empty(n + WIDTH)
+    return (
+        empty(np.int32, n),
+        empty(np.float64, n + WIDTH),
+        empty(np.float64, n + WIDTH),
+        empty(np.float64, n + WIDTH),
+    )
 
 
 @called

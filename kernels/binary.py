@@ -20,7 +20,6 @@ from .lanes import (
     WIDTH,
     are_small,
     copying,
-    lane_array,
     lane_numbers,
     load,
     load_eight,
@@ -29,6 +28,7 @@ from .lanes import (
     store,
     store_from,
 )
+from .room import empty
 from .vectors import blocks_from, first_half, second_half, select
 from .weights import exponential_of
 
@@ -107,7 +107,7 @@ def binary_moments(key, weights, weighed, values, gradient, value, seen):
     for task in numba.prange((n_rows + ROWS_PER_TASK - 1) // ROWS_PER_TASK):
         first, stop = task * ROWS_PER_TASK, min(n_rows, (task + 1) * ROWS_PER_TASK)
         n_drawn = (max(stop - first, WIDTH) + MANY - 1) // (MANY // 2) * (MANY // 2)
-        room = np.empty(n_drawn), np.empty(n_drawn), lane_array(2)
+        room = empty(np.float64, n_drawn), empty(np.float64, n_drawn), empty(np.float64, 2 * WIDTH)
         own_seen, own_good, own_small = binary_gradients(
             key, first, stop, weights, weighed, values, gradient, value, seen, room
         )

@@ -12,6 +12,7 @@ from .moments import add_to_tree, sample_room, take_result, tree_room
 from .noise import LANES, fill_references, noise_row
 from .pairs import mark_pseudo_actions
 from .race import race_scratch, run_race
+from .room import empty, zeros
 from .tasks import tasks
 
 VARIABLES_PER_TASK = 64
@@ -36,11 +37,11 @@ def draw_coordinate_swaps(
     n_parts = n_parts_of(n_variables)
     item, part = task // n_parts, task % n_parts
     problem, sample = item // n_samples, item % n_samples
-    row_noise = np.empty(longest + LANES)
-    winners = np.empty(longest, np.int32)
-    seen = np.empty(longest, np.bool_)
+    row_noise = empty(np.float64, longest + LANES)
+    winners = empty(np.int32, longest)
+    seen = empty(np.bool_, longest)
     minima = race_scratch(longest)
-    references = np.empty(n_references, np.int64)
+    references = empty(np.int64, n_references)
     own_variables = item_variables[item, offsets[part * VARIABLES_PER_TASK] :]
     own_categories = item_categories[item, offsets[part * VARIABLES_PER_TASK] :]
     count = 0
@@ -72,14 +73,14 @@ def coordinate_entries(true_actions, item_variables, item_categories, counts, of
     """
     n_items, n_variables = true_actions.shape
     n_parts = counts.shape[1]
-    bounds = np.zeros(n_items + 1, np.int64)
+    bounds = zeros(np.int64, n_items + 1)
     for item in range(n_items):
         bounds[item + 1] = bounds[item] + 1
         for part in range(n_parts):
             bounds[item + 1] += counts[item, part]
-    variables = np.empty(bounds[n_items], np.int32)
-    categories = np.empty(bounds[n_items], np.int32)
-    hashes = np.empty((bounds[n_items], 2), np.uint64)
+    variables = empty(np.int32, bounds[n_items])
+    categories = empty(np.int32, bounds[n_items])
+    hashes = empty(np.uint64, (bounds[n_items], 2))
     for item in range(n_items):
         hash_0, hash_1 = np.uint64(0), np.uint64(0)
         for k in range(n_variables):
@@ -113,12 +114,12 @@ def coordinate_moments(
     problem, block = (first + i) // n_blocks, (first + i) % n_blocks
     first_row = problem * n_variables
     out = slice(starts[i], starts[i + 1])
-    row_noise = np.empty(longest + LANES)
-    table = np.empty(longest)
-    seen = np.empty(longest, np.bool_)
+    row_noise = empty(np.float64, longest + LANES)
+    table = empty(np.float64, longest)
+    seen = empty(np.bool_, longest)
     minima = race_scratch(longest)
     scratch = swap_scratch(longest)
-    references = np.empty(n_references, np.int64)
+    references = empty(np.int64, n_references)
     first_sample = begin_sample + block * block_samples
     n_own = min(n_samples - first_sample, block_samples)
     gradient = sample_room(n_own, mean[out])

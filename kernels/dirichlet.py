@@ -1,10 +1,12 @@
 """Dirichlet(1) noise: the exponentials divided by their sum."""
 
 import numba
+import numpy as np
 
 from ._jit import inlined, parallel
 from .exponential import NOISE_STREAM, fill_exponentials
-from .lanes import WIDTH, lane_array, load, spread, store, sum_of
+from .lanes import WIDTH, load, spread, store, sum_of
+from .room import empty
 from .tasks import items_of, tasks
 from .tile import draw_tile, store_rows
 
@@ -45,7 +47,7 @@ def fill_dirichlet_rows(task, key, n, out):
     n_samples, n_all = out.shape
     n_rows = n_all // n
     n_tiles = (n_rows + WIDTH - 1) // WIDTH
-    noise = lane_array(n + 1).reshape((n + 1, WIDTH))
+    noise = empty(np.float64, (n + 1, WIDTH))
     for item in items_of(task, n_samples * n_tiles, n * WIDTH):
         sample, first = item // n_tiles, item % n_tiles * WIDTH
         draw_tile(key, sample, 0, first, 1, n, noise, ())

@@ -8,6 +8,7 @@ probability of at most 2**-80 for up to 2**24 categories.
 import numpy as np
 
 from .bits import WORD_BITS
+from .room import zeros
 from .tasks import items_of, tasks
 
 
@@ -35,7 +36,7 @@ def number_distinct(problem, bounds, hashes, numbers, first, counts):
     size = 8
     while size < 2 * (stop - start):
         size *= 2
-    table = np.zeros(size, np.uint32)
+    table = zeros(np.uint32, size)
     slots = np.uint64(size - 1)
     count = 0
     for entry in range(start, stop):

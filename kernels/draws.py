@@ -15,10 +15,11 @@ from .exponential import (
     one_and_uniform,
     pairs_of_many,
 )
-from .lanes import WIDTH, lane_array, lane_index, largest_lane, loading, mask_bits, store_from
+from .lanes import WIDTH, lane_index, largest_lane, loading, mask_bits, store_from
 from .moments import add_to_tree, sample_room, take_result, tree_room
 from .noise import LANES, noise_row
 from .race import race_scratch, smallest_race_value, winner_of
+from .room import empty, tile_of
 from .tasks import items_of, tasks
 from .tile import BLOCK as NOISE_BLOCK
 from .tile import block_room, draw_block, draw_tile, load_weights, numbers_of_group, winners_of_tile
@@ -115,7 +116,7 @@ def draw_actions(task, key, noise, weights, weighed, offsets, longest, out):
     these are refused.
     """
     n_rows, n_bad = offsets.shape[0] - 1, 0
-    room = np.empty(RACE_BLOCK), np.empty(MANY + LANES), np.empty(MANY)
+    room = empty(np.float64, RACE_BLOCK), empty(np.float64, MANY + LANES), empty(np.float64, MANY)
     minima = race_scratch(longest)
     for item in items_of(task, out.size, longest):
         sample, row = item // n_rows, item % n_rows
@@ -134,7 +135,7 @@ def draw_actions_of_samples(task, key, inverse_weights, offsets, longest, out):
     """As draw_actions with drawn noise, eight samples of a row side by side."""
     n_draws, n_rows = out.shape
     n_items = (n_draws + WIDTH - 1) // WIDTH * n_rows
-    noise = lane_array(longest + 1).reshape((longest + 1, WIDTH))
+    noise = empty(np.float64, (longest + 1, WIDTH))
     for item in items_of(task, n_items, WIDTH * longest):
         first, row = item // n_rows * WIDTH, item % n_rows
         weights = inverse_weights[offsets[row] : offsets[row + 1]]
@@ -164,7 +165,7 @@ def draw_winners_of_block(key, block, weights, weighed, n, noise_room, own_weigh
         for i in range(n_tiles):
             first = (tile + i) * WIDTH
             start = i * numbers_of_group(n)
-            noise = noise_room[1][start : start + n * WIDTH].reshape((n, WIDTH))
+            noise = tile_of(noise_room[1][start : start + n * WIDTH])
             winners = winners_of_tile(noise, own_weights[i * n : (i + 1) * n])
             for lane in range(min(WIDTH, n_rows - first)):
                 out[draw, first + lane] = lane_index(winners, lane)
@@ -177,7 +178,7 @@ def draw_actions_of_rows(task, key, weights, weighed, n, out):
     n_draws, n_rows = out.shape
     n_bad = 0
     room = block_room(n)
-    own_weights = lane_array(NOISE_BLOCK * n).reshape((NOISE_BLOCK * n, WIDTH))
+    own_weights = empty(np.float64, (NOISE_BLOCK * n, WIDTH))
     for block in items_of(task, n_blocks_of(n_rows), n * n_draws * NOISE_BLOCK * WIDTH):
         n_bad += not draw_winners_of_block(key, block, weights, weighed, n, room, own_weights, out)
     return n_bad
@@ -242,7 +243,7 @@ def ar_moments(
     problem, block = (first + i) // n_blocks, (first + i) % n_blocks
     first_row = problem * n_variables
     out = slice(starts[i], starts[i + 1])
-    row_noise = np.empty(longest + LANES)
+    row_noise = empty(np.float64, longest + LANES)
     first_sample = begin_sample + block * block_samples
     n_own = min(n_samples - first_sample, block_samples)
     gradient = sample_room(n_own, mean[out])

@@ -15,6 +15,7 @@ from .moments import add_to_tree, sample_room, take_result, tree_room
 from .noise import LANES, noise_row
 from .pairs import changed_pairs, halves_of, pair_of, pair_scratch
 from .race import race_scratch, run_race
+from .room import empty, flat, zeros
 from .rows import copy_row
 from .tasks import tasks
 from .vectors import HAS_AVX512, fma
@@ -155,10 +156,10 @@ def number_vectors(
     n_many entries have several changes, and hashes. Vectors get their changes, from starts[i] on.
     """
     # A vector of one change is known by that; others, which are few where there are few variables, by hash.
-    singles = np.zeros(offsets[-1] - offsets[0], np.uint32)
-    table = np.zeros(table_size(n_many), np.uint32)
+    singles = zeros(np.uint32, offsets[-1] - offsets[0])
+    table = zeros(np.uint32, table_size(n_many))
     slots = np.uint64(table.shape[0] - 1)
-    first = np.empty(counts.shape[0] + 1, np.uint32)
+    first = empty(np.uint32, counts.shape[0] + 1)
     last, end = np.uint32(0), np.uint32(0)
     starts[0] = 0
     for entry in range(counts.shape[0]):
@@ -216,10 +217,10 @@ def find_vectors(
     room = vector_changes.shape[0]
     most_entries = pairs.shape[0]
     own_offsets = offsets[problem * n_variables : (problem + 1) * n_variables + 1]
-    rows = np.empty(own_offsets[n_variables] - own_offsets[0] + LANES)
-    races = np.empty((n_variables, 4))
+    rows = empty(np.float64, own_offsets[n_variables] - own_offsets[0] + LANES)
+    races = empty(np.float64, (n_variables, 4))
     race_rows(key, noise, sample, problem * n_variables, inverse_weights, offsets, longest, rows, races)
-    ranks = np.empty(0 if all_pairs else longest, np.uint32)
+    ranks = empty(np.uint32, 0 if all_pairs else longest)
     ranks[:] = NONE
     n_ranks = np.uint32(0)
     for k in range(n_variables):
@@ -228,14 +229,14 @@ def find_vectors(
         if not all_pairs and ranks[winner] == NONE:
             ranks[winner] = n_ranks
             n_ranks += np.uint32(1)
-    table = np.zeros(np.int64(n_ranks) * longest, np.uint32)
-    hash_table = np.zeros(1 if all_pairs else table_size(room // 2), np.uint32)
+    table = zeros(np.uint32, np.int64(n_ranks) * longest)
+    hash_table = zeros(np.uint32, 1 if all_pairs else table_size(room // 2))
     scratch = pair_scratch(longest)
-    row_pairs, row_changes = np.empty(room + WIDTH, np.uint64), np.empty(room + WIDTH, np.uint64)
-    counts = np.empty(most_entries, np.uint32)
-    changes = np.empty(most_entries, np.uint64)
-    hashes = np.empty((most_entries, 2), np.uint64)
-    more_entries, more_changes = np.empty(room, np.uint32), np.empty(room, np.uint64)
+    row_pairs, row_changes = empty(np.uint64, room + WIDTH), empty(np.uint64, room + WIDTH)
+    counts = empty(np.uint32, most_entries)
+    changes = empty(np.uint64, most_entries)
+    hashes = empty(np.uint64, (most_entries, 2))
+    more_entries, more_changes = empty(np.uint32, room), empty(np.uint64, room)
     last = np.uint32(0)
     if all_pairs:
         last = np.uint32(longest * (longest - 1) // 2)
@@ -350,7 +351,7 @@ def form_joint_vectors(task, wanted, wanted_bounds, true_actions, bounds, starts
     """
     n_variables = out.shape[1]
     begin, end = wanted_bounds[task], wanted_bounds[task + 1]
-    own = out.reshape(out.size)[begin * n_variables : end * n_variables]
+    own = flat(out)[begin * n_variables : end * n_variables]
     copy_row(true_actions[task, : min(n_variables, own.shape[0])], own)
     done = n_variables
     while done < own.shape[0]:
@@ -449,24 +450,24 @@ def joint_pair_moments(
     problem, block = (first_item + i) // n_blocks, (first_item + i) % n_blocks
     first_row = problem * n_variables
     variables = order[part * VARIABLES_PER_TASK : min(n_variables, (part + 1) * VARIABLES_PER_TASK)]
-    sizes = np.empty(variables.shape[0], np.int64)
+    sizes = empty(np.int64, variables.shape[0])
     n_categories = 0
     for at in range(variables.shape[0]):
         row = first_row + variables[at]
         sizes[at] = offsets[row + 1] - offsets[row]
         n_categories += sizes[at]
-    layers = np.empty(sizes[0] + 1, np.int64)
+    layers = empty(np.int64, sizes[0] + 1)
     layer_bounds(sizes, layers)
-    h, weights = np.empty(layers[sizes[0]]), np.zeros(layers[sizes[0]])
-    row_noise = np.empty(longest + LANES)
+    h, weights = empty(np.float64, layers[sizes[0]]), zeros(np.float64, layers[sizes[0]])
+    row_noise = empty(np.float64, longest + LANES)
     minima = race_scratch(longest)
     scratch = pair_scratch(longest)
     most_pairs = max(most, longest) + WIDTH if plus else 0
-    row_pairs, row_changes = np.empty(most_pairs, np.uint64), np.empty(most_pairs, np.uint64)
-    kept = np.empty(longest, np.bool_)
+    row_pairs, row_changes = empty(np.uint64, most_pairs), empty(np.uint64, most_pairs)
+    kept = empty(np.bool_, longest)
     first_sample = begin_sample + block * block_samples
     n_own = min(n_samples - first_sample, block_samples)
-    part_mean = np.empty(n_categories)
+    part_mean = empty(np.float64, n_categories)
     gradient = sample_room(n_own, part_mean)
     room = tree_room(n_own, gradient.shape[0])
     for sample in range(first_sample, first_sample + n_own):
@@ -506,7 +507,7 @@ def joint_pair_moments(
             start += n
         sample_value = base + 2.0 * difference_sum / (float(longest) * longest)
         add_to_tree(gradient, sample_value, sample - first_sample, n_own, room)
-    part_squares = np.empty(gradient.size if squares.size else 0)
+    part_squares = empty(np.float64, gradient.size if squares.size else 0)
     value_sum = take_result(n_own, room, part_mean, part_squares)
     start = 0
     for at in range(variables.shape[0]):

@@ -13,6 +13,7 @@ from ._jit import allocating, called, inlined
 from .moments import add_to_tree, sample_room, take_result, tree_room
 from .noise import LANES, noise_row, reference, reference_position
 from .race import race_scratch, run_race, swap_winner
+from .room import empty
 from .rows import copy_row
 from .tasks import tasks
 
@@ -54,13 +55,13 @@ def hash_joint_entries(
     problem, sample = item // n_samples, item % n_samples
     first_row = problem * n_variables
     first = offsets[first_row]
-    problem_row = np.empty(offsets[first_row + n_variables] - first)
-    totals = np.empty(n_variables)
-    places = np.empty((n_variables, 2), np.int64)
-    race_values = np.empty((n_variables, 2))
+    problem_row = empty(np.float64, offsets[first_row + n_variables] - first)
+    totals = empty(np.float64, n_variables)
+    places = empty(np.int64, (n_variables, 2))
+    race_values = empty(np.float64, (n_variables, 2))
     problem_noise(
         key, noise, sample, problem, n_variables, inverse_weights, offsets,
-        np.empty(longest + LANES), race_scratch(longest),
+        empty(np.float64, longest + LANES), race_scratch(longest),
         problem_row, totals, places, race_values,
     )  # fmt: skip
     position = reference_position(key, sample, problem)
@@ -100,13 +101,13 @@ def build_joint_vectors(
         problem, sample = item // n_samples, item % n_samples
         first_row = problem * n_variables
         first = offsets[first_row]
-        problem_row = np.empty(offsets[first_row + n_variables] - first)
-        totals = np.empty(n_variables)
-        places = np.empty((n_variables, 2), np.int64)
-        race_values = np.empty((n_variables, 2))
+        problem_row = empty(np.float64, offsets[first_row + n_variables] - first)
+        totals = empty(np.float64, n_variables)
+        places = empty(np.int64, (n_variables, 2))
+        race_values = empty(np.float64, (n_variables, 2))
         problem_noise(
             key, noise, sample, problem, n_variables, inverse_weights, offsets,
-            np.empty(longest + LANES), race_scratch(longest),
+            empty(np.float64, longest + LANES), race_scratch(longest),
             problem_row, totals, places, race_values,
         )  # fmt: skip
         position = reference_position(key, sample, problem)
@@ -173,12 +174,12 @@ def joint_moments(
     first = offsets[first_row]
     out = slice(starts[i], starts[i + 1])
     size = starts[i + 1] - starts[i]
-    problem_row = np.empty(size)
-    weights = np.empty(n_variables * n_references)
-    totals = np.empty(n_variables)
-    places = np.empty((n_variables, 2), np.int64)
-    race_values = np.empty((n_variables, 2))
-    row_noise = np.empty(longest + LANES)
+    problem_row = empty(np.float64, size)
+    weights = empty(np.float64, n_variables * n_references)
+    totals = empty(np.float64, n_variables)
+    places = empty(np.int64, (n_variables, 2))
+    race_values = empty(np.float64, (n_variables, 2))
+    row_noise = empty(np.float64, longest + LANES)
     minima = race_scratch(longest)
     first_sample = begin_sample + block * block_samples
     n_own = min(n_samples - first_sample, block_samples)

@@ -15,8 +15,9 @@ from numba.extending import intrinsic
 
 from ._jit import allocating, called, inlined, serial
 from .bits import LOW_WORD, WORD_BITS
-from .lanes import WIDTH, entry, lane_array, load, load_eight, mask_bits, spread, store, store_from
+from .lanes import WIDTH, entry, load, load_eight, mask_bits, spread, store, store_from
 from .moments import add_to_tree, sample_room, take_result, tree_room
+from .room import empty, flat, zeros
 from .tasks import tasks
 from .tile import BLOCK, block_room, draw_block, load_rows, store_rows, tile_of_block
 from .vectors import Bytes, as_bits, as_float, fma, ir_type, select
@@ -99,7 +100,10 @@ def race_bytes(noise, inverse_weights, categories):
 @allocating
 def compare_room(n):
     """The words of n categories, and room for compare_pairs."""
-    return np.arange(n).astype(np.uint64) * EVERY_BYTE, np.empty(n, np.uint64), lane_array(n)
+    categories = empty(np.uint64, n)
+    for c in range(n):
+        categories[c] = np.uint64(c) * EVERY_BYTE
+    return categories, empty(np.uint64, n), empty(np.float64, n * WIDTH)
 
 
 @inlined
@@ -205,12 +209,12 @@ def find_row_vectors(
     n_groups = n_groups_of(n_variables)
     n_rows = inverse_weights.shape[0] // n
     room = block_room(n)
-    weights = lane_array(n).reshape((n, WIDTH))
+    weights = empty(np.float64, (n, WIDTH))
     pair_room = compare_room(n)
     size = 4
     while size < 2 * number.shape[1]:
         size *= 2
-    table = np.empty(size, np.int32)
+    table = empty(np.int32, size)
     for i in range(task * ITEMS_PER_TASK, min(counts.shape[0], (task + 1) * ITEMS_PER_TASK)):
         problem, sample = (first_item + i) // n_samples, (first_item + i) % n_samples
         own_hashes = hashes[i]
@@ -235,15 +239,28 @@ def list_row_hashes(bounds, first_entries, hashes, out):
             out[bounds[i] + at, 1] = hashes[i, 1, first_entries[i, at]]
 
 
+@inlined
+def n_below(number, numbers):
+    """How many of numbers in ascending order are below another."""
+    low, high = 0, numbers.shape[0]
+    while low < high:
+        middle = (low + high) // 2
+        if numbers[middle] < number:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
 @tasks("words.shape[0]")
 def form_row_vectors(i, wanted, bounds, first_entries, words, out):
     """The given vectors, in ascending order, from the results of find_row_vectors."""
     n_variables = out.shape[1]
-    flat = out.reshape(out.size)
-    begin, end = np.searchsorted(wanted, bounds[i]), np.searchsorted(wanted, bounds[i + 1])
+    numbers = flat(out)
+    begin, end = n_below(bounds[i], wanted), n_below(bounds[i + 1], wanted)
     own_wanted, first = wanted[begin:end], first_entries[i]
     n_whole = n_variables // WIDTH
-    places = np.empty(WIDTH, np.uint64)
+    places = empty(np.uint64, WIDTH)
     # Some vectors at a time, so that what is read and written of them stays in the first-level cache.
     for done in range(0, own_wanted.shape[0], WIDTH):
         n_some = min(WIDTH, own_wanted.shape[0] - done)
@@ -253,11 +270,11 @@ def form_row_vectors(i, wanted, bounds, first_entries, words, out):
         for group in range(n_whole):
             own_words = words[i, group]
             for at in range(n_some):
-                store_bytes(flat, start + at * n_variables + group * WIDTH, own_words[places[at]])
+                store_bytes(numbers, start + at * n_variables + group * WIDTH, own_words[places[at]])
         for at in range(n_some if n_whole < words.shape[1] else 0):
             word = words[i, n_whole, places[at]]
             for k in range(n_whole * WIDTH, n_variables):
-                flat[start + at * n_variables + k] = word & np.uint64(0xFF)
+                numbers[start + at * n_variables + k] = word & np.uint64(0xFF)
                 word >>= np.uint64(8)
 
 
@@ -265,7 +282,7 @@ def form_row_vectors(i, wanted, bounds, first_entries, words, out):
 def keep_references(words, weights):
     """ARSM+: drop the weights of references under which no swap changes the variable."""
     n = weights.shape[0]
-    changed = np.zeros(n, np.uint64)
+    changed = zeros(np.uint64, n)
     e = 0
     for j in range(n):
         for c in range(j):
@@ -374,12 +391,12 @@ def joint_row_moments(
     n_entries = number.shape[1]
     parts_per_task = parts_of_a_task(n_variables, n_entries, min(n_samples, block_samples))
     noise_room = block_room(n)
-    weights = lane_array(n).reshape((n, WIDTH))
-    h = lane_array(padded(n)).reshape((padded(n), WIDTH))
-    inverse = lane_array(n).reshape((n, WIDTH))
+    weights = empty(np.float64, (n, WIDTH))
+    h = empty(np.float64, (padded(n), WIDTH))
+    inverse = empty(np.float64, (n, WIDTH))
     pair_room = compare_room(n)
-    words = np.empty(n_entries, np.uint64)
-    differences = np.zeros(padded(n) * padded(n))
+    words = empty(np.uint64, n_entries)
+    differences = zeros(np.float64, padded(n) * padded(n))
     for own in range(task * parts_per_task, min(n_all, (task + 1) * parts_per_task)):
         i, part = own // n_parts, own % n_parts
         problem, block = (first_item + i) // n_blocks, (first_item + i) % n_blocks

@@ -6,7 +6,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from ._jit import allocating, inlined
+from ._jit import inlined
 from .vectors import HAS_AVX512, Lanes, Mask, Words, as_vector, ir_type, shuffled
 
 WIDTH = 8
@@ -578,11 +578,3 @@ def sum_of(row):
     for c in range(n_pairs * 2 * WIDTH, row.shape[0]):
         result += row[c]
     return result
-
-
-@allocating
-def lane_array(n):
-    """Uninitialised room for n times eight numbers, each eight in one cache line."""
-    room = np.empty((n + 1) * WIDTH)
-    shift = (-(room.ctypes.data // 8)) % WIDTH
-    return room[shift : shift + n * WIDTH]

@@ -11,6 +11,7 @@ from ._jit import inlined, parallel
 from .moments import add_to_tree, sample_room, take_result, tree_room
 from .noise import LANES, fill_references, noise_row
 from .race import race_scratch, run_race
+from .room import empty
 from .tasks import items_of, tasks
 
 SUM, PAIR, DISTINCT_PAIR = 0, 1, 2
@@ -20,7 +21,7 @@ SUM, PAIR, DISTINCT_PAIR = 0, 1, 2
 def draw_distinct_pairs(task, key, noise, inverse_weights, offsets, longest, out):
     """out[2 * sample, row] is the winner of the race, out[2 * sample + 1, row] the second, if there is one."""
     n_rows = offsets.shape[0] - 1
-    row_noise = np.empty(longest + LANES)
+    row_noise = empty(np.float64, longest + LANES)
     minima = race_scratch(longest)
     for item in items_of(task, out.size // 2, longest):
         sample, row = item // n_rows, item % n_rows

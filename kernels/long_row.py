@@ -21,6 +21,7 @@ from .lanes import WIDTH
 from .merge import EXCLUDED
 from .moments import add_sample
 from .race import enter_race
+from .room import empty
 from .tasks import CATEGORIES_PER_TASK as PART
 from .tasks import tasks
 from .weights import largest_of
@@ -47,14 +48,14 @@ def part_of(task, n):
 def part_room(n):
     """For each part of a row: its two first, and five numbers of its race; three counts and two sums of swaps."""
     n_parts = n_parts_of(n)
-    races = np.empty((n_parts, 2), np.int64), np.empty((n_parts, 5))
-    return races, (np.empty((n_parts, 3), np.int64), np.empty((n_parts, 2)))
+    races = empty(np.int64, (n_parts, 2)), empty(np.float64, (n_parts, 5))
+    return races, (empty(np.int64, (n_parts, 3)), empty(np.float64, (n_parts, 2)))
 
 
 @serial
 def list_room(n):
     """Lists of light and of heavy losers. Little is ever written: NumPy would have them made in large pages."""
-    return np.empty(n_parts_of(n) * LIST, np.int32), np.empty(n_parts_of(n) * LIST, np.int32)
+    return empty(np.int32, n_parts_of(n) * LIST), empty(np.int32, n_parts_of(n) * LIST)
 
 
 @tasks("tops.shape[0]")

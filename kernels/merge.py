@@ -16,6 +16,7 @@ from ._jit import allocating, called, folded, inlined
 from .bits import MASK_WIDTH, below_mask, bit_count, lowest_bit
 from .lanes import WIDTH, lane_numbers, load, mark, mask_bits, spread, store, sum_of_lanes
 from .race import swap_winner
+from .room import empty
 from .sorting import sort_by_key
 from .vectors import as_bits, as_float, fma, select
 
@@ -248,4 +249,4 @@ def swap_row(noise, total, inverse_weights, values, race, references, h, seen, s
 @allocating
 def swap_scratch(n):
     """Scratch of swap_row for rows of up to n categories."""
-    return np.empty(n, np.int32), np.empty(n, np.int32), np.empty((5, n + WIDTH))
+    return empty(np.int32, n), empty(np.int32, n), empty(np.float64, (5, n + WIDTH))

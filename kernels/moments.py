@@ -9,6 +9,7 @@ import numpy as np
 
 from ._jit import allocating, called, inlined, serial
 from .lanes import WIDTH, load, store
+from .room import empty
 from .rows import copy_row
 
 
@@ -71,7 +72,7 @@ def level_of(levels):
 @allocating
 def sample_room(n, mean):
     """Where n samples are made, one after the other: one alone is the mean."""
-    return mean if n == 1 else np.empty_like(mean)
+    return mean if n == 1 else empty(np.float64, mean.shape[0])
 
 
 @allocating
@@ -82,7 +83,7 @@ def tree_room(n, size):
     """
     rows = n_levels(n) + 1
     columns = size if n > 1 else 0
-    return np.empty((rows, columns)), np.empty((rows, columns)), np.empty(rows)
+    return empty(np.float64, (rows, columns)), empty(np.float64, (rows, columns)), empty(np.float64, rows)
 
 
 @called

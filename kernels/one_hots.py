@@ -4,6 +4,7 @@ import numpy as np
 from numba import float32
 
 from ._jit import called, serial
+from .room import empty, zeros
 from .vectors import fma
 
 # Of a residual: squares of what is smaller are lost.
@@ -77,11 +78,12 @@ def next_direction(direction, product, diagonal, size, solution, residual):
 @serial
 def fit_regression(entries, means, targets, ridge, diagonal, n_steps, weights):
     """Take weights towards where regression_gradient is zero, by steps of conjugate gradients."""
-    direction, product, residual = np.empty_like(weights), np.empty_like(weights), np.empty_like(weights)
+    n = weights.shape[0]
+    direction, product, residual = empty(np.float64, n), empty(np.float64, n), empty(np.float64, n)
     regression_gradient(entries, means, targets, ridge, weights, residual)
-    for c in range(residual.shape[0]):
+    for c in range(n):
         residual[c] = -residual[c]
-    no_targets = np.zeros_like(targets)
+    no_targets = zeros(np.float64, targets.shape[0])
     size = first_direction(residual, diagonal, direction)
     for _ in range(n_steps):
         if not LEAST_SIZE < size < np.inf:
@@ -149,10 +151,13 @@ def fit_kernels(matches, targets, ridge, n_variables, n_steps, rest, weights):
 
     They end where of the targets' squares the residual has no more than this rest.
     """
-    direction, product = np.empty_like(weights), np.empty_like(weights)
-    sums = np.empty(weights.shape[0], np.float32)
+    n = weights.shape[0]
+    direction, product, residual = empty(np.float64, n), empty(np.float64, n), empty(np.float64, n)
+    diagonal, sums = empty(np.float64, n), empty(np.float32, n)
     multiply_kernels(matches, weights, ridge, n_variables, sums, product)
-    residual, diagonal = targets - product, np.full(weights.shape[0], 2.0 * n_variables + ridge)
+    for c in range(n):
+        residual[c] = targets[c] - product[c]
+        diagonal[c] = 2.0 * n_variables + ridge
     least = max(LEAST_SIZE, rest * first_direction(targets, diagonal, direction))
     size = first_direction(residual, diagonal, direction)
     for _ in range(n_steps):

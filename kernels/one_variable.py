@@ -11,6 +11,7 @@ from .merge import swap_row, swap_scratch
 from .moments import add_sample
 from .noise import LANES, fill_references, noise_row
 from .race import race_scratch, run_race
+from .room import empty
 from .tasks import items_of, tasks
 from .tile import tile_moments, tile_room
 from .weights import largest_of, weigh_row
@@ -30,10 +31,10 @@ def one_variable_moments(
     """
     n_bad = 0
     row_noise = noise_room[numba.get_thread_id()]
-    own_h = np.empty(longest if n_samples > 1 else 0)
+    own_h = empty(np.float64, longest if n_samples > 1 else 0)
     minima = race_scratch(longest)
     scratch = swap_scratch(longest)
-    references = np.empty(n_references, np.int64)
+    references = empty(np.int64, n_references)
     for i in items_of(task, value.shape[0], longest * min(n_samples, block_samples)):
         row, block = (first + i) // n_blocks, (first + i) % n_blocks
         start, stop = offsets[row], offsets[row + 1]
@@ -110,7 +111,11 @@ def row_moments(
     The other result is not 0 where values are not small (see lanes.SMALL). Of one sample mean may be empty:
     then only what is seen is found.
     """
-    arrays = np.empty(longest + LANES), np.empty(longest), np.empty(longest if n_samples > 1 else 0)
+    arrays = (
+        empty(np.float64, longest + LANES),
+        empty(np.float64, longest),
+        empty(np.float64, longest if n_samples > 1 else 0),
+    )
     items = items_of(task, value.shape[0], longest * min(n_samples, block_samples))
     return add_rows(
         key, n_samples, weights, weighed, values, offsets, first, n_blocks, block_samples, starts, mean,

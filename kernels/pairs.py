@@ -11,6 +11,7 @@ from .bits import LOW_WORD, WORD_BITS, lowest_bit
 from .lanes import WIDTH, load, mask_bits
 from .merge import EXCLUDED, append_below, limit_of
 from .race import swap_winner
+from .room import empty
 from .sorting import sort_by_key
 from .vectors import as_bits, as_float
 
@@ -38,7 +39,7 @@ def pair_of(c, j):
 @allocating
 def pair_scratch(n):
     """Scratch of changed_pairs for rows of up to n categories."""
-    return np.empty(n, np.int32), np.empty(n, np.int32), np.empty(n + WIDTH), np.empty(n + WIDTH)
+    return empty(np.int32, n), empty(np.int32, n), empty(np.float64, n + WIDTH), empty(np.float64, n + WIDTH)
 
 
 @inlined

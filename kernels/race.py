@@ -9,6 +9,7 @@ import numpy as np
 
 from ._jit import allocating, called, inlined
 from .lanes import WIDTH, load, smallest_lane, spread
+from .room import empty
 from .vectors import select
 
 SHORT_BLOCK, LONG_BLOCK = 16, 64
@@ -44,7 +45,7 @@ def block_length(n):
 @allocating
 def race_scratch(n):
     """Room for the minima of the blocks of a row of up to n categories."""
-    return np.empty(max(n, LONG_ROW) // SHORT_BLOCK + 1)
+    return empty(np.float64, max(n, LONG_ROW) // SHORT_BLOCK + 1)
 
 
 @inlined

@@ -30,6 +30,7 @@ from .lanes import (
 from .losers import meet_one
 from .merge import EXCLUDED
 from .moments import add_sample
+from .room import bytes_of, empty, zeros
 from .tasks import items_of, tasks
 from .vectors import REGISTER, as_bits, blocks_from, exchanged, fma, select, spread_over
 from .weights import exponentiate, write_gaps
@@ -67,10 +68,10 @@ def block_room(n):
     """The counters of a block's noise, of pairs of categories and rows; room for the noise and the weights."""
     n_rows, n_pairs = rows_of_block(n), noise_length(n) // 2
     n_words = (2 * n_rows * n_pairs + MANY - 1) // MANY * MANY
-    counters = np.zeros(n_words, np.uint64)
+    counters = zeros(np.uint64, n_words)
     for i in range(n_rows * n_pairs):
         counters[2 * i] = low_counters(i % n_pairs, i // n_pairs)
-    return counters, np.empty(n_words + REGISTER), np.empty(n_rows * n)
+    return counters, empty(np.float64, n_words + REGISTER), empty(np.float64, n_rows * n)
 
 
 @called
@@ -355,7 +356,7 @@ def add_rows(
     noise, own_weights = block[1], block[2]
     inside = first_lanes(some_of(0.0), n - (n - 1) // REGISTER * REGISTER)
     n_marks = (n + REGISTER - 1) // REGISTER
-    marks = words.view(np.uint8)
+    marks = bytes_of(words)
     # Without values the weights stand for them.
     wanted = mean.shape[0] > 0
     n_seen, n_bad, n_large = 0, 0, 0
@@ -398,8 +399,8 @@ def row_by_row_moments(
     """As tile.short_row_moments, of rows of REGISTER to LONGEST categories."""
     rows = items_of(task, value.shape[0], n * n_samples)
     n_words = (rows_of_block(n) * ((n + REGISTER - 1) // REGISTER) + 7) // 8
-    losers = np.empty(LONGEST // WORD, np.uint64), np.empty(LONGEST // WORD, np.uint64)
+    losers = empty(np.uint64, LONGEST // WORD), empty(np.uint64, LONGEST // WORD)
     return add_rows(
         key, n_samples, rows.start, rows.stop, n, weights, weighed, values, mean, squares, value, seen,
-        block_room(n), np.zeros(8 * LENGTH), losers, np.empty(n_words, np.uint64),
+        block_room(n), zeros(np.float64, 8 * LENGTH), losers, empty(np.uint64, n_words),
     )  # fmt: skip

@@ -5,6 +5,7 @@ import numpy as np
 from ._jit import allocating, called, folded
 from .lanes import WIDTH, lane_numbers, load_eight, spread, store_from
 from .race import beats
+from .room import empty, zeros
 from .vectors import as_bits, select
 
 LONGEST_INSERTION = 24
@@ -51,7 +52,7 @@ def sort_by_buckets(keys, items):
     shift = np.uint64(0)
     while (high - low) >> shift >= np.uint64(2 * n):
         shift += np.uint64(1)
-    starts = np.zeros(np.int64((high - low) >> shift) + 2, np.int32)
+    starts = zeros(np.int32, np.int64((high - low) >> shift) + 2)
     most = 0
     for i in range(n):
         bucket = np.int64((as_bits(keys[i]) - low) >> shift) + 1
@@ -61,7 +62,9 @@ def sort_by_buckets(keys, items):
         return False
     for bucket in range(1, starts.shape[0]):
         starts[bucket] += starts[bucket - 1]
-    old_keys, old_items = keys.copy(), items.copy()
+    old_keys, old_items = empty(np.float64, n), empty(np.int32, n)
+    for i in range(n):
+        old_keys[i], old_items[i] = keys[i], items[i]
     for i in range(n):
         bucket = np.int64((as_bits(old_keys[i]) - low) >> shift)
         keys[starts[bucket]], items[starts[bucket]] = old_keys[i], old_items[i]

@@ -27,7 +27,6 @@ from .lanes import (
     asking_for,
     entry,
     gather,
-    lane_array,
     lane_index,
     lane_of,
     load,
@@ -42,6 +41,7 @@ from .lanes import (
 )
 from .losers import swap_losers, swap_losers_by_weight
 from .moments import merge_block
+from .room import empty, tile_of, zeros
 from .tasks import items_of, tasks
 from .vectors import as_bits, as_float, blocks_from, fma, halves_in_turn, select
 from .weights import leave_gaps, weigh_gaps
@@ -102,13 +102,13 @@ def block_room(n):
     """
     n_blocks = BLOCK * ((n + 1) // 2) * WIDTH
     n_words = (2 * n_blocks + MANY - 1) // MANY * MANY
-    counters = np.zeros(n_words, np.uint64)
+    counters = zeros(np.uint64, n_words)
     for i in range(n_words // 2):
         own = i // IN_ORDER.size * IN_ORDER.size + IN_ORDER[i % IN_ORDER.size]
         if own < n_blocks:
             group, pair = own // WIDTH // ((n + 1) // 2), own // WIDTH % ((n + 1) // 2)
             counters[2 * i] = low_counters(pair, group * WIDTH + own % WIDTH)
-    return counters, lane_array(n_words // WIDTH)
+    return counters, empty(np.float64, n_words)
 
 
 @called
@@ -136,7 +136,7 @@ def numbers_of_group(n):
 def tile_of_block(room, group, n):
     """The noise of one group of a block: entry (c, i) belongs to category c of its i-th row."""
     start = group * numbers_of_group(n)
-    return room[1][start : start + n * WIDTH].reshape((n, WIDTH))
+    return tile_of(room[1][start : start + n * WIDTH])
 
 
 @inlined
@@ -321,15 +321,15 @@ def tile_room(n):
     """
     pages = (n + 1 + LANES_PER_PAGE) // LANES_PER_PAGE
     length = pages * LANES_PER_PAGE + LANES_PER_PAGE // 4
-    room = lane_array(4 * length)
+    room = empty(np.float64, 4 * length * WIDTH)
     step = length * WIDTH
     return (
-        room[:step].reshape((length, WIDTH)),
-        room[step : 2 * step].reshape((length, WIDTH)),
-        room[2 * step : 3 * step].reshape((length, WIDTH)),
-        room[3 * step : 4 * step].reshape((length, WIDTH)),
-        np.empty(n, np.int64),
-        np.empty(n, np.uint64),
+        tile_of(room[:step]),
+        tile_of(room[step : 2 * step]),
+        tile_of(room[2 * step : 3 * step]),
+        tile_of(room[3 * step : 4 * step]),
+        empty(np.int64, n),
+        empty(np.uint64, n),
     )
 
 
@@ -369,7 +369,7 @@ def tile_moments(
     elif n_tiles == 0:
         merge_streams(n_left, 1, stream_mean, stream_squares, mean, squares)
     else:
-        left_mean, left_squares = np.empty(n), np.empty(n)
+        left_mean, left_squares = empty(np.float64, n), empty(np.float64, n)
         merge_streams(n_left, 1, stream_mean, stream_squares, left_mean, left_squares)
         merge_block(np.float64(n_left), left_mean, left_squares, np.float64(n_tiles * WIDTH), mean, squares)
     own_lanes = lanes_up_to(n_left if n_left > 0 else WIDTH)
@@ -470,7 +470,7 @@ def add_row_tiles(
             if sample == 0 < mean.shape[0]:
                 n_large += not load_values(values, first_row, n_rows, n, own_values)
             start = in_block * numbers_of_group(n) if n_samples == 1 else 0
-            noise = noise_room[1][start : start + n * WIDTH].reshape((n, WIDTH))
+            noise = tile_of(noise_room[1][start : start + n * WIDTH])
             if mean.shape[0] == 0:
                 needed_of_tile(noise, own_weights, h, lanes_seen)
                 continue
@@ -507,8 +507,8 @@ def short_row_moments(
     values are not small (see lanes.SMALL).
     """
     own_tiles = items_of(task, (value.shape[0] + WIDTH - 1) // WIDTH, n * n_samples * WIDTH)
-    tiles = lane_array(BLOCK * n).reshape((BLOCK * n, WIDTH)), lane_array(n).reshape((n, WIDTH))
-    losers = lane_array(3 * n).reshape((3 * n, WIDTH))
+    tiles = empty(np.float64, (BLOCK * n, WIDTH)), empty(np.float64, (n, WIDTH))
+    losers = empty(np.float64, (3 * n, WIDTH))
     return add_row_tiles(
         key, n_samples, own_tiles.start, own_tiles.stop, n, weights, weighed, values, mean, squares, value, seen,
         block_room(n), tiles, (losers[:n], losers[n : 2 * n], losers[2 * n :]), tile_room(n),

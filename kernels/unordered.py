@@ -10,6 +10,7 @@ import numpy as np
 from ._jit import allocating
 from .moments import add_to_tree, sample_room, take_result, tree_room
 from .noise import LANES, noise_row
+from .room import empty
 from .rows import copy_row
 from .tasks import items_of, tasks
 
@@ -21,8 +22,8 @@ LEAST_OUTSIDE = 1e-100
 def draw_sets(task, key, noise, inverse_weights, offsets, longest, out):
     """out[sample, row] are the first of the race, in order; -1 where no more are available."""
     n_samples, n_rows, n = out.shape
-    row_noise = np.empty(longest + LANES)
-    race = np.empty(n)
+    row_noise = empty(np.float64, longest + LANES)
+    race = empty(np.float64, n)
     for item in items_of(task, n_samples * n_rows, longest):
         sample, row = item // n_rows, item % n_rows
         start, stop = offsets[row], offsets[row + 1]
@@ -74,7 +75,7 @@ def set_row(category, values, probabilities, nodes, log_weights, gradient, room)
     the second if s was the first.
     """
     n = category.shape[0]
-    ratios, integrals, inverse_factors = np.empty(n), room[0][:n, :n], room[1]
+    ratios, integrals, inverse_factors = empty(np.float64, n), room[0][:n, :n], room[1]
     copy_row(probabilities, gradient)
     for i in range(n):
         gradient[category[i]] = 0.0
@@ -122,7 +123,7 @@ def set_moments(
     """
     row, block = (first + i) // n_blocks, (first + i) % n_blocks
     out = slice(starts[i], starts[i + 1])
-    set_room = np.empty((size, size)), np.empty((size, nodes.shape[0]))
+    set_room = empty(np.float64, (size, size)), empty(np.float64, (size, nodes.shape[0]))
     first_sample = begin_sample + block * block_samples
     n_own = min(n_samples - first_sample, block_samples)
     gradient = sample_room(n_own, mean[out])

@@ -16,6 +16,7 @@ from .lanes import (
     store,
     store_from,
 )
+from .room import flat
 from .tasks import CATEGORIES_PER_TASK, tasks
 from .vectors import HAS_AVX512, as_bits, as_float, first_half, fma, second_half, select, spread_over
 
@@ -144,7 +145,7 @@ def leave_gaps(tile):
 @inlined
 def weigh_gaps(tiles):
     """Turn gaps into exp(-gap); False where one is no number."""
-    return exponentiate(0.0, tiles.reshape(tiles.size), tiles.reshape(tiles.size))
+    return exponentiate(0.0, flat(tiles), flat(tiles))
 
 
 @inlined
