@@ -27,7 +27,7 @@ from .lanes import (
 from .merge import EXCLUDED
 from .moments import add_sample
 from .noise import LANES
-from .race import enter_race
+from .race import NO_RACE, enter_race
 from .room import empty
 from .sorting import MOST_RANKED, sort_by_key, sort_by_rank
 from .vectors import fma, select
@@ -72,7 +72,7 @@ def draw_and_race(key, sample, row, first, logits, top, weigh, inverse_weights, 
     noise.
     """
     n = inverse_weights.shape[0]
-    race = -1, -1, np.inf, np.inf
+    race = NO_RACE
     good = True
     total = spread(0.0)
     lightest, second_lightest = spread(np.inf), spread(np.inf)

@@ -37,7 +37,7 @@ def fill_dirichlet(key, offsets, out):
     for item in numba.prange(out.shape[0] * n_rows):
         sample, row = item // n_rows, item % n_rows
         noise = out[sample, offsets[row] : offsets[row + 1]]
-        fill_exponentials(key, NOISE_STREAM, sample, row, 0, noise)
+        fill_exponentials(key, NOISE_STREAM, sample, row, np.int64(0), noise)
         divide_by_sum(noise)
 
 

@@ -66,8 +66,8 @@ def drawn_winner(key, sample, row, weights, weighed, room):
     and a weight that is at most CAUTION times what it should be. The few that may win are computed then.
     """
     n = weights.shape[0]
-    top = 0.0 if weighed else largest_of(weights, 0, n)
-    race = -1, MOST_OF_WINNERS
+    top = 0.0 if weighed else largest_of(weights, np.int64(0), n)
+    race = np.int64(-1), MOST_OF_WINNERS
     n_bounded = n // 2 * 2 if n > MANY else 0
     bounds = room[0]
     zero, one = np.uint64(0), np.uint64(1)

@@ -8,7 +8,7 @@ distinct ones of its entries, the true one first.
 
 import numpy as np
 
-from ._jit import allocating, called, inlined, serial
+from ._jit import allocating, called, folded, inlined, serial
 from .bits import WORD_BITS
 from .lanes import WIDTH, loading, store_from
 from .moments import add_to_tree, sample_room, take_result, tree_room
@@ -84,7 +84,7 @@ def enter_pair(pair, ranks, table, longest, hash_table, pairs, last):
             cell = np.uint64(j_rank) * longest + c
         entry = table[cell]
         if entry == 0:
-            last += np.uint32(1)
+            last += np.uint64(1)
             entry = last
             table[cell] = entry
             pairs[entry] = pair
@@ -96,7 +96,7 @@ def enter_pair(pair, ranks, table, longest, hash_table, pairs, last):
         slot = (slot + np.uint64(1)) & slots
         entry = hash_table[slot]
     if entry == 0:
-        last += np.uint32(1)
+        last += np.uint64(1)
         entry = last
         hash_table[slot] = entry
         pairs[entry] = pair
@@ -126,7 +126,7 @@ def enter_changes(
     for i in range(row_pairs.shape[0]):
         pair, change = row_pairs[i], row_changes[i]
         if all_pairs:
-            entry = np.uint32(entry_of_pair(pair))
+            entry = np.uint64(entry_of_pair(pair))
         else:
             known = last
             entry, last = enter_pair(pair, ranks, table, longest, hash_table, pairs, last)
@@ -147,7 +147,7 @@ def enter_changes(
     return last, n_more, n_many
 
 
-@allocating
+@folded
 def number_vectors(
     offsets, n_many, counts, changes, hashes, more_entries, more_changes, number, starts, vector_changes
 ):  # fmt: skip
@@ -203,7 +203,7 @@ def number_vectors(
     return np.int64(last) + 1
 
 
-@allocating
+@folded
 def find_vectors(
     all_pairs, key, noise, n_samples, n_variables, inverse_weights, offsets, longest, multipliers,
     item, true_actions, pairs, number, starts, vector_changes,
@@ -224,7 +224,7 @@ def find_vectors(
     ranks[:] = NONE
     n_ranks = np.uint32(0)
     for k in range(n_variables):
-        winner = int(races[k, 0])
+        winner = np.int64(races[k, 0])
         true_actions[k] = winner
         if not all_pairs and ranks[winner] == NONE:
             ranks[winner] = n_ranks
@@ -237,16 +237,16 @@ def find_vectors(
     changes = empty(np.uint64, most_entries)
     hashes = empty(np.uint64, (most_entries, 2))
     more_entries, more_changes = empty(np.uint32, room), empty(np.uint64, room)
-    last = np.uint32(0)
+    last = np.uint64(0)
     if all_pairs:
-        last = np.uint32(longest * (longest - 1) // 2)
+        last = np.uint64(longest * (longest - 1) // 2)
         list_all_pairs(longest, pairs)
     counts[: np.int64(last) + 1] = 0
-    n_changes, n_many, most = 0, 0, 0
+    n_changes, n_many, most = np.int64(0), np.int64(0), np.int64(0)
     n_more = np.uint64(0)
     for k in range(n_variables):
         start, stop = own_offsets[k], own_offsets[k + 1]
-        race = int(races[k, 0]), int(races[k, 1]), races[k, 2], races[k, 3]
+        race = np.int64(races[k, 0]), np.int64(races[k, 1]), races[k, 2], races[k, 3]
         own_rows = rows[start - own_offsets[0] : stop - own_offsets[0]]
         count = changed_pairs(k, own_rows, inverse_weights[start:stop], race, scratch, row_pairs, row_changes)
         n_changes += count

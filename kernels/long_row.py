@@ -20,7 +20,7 @@ from .arsm_row import (
 from .lanes import WIDTH
 from .merge import EXCLUDED
 from .moments import add_sample
-from .race import enter_race
+from .race import NO_RACE, enter_race
 from .room import empty
 from .tasks import CATEGORIES_PER_TASK as PART
 from .tasks import tasks
@@ -81,7 +81,7 @@ def draw_parts(task, key, sample, row, logits, top, weigh, inverse_weights, nois
 @serial
 def join_races(noise, racers, numbers):
     """The race of the row, the sum of its noise, the winner's, which is EXCLUDED now, and the smallest other."""
-    race = -1, -1, np.inf, np.inf
+    race = NO_RACE
     total = 0.0
     lightest = np.inf, np.inf
     for part in range(racers.shape[0]):

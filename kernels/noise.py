@@ -34,7 +34,7 @@ def noise_row(noise, key, sample, row, start, stop, out):
         for c in range(n):
             out[c] = noise[sample, start + c]
     else:
-        fill_exponentials(key, NOISE_STREAM, sample, row, 0, out[: (n + LANES - 1) // LANES * LANES])
+        fill_exponentials(key, NOISE_STREAM, sample, row, np.int64(0), out[: (n + LANES - 1) // LANES * LANES])
     return sum_of(out[:n])
 
 

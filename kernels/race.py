@@ -14,6 +14,8 @@ from .vectors import select
 
 SHORT_BLOCK, LONG_BLOCK = 16, 64
 LONG_ROW = 1024
+# Before any category has joined. Of literals, as plain numbers are, Numba would compile functions anew.
+NO_RACE = np.int64(-1), np.int64(-1), np.inf, np.inf
 
 
 @inlined
@@ -80,7 +82,7 @@ def run_race(noise, inverse_weights, minima):
     minima is race_scratch.
     """
     n = noise.shape[0]
-    race = -1, -1, np.inf, np.inf
+    race = NO_RACE
     # Two blocks reach this bound, so neither of the two first lies above it.
     length = block_length(n)
     bound = block_minima(noise, inverse_weights, length, minima)

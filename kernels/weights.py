@@ -151,7 +151,7 @@ def weigh_gaps(tiles):
 @inlined
 def weigh_row(logits, out):
     """Set out to exp(max - logits) of one row; False where one is no number."""
-    return exponentiate(largest_of(logits, 0, logits.shape[0]), logits, out)
+    return exponentiate(largest_of(logits, np.int64(0), logits.shape[0]), logits, out)
 
 
 @inlined
