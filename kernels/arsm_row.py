@@ -28,7 +28,7 @@ from .merge import EXCLUDED
 from .moments import add_sample
 from .noise import LANES
 from .race import NO_RACE, enter_race
-from .room import empty
+from .room import empty, view_as
 from .sorting import MOST_RANKED, sort_by_key, sort_by_rank
 from .vectors import fma, select
 from .weights import exponentiate
@@ -126,9 +126,19 @@ def lightest_loser(winner_noise, lightest):
 
 
 @allocating
-def row_room(n):
-    """Room of arsm_of_row for rows of up to n categories: two lists of losers, and what swaps them."""
-    return empty(np.int32, n + WIDTH), empty(np.int32, n + WIDTH), member_room(n), empty(np.float64, 2 * (n + 1))
+def row_room(n, n_more):
+    """Room of arsm_of_row for up to n categories, two lists of losers and what swaps them; and for more numbers.
+
+    All are parts of one array. What glibc frees goes back to the system, from which to get it again takes longer
+    than to use it, unless an array as large as half of it was freed before.
+    """
+    length = n + WIDTH
+    half = (length + 1) // 2
+    room = empty(np.float64, 3 * half + 3 * length + 2 * (n + 1) + n_more)
+    lists, sums, rest = room[: 3 * half], room[3 * half : 3 * half + 3 * length], room[3 * half + 3 * length :]
+    members = view_as(np.int32, lists[:half]), sums[:length], sums[length : 2 * length], sums[2 * length :]
+    light, heavy = view_as(np.int32, lists[half : 2 * half]), view_as(np.int32, lists[2 * half :])
+    return (light, heavy, members, rest[: 2 * (n + 1)]), rest[2 * (n + 1) :]
 
 
 @allocating

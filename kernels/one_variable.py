@@ -111,15 +111,13 @@ def row_moments(
     The other result is not 0 where values are not small (see lanes.SMALL). Of one sample mean may be empty:
     then only what is seen is found.
     """
-    arrays = (
-        empty(np.float64, longest + LANES),
-        empty(np.float64, longest),
-        empty(np.float64, longest if n_samples > 1 else 0),
-    )
+    n_noise, n_h = longest + LANES, longest if n_samples > 1 else 0
+    room, rest = row_room(longest, n_noise + longest + n_h)
+    arrays = rest[:n_noise], rest[n_noise : n_noise + longest], rest[n_noise + longest :]
     items = items_of(task, value.shape[0], longest * min(n_samples, block_samples))
     return add_rows(
         key, n_samples, weights, weighed, values, offsets, first, n_blocks, block_samples, starts, mean,
-        squares, value, seen, items, arrays, row_room(longest),
+        squares, value, seen, items, arrays, room,
     )  # fmt: skip
 
 

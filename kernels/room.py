@@ -61,7 +61,7 @@ zeros = _making(set_to_zero=True)
 def _view(context, builder, signature, array, shape):
     """What is in a contiguous array, as one of another shape or kind."""
     result = signature.return_type
-    given = make_array(signature.args[0])(context, builder, array)
+    given = make_array(signature.args[-1])(context, builder, array)
     view = make_array(result)(context, builder)
     item = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(result.dtype)))
     strides = [item] if len(shape) == 1 else [builder.mul(item, shape[1]), item]
@@ -93,13 +93,12 @@ def tile_of(typing_context, array):
 
 
 @intrinsic
-def bytes_of(typing_context, array):
-    """The bytes of a flat array of words."""
+def view_as(typing_context, kind, array):
+    """A flat array as one of shorter numbers of another kind."""
 
     def codegen(context, builder, signature, arguments):
-        (n,) = cgutils.unpack_tuple(builder, make_array(array)(context, builder, arguments[0]).shape)
-        return _view(
-            context, builder, signature, arguments[0], [builder.mul(n, n.type(array.dtype.bitwidth // 8))]
-        )
+        (n,) = cgutils.unpack_tuple(builder, make_array(array)(context, builder, arguments[1]).shape)
+        length = builder.mul(n, n.type(array.dtype.bitwidth // kind.dtype.bitwidth))
+        return _view(context, builder, signature, arguments[1], [length])
 
-    return array.copy(dtype=types.uint8)(array), codegen
+    return array.copy(dtype=kind.dtype)(kind, array), codegen

@@ -30,7 +30,7 @@ from .lanes import (
 from .losers import meet_one
 from .merge import EXCLUDED
 from .moments import add_sample
-from .room import bytes_of, empty, zeros
+from .room import empty, view_as, zeros
 from .tasks import items_of, tasks
 from .vectors import REGISTER, as_bits, blocks_from, exchanged, fma, select, spread_over
 from .weights import exponentiate, write_gaps
@@ -356,7 +356,7 @@ def add_rows(
     noise, own_weights = block[1], block[2]
     inside = first_lanes(some_of(0.0), n - (n - 1) // REGISTER * REGISTER)
     n_marks = (n + REGISTER - 1) // REGISTER
-    marks = bytes_of(words)
+    marks = view_as(np.uint8, words)
     # Without values the weights stand for them.
     wanted = mean.shape[0] > 0
     n_seen, n_bad, n_large = 0, 0, 0
