@@ -79,6 +79,8 @@ class Draws:
         """The vectors from start to stop."""
         logits = self._logits
         if logits.n_problems == 1:
+            if self._first.size == len(self._actions):  # as most often, all are distinct
+                return self._actions[start:stop].copy()
             return self._actions[self._first[start:stop]]
         problem, draw = np.divmod(self._first[start:stop], len(self._actions))
         return self._actions.reshape(-1, logits.n_problems, logits.n_variables)[draw, problem]

@@ -204,6 +204,7 @@ def draw_moments(
     """
     problem, block = (first + i) // n_blocks, (first + i) % n_blocks
     first_row = problem * n_variables
+    origin = offsets[first_row]
     out = slice(starts[i], starts[i + 1])
     first_sample = begin_sample + block * block_samples
     n_own = min(n_samples - first_sample, block_samples)
@@ -220,7 +221,7 @@ def draw_moments(
             excess = draws[0] - baseline[problem]
             for row in range(first_row, first_row + n_variables):
                 start, stop = offsets[row], offsets[row + 1]
-                own = gradient[start - offsets[first_row] : stop - offsets[first_row]]
+                own = gradient[start - origin : stop - origin]
                 reinforce_sample(actions[sample, row], excess, probabilities[start:stop], own)
         else:
             gradient[:] = 0.0
@@ -229,7 +230,8 @@ def draw_moments(
                 vector = actions[sample * n_draws + d]
                 for row in range(first_row, first_row + n_variables):
                     weight = weights[sample, row] if estimator == ANTITHETIC else 1.0
-                    gradient[offsets[row] - offsets[first_row] + vector[row]] += weight * excess
+                    # Unsigned numbers are not counted from the end.
+                    gradient[np.uint64(offsets[row] - origin + vector[np.uint64(row)])] += weight * excess
         add_to_tree(gradient, draw_mean, sample - first_sample, n_own, room)
     value[i] = take_result(n_own, room, mean[out], squares[out])
 
