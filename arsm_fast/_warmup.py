@@ -57,7 +57,7 @@ def warmup() -> None:
     gradient(logits, logits, estimator=UnorderedSet(2), rng=0)
     for surrogate, size in ((Additive(), 3), (Hamming(), 3), (Hamming(), 256)):
         for seed in range(2):  # it is fitted, and used
-            control_variate = ControlVariate(LeaveOneOut(52), surrogate)
+            control_variate = ControlVariate(LeaveOneOut(64), surrogate)
             gradient(
                 lambda actions: actions.sum(axis=1), np.zeros((2, size)), estimator=control_variate, rng=seed
             )

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._logits import FloatArray, IntArray
+from ._logits import FloatArray
 from ._vectors import VectorArray
 
 
@@ -53,10 +53,10 @@ class Window:
         self._news.append((vectors.copy(), values.copy()))
         self.n_news += len(values)
 
-    def take_up(self) -> IntArray:
-        """Give what was told its slots: which these are."""
+    def take_up(self) -> None:
+        """Give what was told its slots."""
         vectors, values = (np.concatenate(parts)[-self._memory :] for parts in zip(*self._news, strict=True))
-        if (vectors.view(np.uint32).max(axis=0) >= self._sizes).any():  # those below 0 are large there
+        if vectors.min() < 0 or (vectors.max(axis=0) >= self._sizes).any():
             self._news, self.n_news = [], 0
             raise ValueError(
                 "actions must be categories from 0 on, below sizes; the last that were learnt are not"
@@ -66,10 +66,9 @@ class Window:
             size = min(self._memory, max(n, 2 * len(self._values)))
             self._vectors, self._values = _grown(self._vectors, vectors, size), _grown(self._values, values, size)
         self._n_taken_up += self.n_news
-        slots: IntArray = np.arange(self._n_taken_up - len(values), self._n_taken_up) % self._memory
+        slots = np.arange(self._n_taken_up - len(values), self._n_taken_up) % self._memory
         self._vectors[slots], self._values[slots] = vectors, values
         self._news, self.n_news = [], 0
-        return slots
 
 
 def _grown(old: NDArray[Any], new: NDArray[Any], size: int) -> NDArray[Any]:

@@ -28,8 +28,8 @@ LEAST_BATCHES = 5
 # so large that fits take less time than most objectives do.
 REFIT, REFIT_CATEGORIES, REFIT_FEATURES, MANY_FEATURES = 0.3, 0.1, 0.2, 2000
 REFIT_HAMMING = 0.5
-# Steps of conjugate gradients in a fit, at most. Those of Hamming end where so much of the squares is left: it
-# predicts as well as with less.
+# Steps of conjugate gradients, or residuals, in a fit, at most. Those of Hamming end where so much of the squares
+# is left: it predicts as well as with less.
 ADDITIVE_STEPS, HAMMING_STEPS, HAMMING_REST = 3, 8, 1e-2
 CHUNK = 1024
 
@@ -315,8 +315,8 @@ class Hamming(Surrogate):
     """A kernel machine: ``h(z) = b + sum_i a_i (m_i + m_i**2 / K)``, m_i the matches of z with past vector i.
 
     It sees pairs of variables, where `Additive` sees single ones. A fit is made when half of the evaluations kept
-    are new, by a few steps of conjugate gradients from the fit before: over a run that is 3 to 5 us for each new
-    evaluation of 20 variables, 10 of 200.
+    are new, by a few steps of conjugate residuals: over a run that is 3 to 5 us for each new evaluation of 20
+    variables, 10 of 200.
 
     Parameters
     ----------
@@ -330,7 +330,6 @@ class Hamming(Surrogate):
         self.memory = check_integer(memory, "memory", 2)
         self.ridge = _check_ridge(ridge)
         self._window = Window(self.memory)
-        self._weights = np.empty(0)
 
     def predict(self, actions: ActionArray) -> FloatArray:
         """Zero until there is a fit."""
@@ -366,25 +365,23 @@ class Hamming(Surrogate):
     def _fit(self, sizes: list[int]) -> None:
         if not len(self._window):
             self._sizes, self._starts = np.array(sizes), _starts(sizes)
-        slots = self._window.take_up()
-        vectors, n, n_variables = self._window.vectors, len(self._window), len(sizes)
+        self._window.take_up()
+        vectors, values, n_variables = self._window.vectors, self._window.values, len(sizes)
         kind = np.uint8 if max(n_variables, *sizes) < 256 else np.int32  # what is short is soon compared
         self._columns = np.ascontiguousarray(vectors.astype(kind).T)
         matches = _matches(vectors, self._columns)
-        weights = np.zeros(n)
-        weights[: self._weights.size] = self._weights
-        weights[slots] = 0.0
-        values = self._window.values
-        self._mean = float(values.mean())
-        ridge = self.ridge * 2 * n_variables
-        fit_kernels(matches, values - self._mean, ridge, n_variables, HAMMING_STEPS, HAMMING_REST, weights)
-        self._weights = weights
+        self._mean, self._weights = float(values.mean()), np.empty(len(values))
+        targets, ridge = values - self._mean, self.ridge * 2 * n_variables
+        fit_kernels(matches, targets, ridge, n_variables, HAMMING_STEPS, HAMMING_REST, self._weights)
         self._entries = vectors + self._starts
 
 
 def _matches(actions: ActionArray, columns: IntArray) -> IntArray:
     """In how many variables each of the actions is as each of the vectors in columns."""
     matches = np.empty((len(actions), columns.shape[1]), columns.dtype)
+    if columns.dtype == np.uint8:
+        actions = np.clip(actions, -1, 255)  # 255 is no category, as what becomes it is none
+    # A copy, of one layout, that can be written to: for one compilation of each kind.
     count_matches(actions.astype(columns.dtype, order="C"), columns, matches)
     return matches
 

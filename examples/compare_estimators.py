@@ -118,7 +118,10 @@ def choose(f, logits, seed):
 
 
 def surrogate_costs(f, logits, surrogate, rng):
-    """Microseconds an evaluation of f, of learning with its fits, and of all that a surrogate does; by tens."""
+    """Microseconds an evaluation of f, of learning with its fits, and of all that a surrogate does; by tens.
+
+    Of this thread alone: BLAS has others wait for work, which takes their time.
+    """
     seconds = {"f": 0.0, "learn": 0.0, "own": 0.0}
 
     def timed(name, function, *arguments):

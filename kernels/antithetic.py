@@ -9,6 +9,7 @@ import numpy as np
 
 from ._jit import serial
 from .noise import LANES, noise_row
+from .room import empty
 from .tasks import items_of, tasks
 
 NO_NOISE = np.empty((0, 0))
@@ -20,8 +21,8 @@ def break_sticks(inverse_weights, order, offsets):
 
     That is prod_{i < c} (1 - q_i)^2 / (1 - 2 q_i) (1 - q_c). order has the likeliest categories first.
     """
-    below, above = np.empty_like(inverse_weights), np.empty_like(inverse_weights)
-    weights = np.empty_like(inverse_weights)
+    n = inverse_weights.size
+    below, above, weights = empty(np.float64, n), empty(np.float64, n), empty(np.float64, n)
     for row in range(offsets.shape[0] - 1):
         start, stop = offsets[row], offsets[row + 1]
         mass = 0.0
@@ -45,7 +46,7 @@ def break_sticks(inverse_weights, order, offsets):
 def draw_antithetic_pairs(task, key, order, below, above, pair_weights, offsets, longest, out, weights):
     """out[2 * sample, row] and out[2 * sample + 1, row] are a pair, weights[sample, row] its weight."""
     n_rows = offsets.shape[0] - 1
-    row_noise = np.empty(longest + LANES)
+    row_noise = empty(np.float64, longest + LANES)
     for item in items_of(task, weights.size, longest):
         sample, row = item // n_rows, item % n_rows
         start, stop = offsets[row], offsets[row + 1]

@@ -46,50 +46,36 @@ def regression_gradient(entries, means, targets, ridge, weights, out):
             out[np.uint64(entries[i, k])] += excess
 
 
-@called
-def first_direction(residual, diagonal, direction):
-    """Set the direction to the residual over the diagonal; the result is the product of the two."""
-    size = 0.0
-    for c in range(direction.shape[0]):
-        direction[c] = residual[c] / diagonal[c]
-        size += residual[c] * direction[c]
-    return size
-
-
-@called
-def next_direction(direction, product, diagonal, size, solution, residual):
-    """Go along a direction, whose product with the matrix is given, and set it to the next one.
-
-    Size is the product of the residual with itself over the diagonal; the result is the next one.
-    """
-    curvature, next_size = 0.0, 0.0
-    for c in range(direction.shape[0]):
-        curvature += direction[c] * product[c]
-    step = size / curvature
-    for c in range(direction.shape[0]):
-        solution[c] += step * direction[c]
-        residual[c] -= step * product[c]
-        next_size += residual[c] * residual[c] / diagonal[c]
-    for c in range(direction.shape[0]):
-        direction[c] = residual[c] / diagonal[c] + next_size / size * direction[c]
-    return next_size
-
-
 @serial
 def fit_regression(entries, means, targets, ridge, diagonal, n_steps, weights):
-    """Take weights towards where regression_gradient is zero, by steps of conjugate gradients."""
+    """Take weights towards where regression_gradient is zero, by steps of conjugate gradients.
+
+    The diagonal is about that of the gradient's derivative.
+    """
     n = weights.shape[0]
     direction, product, residual = empty(np.float64, n), empty(np.float64, n), empty(np.float64, n)
     regression_gradient(entries, means, targets, ridge, weights, residual)
+    no_targets = zeros(np.float64, targets.shape[0])
+    size = 0.0
     for c in range(n):
         residual[c] = -residual[c]
-    no_targets = zeros(np.float64, targets.shape[0])
-    size = first_direction(residual, diagonal, direction)
+        direction[c] = residual[c] / diagonal[c]
+        size += residual[c] * direction[c]
     for _ in range(n_steps):
         if not LEAST_SIZE < size < np.inf:
             break
         regression_gradient(entries, means, no_targets, ridge, direction, product)
-        size = next_direction(direction, product, diagonal, size, weights, residual)
+        curvature, next_size = 0.0, 0.0
+        for c in range(n):
+            curvature += direction[c] * product[c]
+        step = size / curvature
+        for c in range(n):
+            weights[c] += step * direction[c]
+            residual[c] -= step * product[c]
+            next_size += residual[c] * residual[c] / diagonal[c]
+        for c in range(n):
+            direction[c] = residual[c] / diagonal[c] + next_size / size * direction[c]
+        size = next_size
 
 
 @serial
@@ -147,24 +133,38 @@ def multiply_kernels(matches, weights, ridge, n_variables, sums, out):
 
 @serial
 def fit_kernels(matches, targets, ridge, n_variables, n_steps, rest, weights):
-    """Take weights towards where multiply_kernels gives the targets, by steps of conjugate gradients.
+    """Take weights, from zero, towards where multiply_kernels gives the targets, by steps of conjugate residuals.
 
-    They end where of the targets' squares the residual has no more than this rest.
+    They end where of the targets' squares the residual has no more than this rest. It becomes smaller with every
+    step; that of conjugate gradients, which few steps leave far off where the targets are noisy, may not.
     """
     n = weights.shape[0]
-    direction, product, residual = empty(np.float64, n), empty(np.float64, n), empty(np.float64, n)
-    diagonal, sums = empty(np.float64, n), empty(np.float32, n)
-    multiply_kernels(matches, weights, ridge, n_variables, sums, product)
-    for c in range(n):
-        residual[c] = targets[c] - product[c]
-        diagonal[c] = 2.0 * n_variables + ridge
-    least = max(LEAST_SIZE, rest * first_direction(targets, diagonal, direction))
-    size = first_direction(residual, diagonal, direction)
+    residual, of_residual = empty(np.float64, n), empty(np.float64, n)
+    direction, of_direction, sums = empty(np.float64, n), empty(np.float64, n), empty(np.float32, n)
+    left = 0.0
+    for i in range(n):
+        residual[i], direction[i], of_direction[i], weights[i] = targets[i], 0.0, 0.0, 0.0
+        left += targets[i] * targets[i]
+    least, last_size = max(rest * left, LEAST_SIZE), np.inf
     for _ in range(n_steps):
-        if not least < size < np.inf:
+        if not least < left < np.inf:
             break
-        multiply_kernels(matches, direction, ridge, n_variables, sums, product)
-        size = next_direction(direction, product, diagonal, size, weights, residual)
+        multiply_kernels(matches, residual, ridge, n_variables, sums, of_residual)
+        size = 0.0
+        for i in range(n):
+            size += residual[i] * of_residual[i]
+        if not 0.0 < size < np.inf:  # by rounding, where the ridge is next to nothing
+            break
+        share, squares = size / last_size, 0.0
+        for i in range(n):
+            direction[i] = residual[i] + share * direction[i]
+            of_direction[i] = of_residual[i] + share * of_direction[i]
+            squares += of_direction[i] * of_direction[i]
+        step, left, last_size = size / squares, 0.0, size
+        for i in range(n):
+            weights[i] += step * direction[i]
+            residual[i] -= step * of_direction[i]
+            left += residual[i] * residual[i]
 
 
 @serial

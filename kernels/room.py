@@ -53,9 +53,14 @@ def _making(set_to_zero):
     return make
 
 
-# Of (kind, shape), a length or a tuple of them; each begins with a cache line.
+# Of (kind, shape), a length or a tuple of them, which must fit into memory; each begins with a cache line.
 empty = _making(set_to_zero=False)
 zeros = _making(set_to_zero=True)
+
+
+def _check_layout(array, ndim):
+    if array.layout != "C" or array.ndim != ndim:
+        raise TypeError(f"must be a contiguous array of {ndim} axes; got {array}")
 
 
 def _view(context, builder, signature, array, shape):
@@ -73,6 +78,7 @@ def _view(context, builder, signature, array, shape):
 @intrinsic
 def flat(typing_context, array):
     """An array of two axes as one of one."""
+    _check_layout(array, 2)
 
     def codegen(context, builder, signature, arguments):
         shape = cgutils.unpack_tuple(builder, make_array(array)(context, builder, arguments[0]).shape)
@@ -84,6 +90,7 @@ def flat(typing_context, array):
 @intrinsic
 def tile_of(typing_context, array):
     """A flat array as rows of eight."""
+    _check_layout(array, 1)
 
     def codegen(context, builder, signature, arguments):
         (n,) = cgutils.unpack_tuple(builder, make_array(array)(context, builder, arguments[0]).shape)
@@ -94,7 +101,10 @@ def tile_of(typing_context, array):
 
 @intrinsic
 def view_as(typing_context, kind, array):
-    """A flat array as one of shorter numbers of another kind."""
+    """A flat array as one of numbers of another kind, no longer ones."""
+    _check_layout(array, 1)
+    if array.dtype.bitwidth % kind.dtype.bitwidth:
+        raise TypeError(f"numbers of {array.dtype} do not consist of {kind.dtype}")
 
     def codegen(context, builder, signature, arguments):
         (n,) = cgutils.unpack_tuple(builder, make_array(array)(context, builder, arguments[1]).shape)

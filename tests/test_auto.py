@@ -93,16 +93,19 @@ def test_a_surrogate_that_is_chosen_has_learnt():
     def partly(actions):
         return additive(actions) + 2.0 * rough(actions)
 
-    auto = Auto(trial=3000)
-    rng = np.random.default_rng(1)
-    _, n_evaluations = settled(auto, partly, wide(), rng)
-    assert isinstance(auto.choice, ControlVariate)
-    assert max(auto.report, key=lambda trial: trial.calls).estimator is auto.choice
-    rival = ControlVariate(LeaveOneOut(20), Additive())
-    while n_evaluations > 0:
-        n_evaluations -= gradient(partly, wide(), estimator=rival, n_samples=10, rng=rng).n_evaluations
-    mine, best = (gradient(partly, wide(), estimator=e, n_samples=300, rng=1) for e in (auto.choice, rival))
-    assert (mine.standard_error**2).sum() < 1.2 * (best.standard_error**2).sum()
+    ratios = []
+    for seed in range(3):
+        auto = Auto(trial=3000)
+        rng = np.random.default_rng(seed)
+        _, n_evaluations = settled(auto, partly, wide(), rng)
+        assert isinstance(auto.choice, ControlVariate)
+        assert max(auto.report, key=lambda trial: trial.calls).estimator is auto.choice
+        rival = ControlVariate(LeaveOneOut(20), Additive())
+        while n_evaluations > 0:
+            n_evaluations -= gradient(partly, wide(), estimator=rival, n_samples=10, rng=rng).n_evaluations
+        mine, best = (gradient(partly, wide(), estimator=e, n_samples=300, rng=1) for e in (auto.choice, rival))
+        ratios.append((mine.standard_error**2).sum() / (best.standard_error**2).sum())
+    assert np.mean(ratios) < 1.2
 
 
 def test_what_was_measured_is_what_others_measure():

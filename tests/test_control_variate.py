@@ -214,11 +214,16 @@ def kernel_machine(actions, values, sizes, ridge):
     return kernel + ridge * 2 * len(sizes) * np.eye(len(actions)), values - values.mean(), kernel
 
 
-def steps_towards(matrix, target, start, n):
-    """The n steps of conjugate gradients with the diagonal taken out: the best points of Krylov's spaces."""
+def steps_towards(matrix, target, start, n, of_residual=False):
+    """The n steps of conjugate gradients with the diagonal taken out: the best points of Krylov's spaces.
+
+    Or of conjugate residuals, of which the residual is the least.
+    """
     scale = 1 / np.sqrt(np.diag(matrix))
     scaled, rest = matrix * np.outer(scale, scale), scale * (target - matrix @ start)
     basis = np.linalg.qr(np.column_stack([np.linalg.matrix_power(scaled, i) @ rest for i in range(n)]))[0]
+    if of_residual:
+        return start + scale * (basis @ np.linalg.lstsq(scaled @ basis, rest)[0])
     return start + scale * (basis @ np.linalg.solve(basis.T @ scaled @ basis, basis.T @ rest))
 
 
@@ -256,9 +261,9 @@ def test_fits_are_steps_towards_the_regression_on_what_is_kept(kind, memory, n_s
             past = actions[n - kept : n], values[n - kept : n]
             matrix, target, features = definition(*past, SIZES, 0.3)
             if kind is Hamming:
-                weights = np.concatenate([weights, np.zeros(n_news)])[-kept:]
+                weights = np.zeros(kept)  # it starts anew
             if n_steps == 3:
-                weights = steps_towards(matrix, target, weights, n_steps)
+                weights = steps_towards(matrix, target, weights, n_steps, of_residual=kind is Hamming)
             else:
                 weights = np.linalg.solve(matrix, target)
             expected = features @ weights + past[1].mean()
@@ -276,6 +281,43 @@ def test_hamming_ends_where_little_is_left(monkeypatch):
     matrix, target, _ = kernel_machine(actions, values, SIZES, 0.1)
     rest = target - matrix @ surrogate._weights
     assert 1e-4 < rest @ rest / (target @ target) < 1e-2
+
+
+@pytest.mark.parametrize("make", [Additive, Hamming])
+def test_noise_and_what_it_cannot_see_do_no_harm(make):
+    # Conjugate gradients, ended after a few steps, would be several times as far off as the mean is.
+    rng = np.random.default_rng(0)
+    for sizes, noise in (([3] * 4, 1.0), ([2] * 10, 1.0), ([4] * 5, 0.0)):
+        table = rng.normal(size=sizes)
+        surrogate, off, spread = make(), [], []
+        for call in range(150):
+            actions = np.column_stack([rng.integers(0, c, 10) for c in sizes]).astype(np.int32)
+            values = table[tuple(actions.T)]
+            deviations = surrogate.predict(actions) - values
+            if call >= 60:
+                off.append(deviations.var())
+                spread.append(values.var())
+            surrogate.learn(actions, values + noise * rng.normal(size=10), sizes)
+        assert np.mean(off) < 1.6 * np.mean(spread)
+
+
+@pytest.mark.parametrize("make", [Additive, Hamming])
+@pytest.mark.parametrize("kind", [np.int64, np.int8, np.uint8])
+def test_actions_of_other_kinds(make, kind):
+    actions, values = evaluations(120)
+    one, other = make(), make()
+    one.learn(actions, values, SIZES)
+    other.learn(actions.astype(kind), values, SIZES)
+    np.testing.assert_array_equal(one.predict(actions), other.predict(actions.astype(kind)))
+
+
+def test_hamming_takes_what_is_no_category_for_no_match():
+    actions, values = evaluations(120)
+    surrogate = Hamming()
+    surrogate.learn(actions, values, SIZES)
+    expected = surrogate.predict(np.full((1, 4), 99))
+    for number in (-1, 255, 256, -256, 1000):
+        np.testing.assert_array_equal(surrogate.predict(np.full((1, 4), number)), expected)
 
 
 @pytest.mark.parametrize("make", [Additive, Hamming])

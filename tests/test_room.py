@@ -56,3 +56,17 @@ def test_views_are_as_numpys_and_keep_their_memory():
         assert line[3] == -1.0
         for views_of_one in ((ints, parts), (line, rows, few)):
             assert [view.base.refcount for view in views_of_one] == [len(views_of_one)] * len(views_of_one)
+
+
+@pytest.mark.parametrize(
+    "misuse",
+    [lambda a: flat(a[0]), lambda a: flat(a.T), lambda a: tile_of(a), lambda a: view_as(np.uint64, a[:, 0])],
+)
+def test_other_layouts_are_refused(misuse):
+    with pytest.raises(TypeError, match="contiguous array of"):
+        compiled(misuse, cache=False)(np.zeros((8, 8)))
+
+
+def test_longer_numbers_are_refused():
+    with pytest.raises(TypeError, match="do not consist of"):
+        compiled(lambda a: view_as(np.uint64, a), cache=False)(np.zeros(8, np.int32))
