@@ -53,8 +53,8 @@ class Window:
         self._news.append((vectors.copy(), values.copy()))
         self.n_news += len(values)
 
-    def take_up(self) -> None:
-        """Give what was told its slots."""
+    def take_up(self) -> NDArray[np.int64]:
+        """Give what was told its slots, which are returned."""
         vectors, values = (np.concatenate(parts)[-self._memory :] for parts in zip(*self._news, strict=True))
         if vectors.min() < 0 or (vectors.max(axis=0) >= self._sizes).any():
             self._news, self.n_news = [], 0
@@ -69,6 +69,7 @@ class Window:
         slots = np.arange(self._n_taken_up - len(values), self._n_taken_up) % self._memory
         self._vectors[slots], self._values[slots] = vectors, values
         self._news, self.n_news = [], 0
+        return slots
 
 
 def _grown(old: NDArray[Any], new: NDArray[Any], size: int) -> NDArray[Any]:

@@ -12,7 +12,16 @@ from numpy.typing import ArrayLike, NDArray
 from ._checks import check_answer, check_integer
 from ._logits import FloatArray, IntArray
 from ._window import Window
-from .kernels.one_hots import count_entries, count_matches, expect_matches, fit_kernels, fit_regression
+from .kernels.one_hots import (
+    LARGEST_KERNEL,
+    SUM_BLOCK,
+    count_entries,
+    count_matches,
+    expect_matches,
+    fill_kernels,
+    fit_kernels,
+    fit_regression,
+)
 
 __all__ = ["Additive", "BestOf", "Features", "Hamming", "Surrogate"]
 
@@ -24,13 +33,11 @@ SCALE_MEMORY = 0.95
 LEAST_BATCHES = 5
 # A fit is made anew when there are so many new evaluations, as a share of those it was made from, and of the
 # categories or the features. The latter's share grows with their number, in units of MANY_FEATURES, as a fit
-# takes time in proportion to its cube. For Hamming it is a share of those that the new fit is made from. They are
-# so large that fits take less time than most objectives do.
+# takes time in proportion to its cube. They are so large that fits take less time than most objectives do.
 REFIT, REFIT_CATEGORIES, REFIT_FEATURES, MANY_FEATURES = 0.3, 0.1, 0.2, 2000
-REFIT_HAMMING = 0.5
 # Steps of conjugate gradients, or residuals, in a fit, at most. Those of Hamming end where so much of the squares
 # is left: it predicts as well as with less.
-ADDITIVE_STEPS, HAMMING_STEPS, HAMMING_REST = 3, 8, 1e-2
+ADDITIVE_STEPS, HAMMING_STEPS, HAMMING_REST = 3, 8, 1e-3
 CHUNK = 1024
 
 
@@ -314,21 +321,28 @@ class Features(Surrogate):
 class Hamming(Surrogate):
     """A kernel machine: ``h(z) = b + sum_i a_i (m_i + m_i**2 / K)``, m_i the matches of z with past vector i.
 
-    It sees pairs of variables, where `Additive` sees single ones. A fit is made when half of the evaluations kept
-    are new, by a few steps of conjugate residuals: over a run that is 3 to 5 us for each new evaluation of 20
-    variables, 10 of 200.
+    It sees pairs of variables, where `Additive` sees single ones. A fit takes a few steps of conjugate residuals
+    from the fit before. By default fits take less time than all but the quickest objectives; where f takes 20 us
+    or more, ``Hamming(memory=1000, refit=0.2)`` learns more of it.
 
     Parameters
     ----------
     memory : int
-        Past evaluations kept. A fit takes time and memory in proportion to its square, a prediction to itself.
+        Past evaluations kept. A fit takes time and memory in proportion to its square, 2 bytes for each pair; a
+        prediction in proportion to itself.
     ridge : float
         Noise of the objective, as a share of the kernel's value for equal vectors.
+    refit : float
+        A fit is made when this share of the evaluations that it is made from is new, above 0 and at most 1. Over
+        a run, fits take time in proportion to memory / refit.
     """
 
-    def __init__(self, memory: int = 500, ridge: float = 0.01) -> None:
+    def __init__(self, memory: int = 500, ridge: float = 0.01, refit: float = 0.5) -> None:
         self.memory = check_integer(memory, "memory", 2)
         self.ridge = _check_ridge(ridge)
+        if not 0 < refit <= 1:
+            raise ValueError(f"refit must be a share, above 0 and at most 1; got {refit!r}")
+        self.refit = float(refit)
         self._window = Window(self.memory)
 
     def predict(self, actions: ActionArray) -> FloatArray:
@@ -358,21 +372,31 @@ class Hamming(Surrogate):
         """Keep the last evaluations, and fit where there is enough news."""
         self._window.tell(actions, values, sizes)
         n_news = self._window.n_news
-        n_least = max(REFIT_HAMMING * (len(self._window) + n_news), REFIT_CATEGORIES * sum(sizes))
-        if n_news >= min(n_least, REFIT_HAMMING * self.memory):
+        n_least = max(self.refit * (len(self._window) + n_news), REFIT_CATEGORIES * sum(sizes))
+        if n_news >= min(n_least, self.refit * self.memory):
             self._fit(sizes)
 
     def _fit(self, sizes: list[int]) -> None:
+        n_variables = len(sizes)
         if not len(self._window):
             self._sizes, self._starts = np.array(sizes), _starts(sizes)
-        self._window.take_up()
-        vectors, values, n_variables = self._window.vectors, self._window.values, len(sizes)
+            # Rows are as long as sums are; memory that is not written to is not taken.
+            row_size = -(-self.memory // SUM_BLOCK) * SUM_BLOCK
+            self._kernels, self._weights = np.zeros((self.memory, row_size), np.int16), np.empty(0)
+            # In these, kernels are whole numbers where that is possible.
+            self._unit = max(1.0, 2 * n_variables**2 / LARGEST_KERNEL) / n_variables
+        slots = self._window.take_up()
+        vectors, values = self._window.vectors, self._window.values
+        n = len(values)
         kind = np.uint8 if max(n_variables, *sizes) < 256 else np.int32  # what is short is soon compared
-        self._columns = np.ascontiguousarray(vectors.astype(kind).T)
-        matches = _matches(vectors, self._columns)
-        self._mean, self._weights = float(values.mean()), np.empty(len(values))
+        short = vectors.astype(kind)
+        self._columns = np.ascontiguousarray(short.T)
+        fill_kernels(short, self._columns, self._unit, np.empty(n, kind), self._kernels)
+        self._mean = float(values.mean())
         targets, ridge = values - self._mean, self.ridge * 2 * n_variables
-        fit_kernels(matches, targets, ridge, n_variables, HAMMING_STEPS, HAMMING_REST, self._weights)
+        self._weights = np.append(self._weights, np.zeros(n - len(self._weights)))
+        self._weights[slots] = 0.0
+        fit_kernels(self._kernels, targets, self._unit, ridge, HAMMING_STEPS, HAMMING_REST, self._weights)
         self._entries = vectors + self._starts
 
 

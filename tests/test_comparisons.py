@@ -22,10 +22,14 @@ def test_compare_estimators(capsys):
 def test_compare_estimators_says_what_surrogates_take(capsys, monkeypatch):
     monkeypatch.setattr(compare_estimators, "N_PAST", 50)
     compare_estimators.print_surrogate_costs(*compare_estimators.PROBLEMS["NK"](1.0))
-    *_, header, _, additive, hamming = capsys.readouterr().out.splitlines()
+    *_, header, _, additive, hamming, thorough = capsys.readouterr().out.splitlines()
     times = "learning, the first 50 | the next | all of its own, the first 50 | the next"
     assert header == f"| surrogate | f, us an evaluation | {times} |"
-    for row, name in ((additive, "Additive"), (hamming, "Hamming")):
+    for row, name in (
+        (additive, "Additive"),
+        (hamming, "Hamming"),
+        (thorough, "Hamming, refit 0.2"),
+    ):
         cells = row.strip("| ").split(" | ")
         assert cells[0] == name
         of_f, *learning, first, following = map(float, cells[1:])
