@@ -380,9 +380,7 @@ class Hamming(Surrogate):
         n_variables = len(sizes)
         if not len(self._window):
             self._sizes, self._starts = np.array(sizes), _starts(sizes)
-            # Rows are as long as sums are; memory that is not written to is not taken.
-            row_size = -(-self.memory // SUM_BLOCK) * SUM_BLOCK
-            self._kernels, self._weights = np.zeros((self.memory, row_size), np.int16), np.empty(0)
+            self._weights = np.empty(0)
             # In these, kernels are whole numbers where that is possible.
             self._unit = max(1.0, 2 * n_variables**2 / LARGEST_KERNEL) / n_variables
         slots = self._window.take_up()
@@ -391,12 +389,14 @@ class Hamming(Surrogate):
         kind = np.uint8 if max(n_variables, *sizes) < 256 else np.int32  # what is short is soon compared
         short = vectors.astype(kind)
         self._columns = np.ascontiguousarray(short.T)
-        fill_kernels(short, self._columns, self._unit, np.empty(n, kind), self._kernels)
+        kernels = np.empty((n, -(-n // SUM_BLOCK) * SUM_BLOCK), np.int16)  # rows are as long as sums are
+        fill_kernels(short, self._columns, self._unit, np.empty(n, kind), kernels)
         self._mean = float(values.mean())
         targets, ridge = values - self._mean, self.ridge * 2 * n_variables
         self._weights = np.append(self._weights, np.zeros(n - len(self._weights)))
-        self._weights[slots] = 0.0
-        fit_kernels(self._kernels, targets, self._unit, ridge, HAMMING_STEPS, HAMMING_REST, self._weights)
+        # What comes new takes over the sum of what it replaces, as kernels have much in common.
+        self._weights[slots] = self._weights[slots].mean()
+        fit_kernels(kernels, targets, self._unit, ridge, HAMMING_STEPS, HAMMING_REST, self._weights)
         self._entries = vectors + self._starts
 
 

@@ -10,7 +10,7 @@ from .vectors import fma
 # Of a residual: squares of what is smaller are lost.
 LEAST_SIZE = 1e-200
 # So many products of these whole numbers have a sum of less than 2**31.
-SUM_BLOCK, LARGEST_KERNEL, LARGEST_SHARE = 64, 2**13, 2**12 - 1
+SUM_BLOCK, LARGEST_KERNEL, LARGEST_SHARE = 64, 2**13, 2**12 - 2
 
 
 @serial
@@ -108,7 +108,7 @@ def count_matches(actions, columns, out):
 def fill_kernels(vectors, columns, unit, room, kernels):
     """Set kernels[i, j] to m + m**2 / K in whole units, m the matches of vectors i and j.
 
-    The columns are those of the vectors; there is room for a row of matches.
+    The columns are those of the vectors; there is room for a row of matches. Rows of kernels may be longer.
     """
     n, n_variables = vectors.shape
     square = float32(1.0 / (unit * n_variables))
@@ -125,16 +125,21 @@ def fill_kernels(vectors, columns, unit, room, kernels):
 def multiply_kernels(kernels, weights, unit, ridge, shares, out):
     """Set out to unit * kernels @ weights + ridge * weights.
 
-    The weights are taken for whole shares of the largest, as products of 16 bits are summed several at a time;
-    there is room for the shares, zeros after those of the weights up to a multiple of SUM_BLOCK.
+    The weights are taken for whole shares of the largest, as products of 16 bits are summed several at a time. What
+    one is rounded by is made up for by the next, so that their sum is right, as kernels have much in common. There
+    is room for the shares, zeros after those of the weights up to a multiple of SUM_BLOCK.
     """
     n = weights.shape[0]
     largest = 0.0
     for j in range(n):
         largest = max(largest, abs(weights[j]))
     a_share = max(largest / LARGEST_SHARE, LEAST_SIZE)
+    per_share, rest = 1.0 / a_share, 0.0
     for j in range(n):
-        shares[j] = np.int16(np.rint(weights[j] / a_share))
+        rest += per_share * weights[j]
+        share = np.rint(rest)
+        shares[j] = np.int16(share)
+        rest -= share
     unit *= a_share
     for i in range(n):
         row = kernels[i]

@@ -262,7 +262,9 @@ def test_fits_are_steps_towards_the_regression_on_what_is_kept(kind, memory, n_s
             matrix, target, features = definition(*past, SIZES, 0.3)
             if kind is Hamming:
                 n_old = max(kept - n_news, 0)
-                weights = np.append(weights[before - n_old :], np.zeros(kept - n_old))
+                gone = weights[: before - n_old]
+                of_new = gone.sum() / (kept - n_old)
+                weights = np.append(weights[before - n_old :], np.full(kept - n_old, of_new))
                 if np.linalg.norm(target - matrix @ weights) >= np.linalg.norm(target):
                     weights = np.zeros(kept)
             if n_steps == 3:
@@ -277,7 +279,7 @@ def test_fits_are_steps_towards_the_regression_on_what_is_kept(kind, memory, n_s
 
 
 def test_a_fit_of_hamming_starts_from_the_one_before(monkeypatch):
-    # Evaluations that take the places of others have no weight at first.
+    # Evaluations that take the places of others have the mean of their weights at first.
     actions, _ = evaluations(60)
     values = actions @ np.array([1.0, -2.0, 1.5, 0.5])
     surrogate = Hamming(40, 0.1)
@@ -285,7 +287,7 @@ def test_a_fit_of_hamming_starts_from_the_one_before(monkeypatch):
     first = surrogate._weights.copy()
     monkeypatch.setattr(surrogates, "HAMMING_STEPS", 0)
     surrogate.learn(actions[40:], values[40:], SIZES)
-    np.testing.assert_array_equal(surrogate._weights, np.append(np.zeros(20), first[20:]))
+    np.testing.assert_array_equal(surrogate._weights, np.append(np.full(20, first[:20].mean()), first[20:]))
     surrogate.learn(actions[:40], 1000.0 - values[:40], SIZES)  # where that is worse than none, from none
     np.testing.assert_array_equal(surrogate._weights, 0.0)
 
