@@ -125,8 +125,8 @@ def fill_kernels(vectors, columns, unit, room, kernels):
 def multiply_kernels(kernels, weights, unit, ridge, shares, out):
     """Set out to unit * kernels @ weights + ridge * weights.
 
-    The weights are taken for whole shares of the largest, as products of 16 bits are summed several at a time. What
-    one is rounded by is made up for by the next, so that their sum is right, as kernels have much in common. There
+    The weights are taken for whole shares of the largest, as products of 16 bits are summed several at a time.
+    What one is rounded by is made up for by the next: their sum is right, as kernels have much in common. There
     is room for the shares, zeros after those of the weights up to a multiple of SUM_BLOCK.
     """
     n = weights.shape[0]
