@@ -12,16 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from ._checks import check_answer, check_integer
 from ._logits import FloatArray, IntArray
 from ._window import Window
-from .kernels.one_hots import (
-    LARGEST_KERNEL,
-    SUM_BLOCK,
-    count_entries,
-    count_matches,
-    expect_matches,
-    fill_kernels,
-    fit_kernels,
-    fit_regression,
-)
+from .kernels.one_hots import count_entries, count_matches, expect_matches, fit_kernels, fit_regression
 
 __all__ = ["Additive", "BestOf", "Features", "Hamming", "Surrogate"]
 
@@ -328,8 +319,7 @@ class Hamming(Surrogate):
     Parameters
     ----------
     memory : int
-        Past evaluations kept. A fit takes time and memory in proportion to its square, 2 bytes for each pair; a
-        prediction in proportion to itself.
+        Past evaluations kept. A fit takes time and memory in proportion to its square, a prediction to itself.
     ridge : float
         Noise of the objective, as a share of the kernel's value for equal vectors.
     refit : float
@@ -377,26 +367,20 @@ class Hamming(Surrogate):
             self._fit(sizes)
 
     def _fit(self, sizes: list[int]) -> None:
-        n_variables = len(sizes)
         if not len(self._window):
             self._sizes, self._starts = np.array(sizes), _starts(sizes)
             self._weights = np.empty(0)
-            # In these, kernels are whole numbers where that is possible.
-            self._unit = max(1.0, 2 * n_variables**2 / LARGEST_KERNEL) / n_variables
         slots = self._window.take_up()
-        vectors, values = self._window.vectors, self._window.values
-        n = len(values)
+        vectors, values, n_variables = self._window.vectors, self._window.values, len(sizes)
         kind = np.uint8 if max(n_variables, *sizes) < 256 else np.int32  # what is short is soon compared
-        short = vectors.astype(kind)
-        self._columns = np.ascontiguousarray(short.T)
-        kernels = np.empty((n, -(-n // SUM_BLOCK) * SUM_BLOCK), np.int16)  # rows are as long as sums are
-        fill_kernels(short, self._columns, self._unit, np.empty(n, kind), kernels)
+        self._columns = np.ascontiguousarray(vectors.astype(kind).T)
+        matches = _matches(vectors, self._columns)
         self._mean = float(values.mean())
-        targets, ridge = values - self._mean, self.ridge * 2 * n_variables
-        self._weights = np.append(self._weights, np.zeros(n - len(self._weights)))
-        # What comes new takes over the sum of what it replaces, as kernels have much in common.
+        self._weights = np.append(self._weights, np.zeros(len(values) - len(self._weights)))
+        # What comes new takes over the sum of what it replaces, as all that are kept have matches in common.
         self._weights[slots] = self._weights[slots].mean()
-        fit_kernels(kernels, targets, self._unit, ridge, HAMMING_STEPS, HAMMING_REST, self._weights)
+        targets, ridge = values - self._mean, self.ridge * 2 * n_variables
+        fit_kernels(matches, targets, ridge, n_variables, HAMMING_STEPS, HAMMING_REST, self._weights)
         self._entries = vectors + self._starts
 
 

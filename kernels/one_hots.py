@@ -9,8 +9,6 @@ from .vectors import fma
 
 # Of a residual: squares of what is smaller are lost.
 LEAST_SIZE = 1e-200
-# So many products of these whole numbers have a sum of less than 2**31.
-SUM_BLOCK, LARGEST_KERNEL, LARGEST_SHARE = 64, 2**13, 2**12 - 2
 
 
 @serial
@@ -80,91 +78,71 @@ def fit_regression(entries, means, targets, ridge, diagonal, n_steps, weights):
         size = next_size
 
 
-@called
-def count_row(actions, columns, out):
-    """Set out[j] to the number of variables that have one action in actions and in vector j of columns."""
-    n_variables = columns.shape[0]
-    n_fours = n_variables // 4 * 4
-    out[:] = 0
-    for k in range(0, n_fours, 4):  # so that out is read and written a quarter as often
-        a, b, c, d = actions[k], actions[k + 1], actions[k + 2], actions[k + 3]
-        in_a, in_b, in_c, in_d = columns[k], columns[k + 1], columns[k + 2], columns[k + 3]
-        for j in range(out.size):
-            out[j] += (in_a[j] == a) + (in_b[j] == b) + (in_c[j] == c) + (in_d[j] == d)
-    for k in range(n_fours, n_variables):
-        a, in_a = actions[k], columns[k]
-        for j in range(out.size):
-            out[j] += in_a[j] == a
-
-
 @serial
 def count_matches(actions, columns, out):
-    """Set row i of out to the matches of actions[i] with the vectors in columns."""
+    """Set out[i, j] to the number of variables that have one action in actions[i] and in vector j of columns."""
+    n_variables = columns.shape[0]
+    n_fours = n_variables // 4 * 4
     for i in range(actions.shape[0]):
-        count_row(actions[i], columns, out[i])
-
-
-@serial
-def fill_kernels(vectors, columns, unit, room, kernels):
-    """Set kernels[i, j] to m + m**2 / K in whole units, m the matches of vectors i and j.
-
-    The columns are those of the vectors; there is room for a row of matches. Rows of kernels may be longer.
-    """
-    n, n_variables = vectors.shape
-    square = float32(1.0 / (unit * n_variables))
-    single = float32(1.0 / unit)
-    for i in range(n):
-        count_row(vectors[i], columns, room)
-        row = kernels[i]
-        for j in range(n):
-            m = float32(room[j])
-            row[j] = np.int16(np.rint(fma(m, square, single) * m))
+        row = out[i]
+        row[:] = 0
+        for k in range(0, n_fours, 4):  # so that the row is read and written a quarter as often
+            a, b, c, d = actions[i, k], actions[i, k + 1], actions[i, k + 2], actions[i, k + 3]
+            in_a, in_b, in_c, in_d = columns[k], columns[k + 1], columns[k + 2], columns[k + 3]
+            for j in range(row.size):
+                row[j] += (in_a[j] == a) + (in_b[j] == b) + (in_c[j] == c) + (in_d[j] == d)
+        for k in range(n_fours, n_variables):
+            a, in_a = actions[i, k], columns[k]
+            for j in range(row.size):
+                row[j] += in_a[j] == a
 
 
 @called
-def multiply_kernels(kernels, weights, unit, ridge, shares, out):
-    """Set out to unit * kernels @ weights + ridge * weights.
+def multiply_kernels(matches, weights, ridge, n_variables, sums, out):
+    """Set out[j] to the sum over i of (m + m**2 / K) weights[i], m = matches[i, j], and ridge * weights[j].
 
-    The weights are taken for whole shares of the largest, as products of 16 bits are summed several at a time.
-    What one is rounded by is made up for by the next: their sum is right, as kernels have much in common. There
-    is room for the shares, zeros after those of the weights up to a multiple of SUM_BLOCK.
+    The sum is of float32, for which there is room in sums, of weights as shares of the largest.
     """
     n = weights.shape[0]
     largest = 0.0
-    for j in range(n):
-        largest = max(largest, abs(weights[j]))
-    a_share = max(largest / LARGEST_SHARE, LEAST_SIZE)
-    per_share, rest = 1.0 / a_share, 0.0
-    for j in range(n):
-        rest += per_share * weights[j]
-        share = np.rint(rest)
-        shares[j] = np.int16(share)
-        rest -= share
-    unit *= a_share
     for i in range(n):
-        row = kernels[i]
-        total = 0.0
-        for first in range(0, n, SUM_BLOCK):
-            some, of_these = row[first : first + SUM_BLOCK], shares[first : first + SUM_BLOCK]
-            part = np.int32(0)
-            for j in range(SUM_BLOCK):
-                part = np.int32(part + np.int32(np.int32(some[j]) * np.int32(of_these[j])))
-            total += part
-        out[i] = unit * total + ridge * weights[i]
+        largest = max(largest, abs(weights[i]))
+    scale = 1.0 / largest if largest > 0.0 else 0.0
+    n_fours = n // 4 * 4
+    sums[:] = 0.0
+    for i in range(0, n_fours, 4):
+        a, b = float32(scale * weights[i]), float32(scale * weights[i + 1])
+        c, d = float32(scale * weights[i + 2]), float32(scale * weights[i + 3])
+        share_a, share_b = float32(a / n_variables), float32(b / n_variables)
+        share_c, share_d = float32(c / n_variables), float32(d / n_variables)
+        of_a, of_b, of_c, of_d = matches[i], matches[i + 1], matches[i + 2], matches[i + 3]
+        for j in range(n):
+            m_a, m_b, m_c, m_d = float32(of_a[j]), float32(of_b[j]), float32(of_c[j]), float32(of_d[j])
+            first = fma(fma(m_a, share_a, a), m_a, fma(m_b, share_b, b) * m_b)
+            second = fma(fma(m_c, share_c, c), m_c, fma(m_d, share_d, d) * m_d)
+            sums[j] += first + second
+    for i in range(n_fours, n):
+        a, of_a = float32(scale * weights[i]), matches[i]
+        share_a = float32(a / n_variables)
+        for j in range(n):
+            m_a = float32(of_a[j])
+            sums[j] += fma(m_a, share_a, a) * m_a
+    for j in range(n):
+        out[j] = largest * sums[j] + ridge * weights[j]
 
 
 @serial
-def fit_kernels(kernels, targets, unit, ridge, n_steps, rest, weights):
+def fit_kernels(matches, targets, ridge, n_variables, n_steps, rest, weights):
     """Take weights towards where multiply_kernels gives the targets, by steps of conjugate residuals.
 
-    They end where of the targets' squares the residual has no more than this rest. It becomes smaller with every
-    step; that of conjugate gradients, which few steps leave far off where the targets are noisy, may not.
+    From zero, where that is nearer. They end where of the targets' squares the residual has no more than this
+    rest. It becomes smaller with every step; that of conjugate gradients, which few steps leave far off where the
+    targets are noisy, may not.
     """
     n = weights.shape[0]
     residual, of_residual = empty(np.float64, n), empty(np.float64, n)
-    direction, of_direction = empty(np.float64, n), empty(np.float64, n)
-    shares = zeros(np.int16, (n + SUM_BLOCK - 1) // SUM_BLOCK * SUM_BLOCK)
-    multiply_kernels(kernels, weights, unit, ridge, shares, residual)
+    direction, of_direction, sums = empty(np.float64, n), empty(np.float64, n), empty(np.float32, n)
+    multiply_kernels(matches, weights, ridge, n_variables, sums, residual)
     left = at_zero = 0.0
     for i in range(n):
         residual[i] = targets[i] - residual[i]
@@ -179,7 +157,7 @@ def fit_kernels(kernels, targets, unit, ridge, n_steps, rest, weights):
     for _ in range(n_steps):
         if not least < left < np.inf:
             break
-        multiply_kernels(kernels, residual, unit, ridge, shares, of_residual)
+        multiply_kernels(matches, residual, ridge, n_variables, sums, of_residual)
         size = 0.0
         for i in range(n):
             size += residual[i] * of_residual[i]

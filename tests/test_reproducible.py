@@ -269,7 +269,7 @@ def warm_up_and_count():
     arsm_fast.warmup()
     before = {name: len(kernel.signatures) for name, kernel in kernels.items()}
     others = {name: n for name, n in before.items() if n != 1}
-    assert others == {"count_matches": 2, "fill_kernels": 2}, others  # for bytes, and for larger numbers
+    assert others == {"count_matches": 2, "fit_kernels": 2}, others  # for bytes, and for larger numbers
 
     def f(actions, *problem):
         return actions[:, 0]
