@@ -28,7 +28,7 @@ LEAST_BATCHES = 5
 REFIT, REFIT_CATEGORIES, REFIT_FEATURES, MANY_FEATURES = 0.3, 0.1, 0.2, 2000
 # Steps of conjugate gradients, or residuals, in a fit, at most. Those of Hamming end where so much of the squares
 # is left: it predicts as well as with less.
-ADDITIVE_STEPS, HAMMING_STEPS, HAMMING_REST = 3, 8, 1e-3
+ADDITIVE_STEPS, HAMMING_STEPS, HAMMING_REST = 3, 8, 1e-2
 CHUNK = 1024
 
 

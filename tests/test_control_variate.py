@@ -294,7 +294,6 @@ def test_a_fit_of_hamming_starts_from_the_one_before(monkeypatch):
 
 def test_hamming_ends_where_little_is_left(monkeypatch):
     monkeypatch.setattr(surrogates, "HAMMING_STEPS", 50)
-    monkeypatch.setattr(surrogates, "HAMMING_REST", 1e-2)
     actions, values = evaluations(70)
     surrogate = Hamming(70, 0.1)
     surrogate.learn(actions, values, SIZES)
