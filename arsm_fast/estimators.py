@@ -459,10 +459,10 @@ class ControlVariate:
 
     It saves evaluations, and time where these take longer than what the surrogate does for each. To learn from
     one, with all fits, takes less time than f does on any of the problems of ``examples/compare_estimators.py``,
-    which prints it: with `Additive` 2 to 4 us of 125 to 400 categories in all, with `Hamming` 3 to 5 of up to 25
-    variables; 8 to 15 and 9 to 11 of 200 variables with 1,000. With predictions and expectations it is some 11 to
-    18 and 15 to 25 us with 10 evaluations a call, 34 to 43 and 54 to 73: where f takes 4 to 20 us, more
-    evaluations and no surrogate are sooner done.
+    which prints it: with `Additive` 2 to 6 us of 125 to 400 categories in all, with `Hamming` 3 to 6 of up to 25
+    variables; 10 to 12 and 12 to 13 of 200 variables with 1,000. With predictions and expectations it is some 12
+    to 25 and 17 to 36 us with 10 evaluations a call, 50 and 94: where f takes 4 to 20 us, more evaluations and no
+    surrogate are sooner done.
 
     Parameters
     ----------
