@@ -7,7 +7,8 @@ baselines have learnt from 1,000 evaluations at logits nearby; Auto is what it s
 --trials 30 says how good the choices of 30 trials are. Estimators that are told more than f (its terms, its
 values for changes of one variable, a relaxation) are marked +; what these cost is not counted. Last for each
 problem: what surrogates take themselves, beside the evaluations that they learn from. About a quarter of an
-hour, more than one with 30 trials; --quick takes few samples.
+hour, more than one with 30 trials; --quick takes few samples. --instances 6 measures as many instances of each
+problem in place of one, and says how much the products differ from one to another.
 """
 
 import argparse
@@ -36,25 +37,26 @@ def toy(size, place):
     return (lambda actions: table[actions[:, 0]]), logits[None]
 
 
-def at_random(problem, scale):
+def at_random(problem, scale, seed):
     """A problem at logits from N(0, scale**2), which are not from the stream that the problem was made from."""
-    rng = np.random.default_rng(1)
+    rng = np.random.default_rng([1, seed])
     return problem, scale * rng.normal(size=(problem.n_categories.size, problem.n_categories[0]))
 
 
 PROBLEMS = {
-    "NK": lambda scale: at_random(problems.NKLandscape(0, 20, 10), scale),
-    "network": lambda scale: at_random(problems.SmallNetwork(0), scale),
-    "dense": lambda scale: at_random(problems.Quadratic(0), scale),
-    "sparse": lambda scale: at_random(problems.Quadratic(0, 200, 5, 600), scale),
-    "pest": lambda scale: at_random(problems.PestControl(0), scale),
-    "sensors": lambda scale: at_random(problems.SensorPlacement(), scale),
+    "NK": lambda scale, seed: at_random(problems.NKLandscape(seed, 20, 10), scale, seed),
+    "network": lambda scale, seed: at_random(problems.SmallNetwork(seed), scale, seed),
+    "dense": lambda scale, seed: at_random(problems.Quadratic(seed), scale, seed),
+    "sparse": lambda scale, seed: at_random(problems.Quadratic(seed, 200, 5, 600), scale, seed),
+    "pest": lambda scale, seed: at_random(problems.PestControl(seed), scale, seed),
+    "sensors": lambda scale, seed: at_random(problems.SensorPlacement(seed or None), scale, seed),
     **{
-        f"toy {size:,} {place}": lambda scale, size=size, place=place: toy(size, place)
+        f"toy {size:,} {place}": lambda scale, seed, size=size, place=place: toy(size, place)
         for size in (30, 1000)
         for place in ("start", "half way", "converged")
     },
 }
+"""By name: from the scale of the logits and the number of an instance to f and logits. The toy has one instance."""
 
 
 def estimators(f, logits):
@@ -83,10 +85,10 @@ def estimators(f, logits):
             "LocalPair": arsm_fast.LocalPair(),
             "LeaveOneOut(10), Additive": ControlVariate(LeaveOneOut(10), arsm_fast.Additive()),
             "LeaveOneOut(10), Hamming": ControlVariate(LeaveOneOut(10), arsm_fast.Hamming()),
-            "LeaveOneOut(10), Hamming, refit 0.2": ControlVariate(
-                LeaveOneOut(10), arsm_fast.Hamming(memory=1000, refit=0.2)
-            ),
         }
+        for refit in (0.2, 0.02):
+            hamming = arsm_fast.Hamming(memory=1000, refit=refit)
+            found[f"LeaveOneOut(10), Hamming, refit {refit:g}"] = ControlVariate(LeaveOneOut(10), hamming)
     found |= {
         "REINFORCE, RunningMean": arsm_fast.Reinforce(arsm_fast.RunningMean()),
         "DisARM": arsm_fast.DisARM(),
@@ -212,14 +214,9 @@ def judge(label, f, logits, n_trials, best, *numbers):
     )
 
 
-def compare(name, scale, n_trials, n_parts, n_samples, n_singles):
-    """Print the table of one problem."""
-    f, logits = PROBLEMS[name](scale)
-    if not name.startswith("toy"):
-        name = f"{name}, K = {len(logits)}, C = {logits.shape[1]}, logits N(0, {scale * scale:g})"
-    print(
-        f"\n{name}\n| estimator | variance | evaluations | their product, LeaveOneOut(10): 1 |\n|---|---|---|---|"
-    )
+def measure_all(name, scale, seed, numbers):
+    """All estimators on an instance: f, logits, what was measured by label, and how Auto was asked."""
+    f, logits = PROBLEMS[name](scale, seed)
     rows, autos = {}, {}
     for label, estimator in estimators(f, logits).items():
         asked = f if label.endswith("+") or not hasattr(f, "n_categories") else f.__call__
@@ -229,13 +226,33 @@ def compare(name, scale, n_trials, n_parts, n_samples, n_singles):
             label = f"{label}: {type(estimator).__name__}"
         elif isinstance(estimator, ControlVariate | arsm_fast.RELAX) or "RunningMean" in label:
             learn(asked, logits, estimator)
-        rows[label] = measure(asked, logits, estimator, n_parts, n_samples, n_singles)
+        rows[label] = measure(asked, logits, estimator, *numbers)
+    return f, logits, rows, autos
+
+
+def relative(rows):
+    """By label, variance times evaluations as a multiple of LeaveOneOut(10)'s, with its standard error."""
     (loo, loo_error), (loo_count, _) = rows["LeaveOneOut(10)"]
+    ratios = {}
     for label, ((variance, error), (count, count_error)) in rows.items():
         ratio = variance * count / (loo * loo_count)
-        ratio_error = ratio * np.sqrt(
-            (error / max(variance, 1e-300)) ** 2 + (loo_error / loo) ** 2 + (count_error / count) ** 2
-        )
+        shares = error / max(variance, 1e-300), loo_error / loo, count_error / count
+        ratios[label] = ratio, ratio * np.linalg.norm(shares)
+    return ratios
+
+
+def print_heading(name, scale, logits, *columns):
+    if not name.startswith("toy"):
+        name = f"{name}, K = {len(logits)}, C = {logits.shape[1]}, logits N(0, {scale * scale:g})"
+    print(f"\n{name}\n| estimator | {' | '.join(columns)} |\n|{'---|' * (1 + len(columns))}")
+
+
+def compare(name, scale, n_trials, numbers):
+    """Print the table of one problem."""
+    f, logits, rows, autos = measure_all(name, scale, 0, numbers)
+    print_heading(name, scale, logits, "variance", "evaluations", "their product, LeaveOneOut(10): 1")
+    for label, (ratio, ratio_error) in relative(rows).items():
+        (variance, error), (count, _) = rows[label]
         cells = f"{variance:.3g} ± {error:.1g} | {count:.1f} | {ratio:.3g} ± {ratio_error:.1g}"
         print(f"| {label} | {cells} |", flush=True)
     if len(logits) > 1:
@@ -244,7 +261,22 @@ def compare(name, scale, n_trials, n_parts, n_samples, n_singles):
         for label, asked in autos.items():
             fair = [row for other, row in rows.items() if label.endswith("+") or "+" not in other.split(":")[0]]
             best = min(variance * count for (variance, _), (count, _) in fair)
-            judge(label, asked, logits, n_trials, best, max(3, n_parts // 4), n_samples, n_singles)
+            n_parts, *rest = numbers
+            judge(label, asked, logits, n_trials, best, max(3, n_parts // 4), *rest)
+
+
+def compare_instances(name, scale, n_instances, numbers):
+    """Print how the products of one problem differ between its instances."""
+    products = {}
+    for seed in range(n_instances):
+        _, logits, rows, _ = measure_all(name, scale, seed, numbers)
+        for label, (ratio, _) in relative(rows).items():
+            products.setdefault(label.split(":")[0], []).append(ratio)
+    print_heading(name, scale, logits, f"product, mean of {n_instances} instances", "least", "greatest")
+    for label, ratios in products.items():
+        error = np.std(ratios, ddof=1) / np.sqrt(n_instances)
+        cells = f"{np.mean(ratios):.3g} ± {error:.1g} | {min(ratios):.3g} | {max(ratios):.3g}"
+        print(f"| {label} | {cells} |", flush=True)
 
 
 def main(arguments=None):
@@ -252,11 +284,19 @@ def main(arguments=None):
     parser.add_argument("--problems", nargs="+", default=list(PROBLEMS), choices=list(PROBLEMS), metavar="NAME")
     parser.add_argument("--scale", type=float, default=1.0, help="standard deviation of the logits (1)")
     parser.add_argument("--trials", type=int, default=0, help="judge the choices of so many trials of Auto (0)")
+    parser.add_argument("--instances", type=int, default=1, help="compare so many instances of each problem (1)")
     parser.add_argument("--quick", action="store_true", help="few samples")
     options = parser.parse_args(arguments)
-    numbers = (3, 10, 3) if options.quick else (20, 200, 60)
+    numbers = (20, 200, 60)
+    if options.quick:
+        numbers = (3, 10, 3)
+    elif options.instances > 1:  # which differ by more than their errors
+        numbers = (5, 200, 20)
     for name in options.problems:
-        compare(name, options.scale, options.trials, *numbers)
+        if options.instances > 1:
+            compare_instances(name, options.scale, options.instances, numbers)
+        else:
+            compare(name, options.scale, options.trials, numbers)
 
 
 if __name__ == "__main__":

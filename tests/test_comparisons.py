@@ -21,7 +21,7 @@ def test_compare_estimators(capsys):
 
 def test_compare_estimators_says_what_surrogates_take(capsys, monkeypatch):
     monkeypatch.setattr(compare_estimators, "N_PAST", 50)
-    compare_estimators.print_surrogate_costs(*compare_estimators.PROBLEMS["NK"](1.0))
+    compare_estimators.print_surrogate_costs(*compare_estimators.PROBLEMS["NK"](1.0, 0))
     *_, header, _, additive, hamming, thorough = capsys.readouterr().out.splitlines()
     times = "learning, the first 50 | the next | all of its own, the first 50 | the next"
     assert header == f"| surrogate | f, us an evaluation | {times} |"
