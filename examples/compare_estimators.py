@@ -56,7 +56,7 @@ PROBLEMS = {
         for place in ("start", "half way", "converged")
     },
 }
-"""By name: from the scale of the logits and the number of an instance to f and logits. The toy has one instance."""
+"""By name: from the scale of the logits and the number of an instance to f and logits. The toy is one."""
 
 
 def estimators(f, logits):

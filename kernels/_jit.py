@@ -12,6 +12,8 @@ from typing import Any
 import numba
 from numba.core.compiler_lock import global_compiler_lock
 
+from ._helpers import HelperCompiler
+
 # The key of the compile cache must cover every file a kernel may call into, and Numba's covers only
 # the kernel's own file.
 SOURCE_DIGEST = hashlib.sha256(
@@ -80,10 +82,11 @@ class ParallelKernel(Kernel):
             return self.dispatcher(*arguments)
 
 
-# Arithmetic is IEEE's as written, nowhere reordered or fused by the compiler: a helper of its own and its copy in
-# a kernel then round alike, and which of the two a process runs depends on what it compiled and what it loaded.
+# Arithmetic is IEEE's as written, nowhere reordered or fused by the compiler: the copies of a helper in several
+# kernels then round alike, and which of them a process runs depends on what it compiled and what it loaded.
 # Sums that are to be vectorised say so (see lanes.py). Only what Python calls is cached on disk, and helpers must
-# not be called from Python: entries for them would take a tenth of the time to compile.
+# not be called from Python: they are compiled as parts of what calls them (_helpers.py).
+AS_HELPER = {"cache": False, "no_cpython_wrapper": True, "pipeline_class": HelperCompiler}
 
 
 # Numba counts references to arrays at each call and slice, by instructions that lock the bus: hundreds of cycles
@@ -92,25 +95,20 @@ class ParallelKernel(Kernel):
 
 def inlined(function: Callable[..., Any]) -> Kernel:
     """Compile a short helper into what calls it; it must neither make nor return an array."""
-    return Kernel(function, cache=False, forceinline=True, no_cpython_wrapper=True, _nrt=False)
-
-
-def folded(function: Callable[..., Any]) -> Kernel:
-    """Compile a helper as a part of the one place that uses it."""
-    return Kernel(function, cache=False, inline="always")
+    return Kernel(function, **AS_HELPER, forceinline=True, _nrt=False)
 
 
 def called(function: Callable[..., Any]) -> Kernel:
-    """Compile a helper so long that a function of its own is compiled sooner, and is no slower.
+    """Compile a helper so long that it is a function of its own where LLVM finds that no slower.
 
     It must neither make nor return an array.
     """
-    return Kernel(function, cache=False, no_cpython_wrapper=True, _nrt=False)
+    return Kernel(function, **AS_HELPER, _nrt=False)
 
 
 def allocating(function: Callable[..., Any]) -> Kernel:
     """Compile a helper that makes arrays, or returns them."""
-    return Kernel(function, cache=False, no_cpython_wrapper=True)
+    return Kernel(function, **AS_HELPER)
 
 
 def serial(function: Callable[..., Any]) -> Kernel:

@@ -12,7 +12,7 @@ The row of noise is used up.
 
 import numpy as np
 
-from ._jit import allocating, called, folded, inlined
+from ._jit import allocating, called, inlined
 from .bits import MASK_WIDTH, below_mask, bit_count, lowest_bit
 from .lanes import WIDTH, lane_numbers, load, mark, mask_bits, spread, store, sum_of_lanes
 from .race import swap_winner
@@ -25,7 +25,7 @@ from .vectors import as_bits, as_float, fma, select
 EXCLUDED = 1e300
 
 
-@folded
+@called
 def ars_row(noise, total, inverse_weights, values, race, references, gradient, seen):
     """Mean of ARS (eq. 8) over the given references."""
     n = noise.shape[0]
@@ -49,7 +49,7 @@ def ars_row(noise, total, inverse_weights, values, race, references, gradient, s
     return base + swapped_sum / (n * references.shape[0])
 
 
-@folded
+@called
 def row_of_winner(noise, inverse_total, inverse_weights, values, race, h, seen):
     """Set h to the swaps of z with every j.
 
@@ -132,7 +132,7 @@ def limit_of(c, winner, winner_value):
     return as_float(as_bits(winner_value) + np.uint64(c < winner))
 
 
-@folded
+@called
 def away_from_winner(noise, inverse_total, inverse_weights, values, winner, winner_value, h, seen, scratch):
     """Add the swaps of two losers to h. Results: the sums of d_cj over their unordered pairs, and of h.
 
@@ -213,7 +213,7 @@ def away_from_winner(noise, inverse_total, inverse_weights, values, winner, winn
     return difference_sum, h_sum
 
 
-@folded
+@called
 def arsm_row(noise, total, inverse_weights, values, race, h, seen, scratch):
     """ARSM (eq. 9), exactly, in expected O(C)."""
     winner, winner_value = race[0], race[2]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._jit import allocating, called, folded
+from ._jit import allocating, called
 from .lanes import WIDTH, lane_numbers, load_eight, spread, store_from
 from .race import beats
 from .room import empty, zeros
@@ -14,7 +14,7 @@ MOST_IN_BUCKET = 64
 MOST_RANKED = 64
 
 
-@folded
+@called
 def heap_sort(keys, items):
     """Sort both arrays by key, level keys by item, in place."""
     n = keys.shape[0]
@@ -41,7 +41,7 @@ def heap_sort(keys, items):
         keys[parent], items[parent] = key, item
 
 
-@folded
+@allocating
 def sort_by_buckets(keys, items):
     """Sort both arrays by the leading bits of the keys; False, and nothing done, where those hardly differ."""
     n = keys.shape[0]
