@@ -25,6 +25,10 @@ class HelperLibrary(JITCodeLibrary):
 
     def _optimize_functions(self, ll_module):
         ll_module.data_layout = self._codegen._data_layout
+        for function in ll_module.functions:
+            # What is not to be inlined is not: LLVM would look at its loops before they are unrolled.
+            if not function.is_declaration and b"alwaysinline" not in b" ".join(function.attributes).split():
+                function.add_function_attribute("noinline")
 
     def _optimize_final_module(self):
         pass

@@ -14,50 +14,20 @@ from numba import types
 from numba.extending import intrinsic
 
 from ._jit import allocating, called, inlined, serial
-from .bits import LOW_WORD, WORD_BITS
-from .lanes import WIDTH, entry, load, load_eight, mask_bits, spread, store, store_from
+from .bits import WORD_BITS
+from .joint_words import add_hashes, fill_words, group_room
+from .lanes import WIDTH, entry, load, spread, store
 from .moments import add_to_tree, sample_room, take_result, tree_room
 from .room import empty, flat, zeros
 from .tasks import tasks
-from .tile import BLOCK, block_room, draw_block, load_rows, store_rows, tile_of_block
-from .vectors import Bytes, as_bits, as_float, fma, ir_type, select
+from .tile import BLOCK, block_room, draw_block, store_rows, tile_of_block
+from .vectors import fma
 
 # Rows of a product of matrices that are made at a time.
 ROWS = 4
 ITEMS_PER_TASK = 16
 # Smaller tasks take less time than their room.
 PAIRS_PER_TASK = 2048
-EVERY_BYTE = np.uint64(0x0101010101010101)
-ZERO = np.uint64(0)
-
-ACTIONS = Bytes(WIDTH)
-
-
-def _word_pointer(context, builder, array_type, array, index):
-    data = context.make_array(array_type)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [index]), ir_type(ACTIONS).as_pointer())
-
-
-@intrinsic
-def load_word(typing_context, words, index):
-    """One word of an array as Bytes."""
-
-    def codegen(context, builder, sig, arguments):
-        return builder.load(_word_pointer(context, builder, sig.args[0], *arguments), align=8)
-
-    return ACTIONS(words, types.int64), codegen
-
-
-@intrinsic
-def store_word(typing_context, words, index, actions):
-    """Set one word of an array to Bytes."""
-
-    def codegen(context, builder, sig, arguments):
-        pointer = _word_pointer(context, builder, sig.args[0], *arguments[:2])
-        builder.store(arguments[2], pointer, align=8)
-        return context.get_dummy_value()
-
-    return types.void(words, types.int64, ACTIONS), codegen
 
 
 @intrinsic
@@ -80,95 +50,6 @@ def store_bytes(typing_context, array, start, word):
 def n_groups_of(n_variables):
     """How many groups there are."""
     return (n_variables + WIDTH - 1) // WIDTH
-
-
-@inlined
-def race_bytes(noise, inverse_weights, categories):
-    """The two first, as Bytes, and their race values."""
-    first_value, second_value = spread(np.inf), spread(np.inf)
-    first = second = load_word(categories, 0)
-    for c in range(inverse_weights.shape[0]):
-        value, own = load(noise, c) * entry(inverse_weights, c), load_word(categories, c)
-        before_first, before_second = value < first_value, value < second_value
-        second = select(before_first, first, select(before_second, own, second))
-        first = select(before_first, own, first)
-        second_value = select(before_first, first_value, select(before_second, value, second_value))
-        first_value = select(before_first, value, first_value)
-    return first, second, first_value, second_value
-
-
-@allocating
-def compare_room(n):
-    """The words of n categories, and room for compare_pairs."""
-    categories = empty(np.uint64, n)
-    for c in range(n):
-        categories[c] = np.uint64(c) * EVERY_BYTE
-    return categories, empty(np.uint64, n), empty(np.float64, n * WIDTH)
-
-
-@inlined
-def first_of_two(c, noise, inverse_weights, categories, noise_j, weight_j, j_word):
-    """Which of c and j comes first after their swap, and its race value."""
-    c_value, j_value = noise_j * entry(inverse_weights, c), load(noise, c) * weight_j
-    j_first = j_value < c_value
-    return select(j_first, j_word, load_word(categories, c)), select(j_first, j_value, c_value)
-
-
-@called
-def compare_pairs(noise, inverse_weights, room, words):
-    """Write the winners of eight rows, of the e-th entry to words[e]; room is compare_room."""
-    categories, rest, rest_values = room
-    n = inverse_weights.shape[0]
-    first, second, first_value, second_value = race_bytes(noise, inverse_weights, categories)
-    store_word(words, 0, first)
-    # The first of the others than c. Of the two first one still wins after their swap: then there is no need for
-    # the third.
-    for c in range(n):
-        is_first = first == load_word(categories, c)
-        store_word(rest, c, select(is_first, second, first))
-        store(rest_values, c, select(is_first, second_value, first_value))
-    e = 1
-    for j in range(n):
-        noise_j, weight_j, j_word = load(noise, j), entry(inverse_weights, j), load_word(categories, j)
-        if mask_bits(first == j_word) == 0:
-            for c in range(j):
-                best, best_value = first_of_two(c, noise, inverse_weights, categories, noise_j, weight_j, j_word)
-                store_word(words, e + c, select(load(rest_values, c) < best_value, load_word(rest, c), best))
-        else:
-            rest_j, first_or_second = load(rest_values, j), first ^ load_word(rest, j)
-            for c in range(j):
-                best, best_value = first_of_two(c, noise, inverse_weights, categories, noise_j, weight_j, j_word)
-                rest_c = load(rest_values, c)
-                rest_value = select(rest_j < rest_c, rest_c, rest_j)
-                rest_word = first_or_second ^ load_word(rest, c)
-                store_word(words, e + c, select(rest_value < best_value, rest_word, best))
-        e += j
-
-
-@inlined
-def mask_of_group(n_variables, group):
-    """The bytes of a word that belong to variables."""
-    n = n_variables - group * WIDTH
-    return (np.uint64(1) << np.uint64(8 * n)) - np.uint64(1) if n < WIDTH else ~ZERO
-
-
-@called
-def add_hashes(words, group, n_variables, multipliers, hashes):
-    """Add what a group's actions give to the hashes of an item's vectors, modulo 2**64.
-
-    Of the two halves a and b of a word that is (a + m_0) (b + m_1), with random odd m. As the halves of actions
-    below 64 differ by less than 2**30, two vectors share one hash with a probability of at most 2**-34, and both
-    with 2**-68. Words and hashes must have room for whole eights of entries.
-    """
-    mask = mask_of_group(n_variables, group)
-    m_00, m_01 = multipliers[2 * group, 0], multipliers[2 * group, 1]
-    m_10, m_11 = multipliers[2 * group + 1, 0], multipliers[2 * group + 1, 1]
-    for e in range(0, words.shape[0], WIDTH):
-        actions = as_bits(load_eight(words, e)) & mask
-        low, high = actions & LOW_WORD, actions >> WORD_BITS
-        hash_0, hash_1 = as_bits(load_eight(hashes[0], e)), as_bits(load_eight(hashes[1], e))
-        store_from(hashes[0], e, as_float(hash_0 + (low + m_00) * (high + m_10)))
-        store_from(hashes[1], e, as_float(hash_1 + (low + m_01) * (high + m_11)))
 
 
 @called
@@ -207,10 +88,7 @@ def find_row_vectors(
     how many vectors there are.
     """
     n_groups = n_groups_of(n_variables)
-    n_rows = inverse_weights.shape[0] // n
-    room = block_room(n)
-    weights = empty(np.float64, (n, WIDTH))
-    pair_room = compare_room(n)
+    rooms = group_room(n)
     size = 4
     while size < 2 * number.shape[1]:
         size *= 2
@@ -221,12 +99,9 @@ def find_row_vectors(
         own_hashes[:] = 0
         for group in range(n_groups):
             own_words = words[i, group]
-            row = problem * n_variables + group * WIDTH
-            if group % BLOCK == 0:
-                draw_block(key[0], key[1], sample, row, min(BLOCK, n_groups - group), n, room, ())
-            load_rows(inverse_weights, row, n_rows, n, weights)
-            compare_pairs(tile_of_block(room, group % BLOCK, n), weights, pair_room, own_words)
-            add_hashes(own_words, group, n_variables, multipliers, own_hashes)
+            row, n_rows = problem * n_variables + group * WIDTH, min(WIDTH, n_variables - group * WIDTH)
+            true_word = fill_words(key, sample, row, n_rows, n, inverse_weights, rooms, own_words)
+            add_hashes(own_words, true_word, group, multipliers, own_hashes)
         counts[i] = number_entries(own_hashes, table, number[i], first_entries[i])
 
 
@@ -280,15 +155,15 @@ def form_row_vectors(i, wanted, bounds, first_entries, words, out):
 
 @allocating
 def keep_references(words, weights):
-    """ARSM+: drop the weights of references under which no swap changes the variable."""
+    """ARSM+: drop the weights of references under which no swap changes the variable; see fill_words."""
     n = weights.shape[0]
     changed = zeros(np.uint64, n)
     e = 0
     for j in range(n):
         for c in range(j):
             e += 1
-            changed[c] |= words[e] ^ words[0]
-            changed[j] |= words[e] ^ words[0]
+            changed[c] |= words[e]
+            changed[j] |= words[e]
     for c in range(n):
         for lane in range(WIDTH):
             if (changed[c] >> np.uint64(8 * lane)) & np.uint64(0xFF) == 0:
@@ -385,7 +260,6 @@ def joint_row_moments(
 
     Entry e of item i has the value values[bounds[i] + number[i, e]].
     """
-    n_rows = inverse_weights.shape[0] // n
     n_parts = n_parts_of(n_variables)
     n_all = value.shape[0] * n_parts
     n_entries = number.shape[1]
@@ -393,8 +267,7 @@ def joint_row_moments(
     noise_room = block_room(n)
     weights = empty(np.float64, (n, WIDTH))
     h = empty(np.float64, (padded(n), WIDTH))
-    inverse = empty(np.float64, (n, WIDTH))
-    pair_room = compare_room(n)
+    rooms = group_room(n if plus else 1)
     words = empty(np.uint64, n_entries)
     differences = zeros(np.float64, padded(n) * padded(n))
     for own in range(task * parts_per_task, min(n_all, (task + 1) * parts_per_task)):
@@ -419,8 +292,8 @@ def joint_row_moments(
                 noise = tile_of_block(noise_room, group, n)
                 weigh_tile(noise, weights)
                 if plus:
-                    load_rows(inverse_weights, first_row + group * WIDTH, n_rows, n, inverse)
-                    compare_pairs(noise, inverse, pair_room, words)
+                    row, n_rows = first_row + group * WIDTH, min(WIDTH, n_own_variables - group * WIDTH)
+                    fill_words(key, sample, row, n_rows, n, inverse_weights, rooms, words)
                     keep_references(words, weights)
                 tile_gradient(differences, weights, h)
                 store_rows(h, group * WIDTH, n_own_variables, n, gradient)

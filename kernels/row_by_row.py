@@ -180,6 +180,17 @@ def mark_one(marks, start, c, yes):
 
 
 @inlined
+def beaten_by(c, winner_noise, winner_inverse_weight, second_value, room):
+    """Where j wins the winner's swap with j, and where the second does, for some j from c on."""
+    z_value = load_some(room, NOISE + c) * winner_inverse_weight
+    j_value = load_some(room, WEIGHTS + c) * winner_noise
+    # Where j is z, nothing is below its race value; and where it is the second, either the swap lowers its
+    # value, or the noise that z gets is smaller, and z still wins.
+    others = select(z_value < second_value, z_value, second_value)
+    return j_value < others, (second_value < z_value) & (second_value <= j_value)
+
+
+@inlined
 def swap_winner(n, z, second, second_value, inverse_total, room, marks, marks_start):
     """Swap the winner with every category, write h but for its own entry, and mark who wins.
 
@@ -194,20 +205,13 @@ def swap_winner(n, z, second, second_value, inverse_total, room, marks, marks_st
     zero = some_of(0.0)
     difference_sum, h_winner, second_wins_ever = zero, zero, zero
     for c in range(0, n, REGISTER):
-        numbers, inverse_weights = load_some(room, NOISE + c), load_some(room, WEIGHTS + c)
-        values = load_some(room, VALUES + c)
-        z_value, j_value = numbers * winner_inverse_weight, inverse_weights * winner_noise
-        # Where j is z, nothing is below its race value; and where it is the second, either the swap lowers its
-        # value, or the noise that z gets is smaller, and z still wins.
-        others = select(z_value < second_value, z_value, second_value)
-        j_wins = j_value < others
-        second_wins = (second_value < z_value) & (second_value <= j_value)
+        j_wins, second_wins = beaten_by(c, winner_noise, winner_inverse_weight, second_value, room)
         second_wins_ever = select(second_wins, 1.0, second_wins_ever)
         difference = select(second_wins, second_difference, zero)
-        difference = select(j_wins, values - base, difference)
+        difference = select(j_wins, load_some(room, VALUES + c) - base, difference)
         store_from(room, H + c, difference * winner_weight)
         difference_sum = difference_sum + difference
-        h_winner = fma(difference, fma(numbers, inverse_total, share), h_winner)
+        h_winner = fma(difference, fma(load_some(room, NOISE + c), inverse_total, share), h_winner)
         mark_bits(marks, marks_start + c // REGISTER, j_wins)
     mark_one(marks, marks_start, z, ONE)
     mark_one(marks, marks_start, second, np.uint64(mask_bits(second_wins_ever != 0.0) != ZERO))

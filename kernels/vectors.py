@@ -1,4 +1,4 @@
-"""Vector types: float64 (Lanes), uint64 (Words), uint8 (Bytes) and booleans (Mask), several at a time.
+"""Vector types: float64 (Lanes), uint64 (Words) and booleans (Mask), several at a time.
 
 LLVM vectorises plain loops over one long row, but not a few samples of a short one, and not always with vectors
 as wide as the machine's. Here a kernel says what it wants: `a + b`, `a * b`, `a < b` and so on work on two
@@ -49,24 +49,17 @@ class Words(Vector):
     entry = types.uint64
 
 
-class Bytes(Vector):
-    """uint8 entries."""
-
-    entry = types.uint8
-
-
 class Mask(Vector):
     """Boolean entries."""
 
     entry = types.boolean
 
 
-VECTORS = {kind.entry: kind for kind in (Lanes, Words, Bytes, Mask)}
+VECTORS = {kind.entry: kind for kind in (Lanes, Words, Mask)}
 IR_ENTRIES = {
     types.float32: ir.FloatType(),
     types.float64: ir.DoubleType(),
     types.uint64: ir.IntType(64),
-    types.uint8: ir.IntType(8),
     types.boolean: ir.IntType(1),
 }
 
@@ -80,7 +73,6 @@ def ir_type(vector):
 
 @register_model(Lanes)
 @register_model(Words)
-@register_model(Bytes)
 @register_model(Mask)
 class _VectorModel(models.PrimitiveModel):
     def __init__(self, manager, vector):
@@ -157,16 +149,14 @@ _define(operator.or_, Words, Words, _named("or_"))
 _define(operator.xor, Words, Words, _named("xor"))
 _define(operator.lshift, Words, Words, _named("shl"))
 _define(operator.rshift, Words, Words, _named("lshr"))
-_define(operator.xor, Bytes, Bytes, _named("xor"))
 _define(operator.ne, Words, Mask, lambda builder, a, b: builder.icmp_unsigned("!=", a, b))
-_define(operator.eq, Bytes, Mask, lambda builder, a, b: builder.icmp_unsigned("==", a, b))
 _define(operator.and_, Mask, Mask, _named("and_"))
 _define(operator.or_, Mask, Mask, _named("or_"))
 
 
 @intrinsic
 def select(typing_context, condition, yes, no):
-    """yes where the condition holds, else no: of Lanes and floats, of floats alone, or of Words or Bytes."""
+    """yes where the condition holds, else no: of Lanes and floats, of floats alone, or of Words."""
     result = widest(yes, no)
     if isinstance(condition, Mask):
         result = condition.of(result.entry if isinstance(result, Vector) else result)

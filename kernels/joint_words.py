@@ -1,0 +1,152 @@
+"""What the swap of each pair makes of eight variables of up to 64 categories, a group: their actions as words.
+
+As joint_pairs, it follows what changes: the most of a row's pairs leave its winner alone. Level racers, which
+drawn noise has as good as never, are not told apart here by number.
+"""
+
+import numpy as np
+
+from ._jit import allocating, called, inlined
+from .arsm_row import lightest_loser
+from .bits import LOW_WORD, WORD_BITS, bit_count, lowest_bit
+from .lanes import WIDTH, entry, first_lanes, load_eight, mask_bits, store_from
+from .merge import EXCLUDED
+from .room import empty, view_as, zeros
+from .row_by_row import (
+    LENGTH,
+    NOISE,
+    WEIGHTS,
+    beaten_by,
+    block_room,
+    draw_rows,
+    heaviest_loser,
+    load_some,
+    noise_length,
+    run_race,
+    some_of,
+    two_first,
+)
+from .vectors import REGISTER, as_bits, as_float
+
+ZERO, ONE = np.uint64(0), np.uint64(1)
+
+
+@inlined
+def entry_of(c, j):
+    """The number of a pair's entry: after the true vector, in the order of the larger category."""
+    low, high = min(c, j), max(c, j)
+    return 1 + high * (high - 1) // 2 + low
+
+
+@allocating
+def group_room(n):
+    """Where the bytes of each pair's entry are; room for the noise of a group, and for a row."""
+    places = empty(np.uint32, n * n)
+    for c in range(n):
+        for j in range(n):
+            places[c * n + j] = WIDTH * entry_of(c, j)
+    return places, block_room(n), zeros(np.float64, 4 * LENGTH)
+
+
+@inlined
+def below(row, factor, limit, n, room):
+    """The categories, as bits, whose noise or inverse weight times the factor is below the limit."""
+    bits = ZERO
+    for c in range(0, n, REGISTER):
+        bits |= mask_bits(load_some(room, row + c) * factor < limit) << np.uint64(c)
+    return bits & (~ZERO >> np.uint64(64 - n))
+
+
+@inlined
+def put(winners, change, others, member, n, lane, places, words):
+    """Write what follows for a variable of a member's swaps with some others, where these are the winners or not.
+
+    It is the change, xor the winner unless that is in the change.
+    """
+    actions = view_as(np.uint8, words)
+    while others:
+        other = lowest_bit(others)
+        others &= others - ONE
+        place = np.uint64(places[np.uint64(member * n + other)]) + np.uint64(lane)
+        actions[place] = np.uint8(change ^ (other if winners else 0))
+
+
+@inlined
+def put_swaps_of_winner(z, second, second_value, n, lane, places, room, words):
+    """Write what follows of the swaps of the winner."""
+    j_wins, second_wins = ZERO, ZERO
+    winner_noise, winner_inverse_weight = entry(room, NOISE + z), entry(room, WEIGHTS + z)
+    for c in range(0, n, REGISTER):
+        j_is_first, second_is_first = beaten_by(c, winner_noise, winner_inverse_weight, second_value, room)
+        j_wins |= mask_bits(j_is_first) << np.uint64(c)
+        second_wins |= mask_bits(second_is_first) << np.uint64(c)
+    put(True, z, j_wins, z, n, lane, places, words)
+    put(False, z ^ second, second_wins, z, n, lane, places, words)
+
+
+@inlined
+def put_swaps_of_losers(z, limit, lightest, n, lane, places, room, words):
+    """Write what follows of the swaps of two losers: the heavy one wins. The winner's noise is EXCLUDED."""
+    heaviest = heaviest_loser(n, z, room)
+    if not lightest * heaviest < limit:
+        return
+    others = ~(ONE << np.uint64(z))
+    light, heavy = below(NOISE, heaviest, limit, n, room), below(WEIGHTS, lightest, limit, n, room) & others
+    if bit_count(light) <= bit_count(heavy):
+        while light:
+            j = lowest_bit(light)
+            light &= light - ONE
+            winners = below(WEIGHTS, entry(room, NOISE + j), limit, n, room) & others
+            put(True, z, winners, j, n, lane, places, words)
+    else:
+        while heavy:
+            c = lowest_bit(heavy)
+            heavy &= heavy - ONE
+            losers = below(NOISE, entry(room, WEIGHTS + c), limit, n, room)
+            put(False, z ^ c, losers, c, n, lane, places, words)
+
+
+@called
+def fill_words(key, sample, first_row, n_rows, n, inverse_weights, rooms, words):
+    """Set words[e] to the actions of up to eight rows in the e-th entry, xor the true ones, which are the result.
+
+    Each action is a byte; rooms is group_room.
+    """
+    places, block, room = rooms
+    words[:] = ZERO
+    draw_rows(key, sample, first_row, n_rows, n, block, ())
+    inside = first_lanes(some_of(0.0), n - (n - 1) // REGISTER * REGISTER)
+    true_word = ZERO
+    for lane in range(n_rows):
+        start = (first_row + lane) * n
+        _, noise_least, (limit, second_value), _ = run_race(
+            block[1], lane * noise_length(n), inverse_weights, start, inverse_weights, start, n, inside, room
+        )
+        z, second = two_first(n, limit, second_value, room)
+        true_word |= np.uint64(z) << np.uint64(8 * lane)
+        put_swaps_of_winner(z, second, second_value, n, lane, places, room, words)
+        lightest = lightest_loser(entry(room, NOISE + z), noise_least)
+        room[np.uint64(NOISE + z)] = EXCLUDED
+        if lightest < limit:
+            put_swaps_of_losers(z, limit, lightest, n, lane, places, room, words)
+    return true_word
+
+
+@called
+def add_hashes(words, true_word, group, multipliers, hashes):
+    """Make words of fill_words the actions, and add what these give to the hashes of an item's vectors.
+
+    Each hash is NH of Black et al. (UMAC, CRYPTO 1999): the sum modulo 2**64 of (a + m) (b + k), where a and b
+    are the halves of a word, m and k are random, and those two sums are modulo 2**32. Two vectors share one hash
+    with a probability of at most 2**-32, and both with 2**-64. Words and hashes must have room for whole eights
+    of entries.
+    """
+    m_00, m_01 = multipliers[2 * group, 0] >> WORD_BITS, multipliers[2 * group, 1] >> WORD_BITS
+    m_10, m_11 = multipliers[2 * group + 1, 0] >> WORD_BITS, multipliers[2 * group + 1, 1] >> WORD_BITS
+    for e in range(0, words.shape[0], WIDTH):
+        low = as_bits(load_eight(words, e)) ^ true_word
+        high = low >> WORD_BITS
+        hash_0, hash_1 = as_bits(load_eight(hashes[0], e)), as_bits(load_eight(hashes[1], e))
+        store_from(words, e, as_float(low))
+        store_from(hashes[0], e, as_float(hash_0 + ((low + m_00) & LOW_WORD) * ((high + m_10) & LOW_WORD)))
+        store_from(hashes[1], e, as_float(hash_1 + ((low + m_01) & LOW_WORD) * ((high + m_11) & LOW_WORD)))
