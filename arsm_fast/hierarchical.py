@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
-from numba.extending import is_jitted
+from numba.core.dispatcher import Dispatcher
 from numpy.typing import NDArray
 
 from ._checks import check_integer, check_values, real_array
@@ -229,7 +229,7 @@ class _Network:
     def __init__(self, objective: Any, layers: Any) -> None:
         if not callable(objective):
             raise TypeError(f"objective must be a function of actions and problems; got {objective!r}")
-        if is_jitted(objective):
+        if isinstance(objective, Dispatcher):
             raise TypeError(
                 "objective must be a Python function, which is given a list of arrays and may call compiled "
                 f"functions; got {objective!r}, which Numba compiled"

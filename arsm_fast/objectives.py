@@ -7,8 +7,8 @@ from contextlib import suppress
 from typing import Any
 
 import numpy as np
+from numba.core.dispatcher import Dispatcher
 from numba.core.errors import NumbaError
-from numba.extending import is_jitted
 from numpy.typing import ArrayLike, NDArray
 
 from ._checks import check_values
@@ -31,7 +31,7 @@ def evaluate_proposal(
 ) -> FloatArray:
     """The values of a proposal's vectors, up to the first batch in which some are not finite."""
     many = len(proposal.problem) * logits.n_variables > COMPILED_BATCH_ACTIONS
-    if max_batch is None and many and is_jitted(objective):
+    if max_batch is None and many and isinstance(objective, Dispatcher):
         max_batch = max(1, COMPILED_BATCH_ACTIONS // logits.n_variables)
     return evaluate_batches(objective, proposal.batches(max_batch), len(proposal.problem), logits)
 
@@ -45,7 +45,7 @@ def evaluate_batches(
     """The values of vectors that come in batches with their problems, up to the first that are not finite."""
     values = np.zeros(n_vectors)
     start = 0
-    compiled = is_jitted(objective)
+    compiled = isinstance(objective, Dispatcher)
     for actions, problem in batches:
         part = values[start : start + len(actions)]
         arguments = (actions, problem) if logits.batched else (actions,)

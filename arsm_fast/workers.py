@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Literal
 
 import numpy as np
-from numba.extending import is_jitted
+from numba.core.dispatcher import Dispatcher
 from numpy.typing import ArrayLike, NDArray
 
 from ._logits import FloatArray
@@ -278,7 +278,7 @@ def _attempt(objective: Callable[..., Any], skip: bool, actions: NDArray[np.int3
 
 def _evaluate(objective: Callable[..., Any], skip: bool, actions: NDArray[np.int32]) -> FloatArray:
     values = np.empty(len(actions))
-    if is_jitted(objective):
+    if isinstance(objective, Dispatcher):
         if skip:
             values[try_compiled(objective, (actions,), values)] = np.nan
         else:
