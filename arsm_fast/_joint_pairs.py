@@ -23,7 +23,7 @@ from .kernels.joint_pairs import (
 from .kernels.joint_rows import find_row_vectors, form_row_vectors, joint_row_moments, list_row_hashes
 from .kernels.lanes import WIDTH
 
-# Of longer rows not all pairs are compared, nor does kernels.joint_rows take them.
+# Of longer rows not all pairs have entries, nor does kernels.joint_words take them.
 LONGEST_ALL_PAIRS = 64
 # A variable of C categories has from 0.9 C to 2 C changes on average, few of them more than this many times C.
 CHANGES_PER_CATEGORY = 4

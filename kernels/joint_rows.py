@@ -1,11 +1,11 @@
-"""The joint swap of short rows: every pair of categories of eight variables of an item side by side.
+"""The joint swap of short rows: every pair of categories has an entry, with the actions of eight variables a word.
 
 What joint_pairs finds for drawn noise, in time and memory O(K C**2) with a small constant. Item (problem, sample)
 is number problem * n_samples + sample. Its entries are the true vector and then one for each pair c < j, number
 1 + j (j - 1) / 2 + c; an entry whose swap changes no variable repeats the true vector. Level racers, which drawn
 noise has as good as never, are not told apart here by number.
 
-Eight variables are a group, and their actions the bytes of a word.
+Eight variables are a group, and their actions the bytes of a word (see joint_words.py).
 """
 
 import numpy as np
