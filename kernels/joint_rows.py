@@ -1,4 +1,4 @@
-"""The joint swap of short rows: every pair of categories has an entry, with the actions of eight variables a word.
+"""The joint swap of short rows: each pair of categories has an entry, with the actions of eight variables a word.
 
 What joint_pairs finds for drawn noise, in time and memory O(K C**2) with a small constant. Item (problem, sample)
 is number problem * n_samples + sample. Its entries are the true vector and then one for each pair c < j, number
