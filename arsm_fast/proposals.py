@@ -67,8 +67,8 @@ SWAPS = ARS | ARSM
 LOCAL = LocalExpectation | RaoBlackwellTop | LocalPair
 ANTITHETIC = DisARM | CARMS
 
-# The vectors of a batch have so many int32 actions, 64 MiB, unless the user says how many vectors.
-BATCH_ACTIONS = 2**24
+# The vectors of a batch have so many int32 actions, 16 MiB, unless the user says how many vectors.
+BATCH_ACTIONS = 2**22
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,7 +171,7 @@ class Proposal:
         Parameters
         ----------
         max_batch : int, optional
-            Vectors in a batch, which the last may have fewer of. By default as many as fill 64 MiB.
+            Vectors in a batch, which the last may have fewer of. By default as many as fill 16 MiB.
 
         Yields
         ------
