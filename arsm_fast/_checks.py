@@ -17,14 +17,10 @@ Scopes = tuple[tuple[int, ...], ...]
 # What delta says of a vector's own category may differ from f by so much of the largest value, as rounding does
 # where one of the two adds up changes, or is in float32; and by so much where all values are next to zero.
 TOLERANCE, SMALL = 1e-5, 1e-8
-LONGEST_DOT = 10_000
 
 
 def all_finite(numbers: FloatArray) -> bool:
-    """Whether none of one axis is nan or infinite."""
-    # Where the sum of squares is finite all are, and it is soonest to be had: of more numbers by several threads.
-    if numbers.size <= LONGEST_DOT and math.isfinite(numbers.dot(numbers)):
-        return True
+    """Whether none is nan or infinite."""
     return bool(np.count_nonzero(np.isfinite(numbers)) == numbers.size)  # as all() would say, but sooner
 
 

@@ -281,18 +281,27 @@ def compare_instances(name, scale, n_instances, numbers):
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--problems", nargs="+", default=list(PROBLEMS), choices=list(PROBLEMS), metavar="NAME")
+    parser.add_argument("--problems", nargs="+", choices=list(PROBLEMS), metavar="NAME")
     parser.add_argument("--scale", type=float, default=1.0, help="standard deviation of the logits (1)")
     parser.add_argument("--trials", type=int, default=0, help="judge the choices of so many trials of Auto (0)")
     parser.add_argument("--instances", type=int, default=1, help="compare so many instances of each problem (1)")
     parser.add_argument("--quick", action="store_true", help="few samples")
     options = parser.parse_args(arguments)
+    if options.instances < 1:
+        parser.error(f"--instances must be at least 1; got {options.instances}")
+    asked = options.problems or [
+        name for name in PROBLEMS if options.instances == 1 or not name.startswith("toy")
+    ]
+    if options.instances > 1 and (options.trials or any(name.startswith("toy") for name in asked)):
+        parser.error(
+            "--instances is for problems other than the toy, of which there is one, and without --trials"
+        )
     numbers = (20, 200, 60)
     if options.quick:
         numbers = (3, 10, 3)
     elif options.instances > 1:  # which differ by more than their errors
         numbers = (5, 200, 20)
-    for name in options.problems:
+    for name in asked:
         if options.instances > 1:
             compare_instances(name, options.scale, options.instances, numbers)
         else:

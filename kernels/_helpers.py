@@ -8,16 +8,34 @@ from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 
 
+class WithoutEnvironments:
+    """A code generator, but for what Numba leaves with machine code."""
+
+    def __init__(self, codegen):
+        self._codegen = codegen
+
+    def __getattr__(self, name):
+        return getattr(self._codegen, name)
+
+    def set_env(self, env_name, env):
+        """Leave nothing: a helper must not need its environment, as it would for arguments of an exception."""
+
+
 class HelperLibrary(JITCodeLibrary):
     """The code of a helper as it was lowered, to be linked into that of its callers."""
 
     @property
     def codegen(self):
-        """Where Numba leaves a function's environment: a helper has none, as no machine code refers to it."""
-        return self
+        """As Numba sees it."""
+        return WithoutEnvironments(self._codegen)
 
-    def set_env(self, env_name, env):
-        """Leave none."""
+    def add_ir_module(self, ir_module):
+        """Take what was lowered."""
+        for function in ir_module.functions:
+            # What is not to be inlined is not: LLVM would look at its loops before they are unrolled.
+            if not function.is_declaration and "alwaysinline" not in function.attributes:
+                function.attributes.add("noinline")
+        super().add_ir_module(ir_module)
 
     def get_pointer_to_function(self, name):
         """No machine code."""
@@ -25,10 +43,6 @@ class HelperLibrary(JITCodeLibrary):
 
     def _optimize_functions(self, ll_module):
         ll_module.data_layout = self._codegen._data_layout
-        for function in ll_module.functions:
-            # What is not to be inlined is not: LLVM would look at its loops before they are unrolled.
-            if not function.is_declaration and b"alwaysinline" not in b" ".join(function.attributes).split():
-                function.add_function_attribute("noinline")
 
     def _optimize_final_module(self):
         pass

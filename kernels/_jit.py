@@ -85,7 +85,7 @@ class ParallelKernel(Kernel):
 # Arithmetic is IEEE's as written, nowhere reordered or fused by the compiler: the copies of a helper in several
 # kernels then round alike, and which of them a process runs depends on what it compiled and what it loaded.
 # Sums that are to be vectorised say so (see lanes.py). Only what Python calls is cached on disk, and helpers must
-# not be called from Python: they are compiled as parts of what calls them (_helpers.py).
+# not be called from Python, nor raise: they are compiled as parts of what calls them (_helpers.py).
 AS_HELPER = {"cache": False, "no_cpython_wrapper": True, "pipeline_class": HelperCompiler}
 
 

@@ -137,9 +137,9 @@ def add_hashes(words, true_word, group, multipliers, hashes):
     """Make words of fill_words the actions, and add what these give to the hashes of an item's vectors.
 
     Each hash is NH of Black et al. (UMAC, CRYPTO 1999): the sum modulo 2**64 of (a + m) (b + k), where a and b
-    are the halves of a word, m and k are random, and those two sums are modulo 2**32. Two vectors share one hash
-    with a probability of at most 2**-32, and both with 2**-64. Words and hashes must have room for whole eights
-    of entries.
+    are the halves of a word, m and k the upper halves of multipliers, and those two sums are modulo 2**32. Two
+    vectors share one hash with a probability of at most 2**-32, and both with 2**-64: of a million vectors some
+    two do with 3e-8. Words and hashes must have room for whole eights of entries; there must be two variables.
     """
     m_00, m_01 = multipliers[2 * group, 0] >> WORD_BITS, multipliers[2 * group, 1] >> WORD_BITS
     m_10, m_11 = multipliers[2 * group + 1, 0] >> WORD_BITS, multipliers[2 * group + 1, 1] >> WORD_BITS

@@ -9,6 +9,8 @@ import numpy as np
 import other_optimizers
 import pytest
 
+from arsm_fast import LeaveOneOut, Reinforce
+
 
 def test_compare_estimators(capsys):
     compare_estimators.main(["--quick", "--problems", "toy 30 start"])
@@ -36,6 +38,31 @@ def test_compare_estimators_says_what_surrogates_take(capsys, monkeypatch):
         assert of_f > 0
         assert 0 < learning[0] < first
         assert 0 < learning[1] < following
+
+
+def test_compare_estimators_on_several_instances(capsys, monkeypatch):
+    two = {"LeaveOneOut(10)": LeaveOneOut(10), "REINFORCE": Reinforce()}
+    monkeypatch.setattr(compare_estimators, "estimators", lambda f, logits: two)
+    compare_estimators.main(["--quick", "--instances", "3", "--problems", "network"])
+    *_, one, reinforce = capsys.readouterr().out.splitlines()
+    assert one == "| LeaveOneOut(10) | 1 ± 0 | 1 | 1 |"
+    mean, least, greatest = (float(cell.split()[0]) for cell in reinforce.strip("| ").split(" | ")[1:])
+    assert least < mean < greatest
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--instances", "0"],
+        ["--instances", "2", "--trials", "1"],
+        ["--instances", "2", "--problems", "toy 30 start"],
+    ],
+)
+def test_bad_instances(arguments, capsys, monkeypatch):
+    monkeypatch.setattr(compare_estimators, "measure_all", None)
+    with pytest.raises(SystemExit):
+        compare_estimators.main(arguments)
+    assert "--instances" in capsys.readouterr().err
 
 
 def test_compare_optimizers(capsys, tmp_path, monkeypatch):
