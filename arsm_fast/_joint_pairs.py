@@ -72,8 +72,8 @@ def joint_pairs(logits: Logits, noise: Noise, *, plus: bool) -> JointPairs:
     """All joint swaps, in the way that is faster."""
     longest = logits.longest
     short = longest <= LONGEST_ALL_PAIRS and _n_pairs(longest) <= _room(logits)
-    if short and logits.shape is not None and noise.given.size == 0:
-        return ShortRows(logits, noise, plus=plus)
+    if short and logits.shape is not None and noise.given.size == 0 and not plus:
+        return ShortRows(logits, noise, plus=False)
     return JointPairs(logits, noise, plus=plus)
 
 
@@ -248,7 +248,7 @@ class JointPairs:
 
 
 class ShortRows(JointPairs):
-    """The same for variables of few categories each, and drawn noise: every pair has an entry."""
+    """The same for variables of few categories each, drawn noise and not ARSM+: every pair has an entry."""
 
     def _actions_of_item(self) -> int:
         return (1 + _n_pairs(self._arguments[-1])) * self._logits.n_variables
@@ -301,12 +301,10 @@ class ShortRows(JointPairs):
 
         def run(begin: int, blocks: Blocks) -> None:
             joint_row_moments(
-                self._plus,
                 noise.key,
                 noise.n_samples,
                 logits.n_variables,
                 self._arguments[-1],
-                logits.inverse_weights,
                 kept.vector_bounds,
                 kept.number,
                 vector_values,

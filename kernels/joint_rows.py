@@ -13,7 +13,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from ._jit import allocating, called, inlined, serial
+from ._jit import called, inlined, serial
 from .bits import WORD_BITS
 from .joint_words import add_hashes, fill_words, group_room
 from .lanes import WIDTH, entry, load, spread, store
@@ -153,23 +153,6 @@ def form_row_vectors(i, wanted, bounds, first_entries, words, out):
                 word >>= np.uint64(8)
 
 
-@allocating
-def keep_references(words, weights):
-    """ARSM+: drop the weights of references under which no swap changes the variable; see fill_words."""
-    n = weights.shape[0]
-    changed = zeros(np.uint64, n)
-    e = 0
-    for j in range(n):
-        for c in range(j):
-            e += 1
-            changed[c] |= words[e]
-            changed[j] |= words[e]
-    for c in range(n):
-        for lane in range(WIDTH):
-            if (changed[c] >> np.uint64(8 * lane)) & np.uint64(0xFF) == 0:
-                weights[c, lane] = 0.0
-
-
 @inlined
 def padded(n):
     """n as a multiple of ROWS."""
@@ -253,7 +236,7 @@ def n_part_tasks(n_blocks, n_variables, n_entries, n_samples):
 
 @tasks("n_part_tasks(value.shape[0], n_variables, number.shape[1], min(n_samples, block_samples))")
 def joint_row_moments(
-    task, plus, key, n_samples, n_variables, n, inverse_weights, bounds, number, values,
+    task, key, n_samples, n_variables, n, bounds, number, values,
     begin_sample, first_item, n_blocks, block_samples, starts, mean, squares, value,
 ):  # fmt: skip
     """Moments of the gradient of blocks of samples; a block is one problem (see moments.merge_blocks).
@@ -267,8 +250,6 @@ def joint_row_moments(
     noise_room = block_room(n)
     weights = empty(np.float64, (n, WIDTH))
     h = empty(np.float64, (padded(n), WIDTH))
-    rooms = group_room(n if plus else 1)
-    words = empty(np.uint64, n_entries)
     differences = zeros(np.float64, padded(n) * padded(n))
     for own in range(task * parts_per_task, min(n_all, (task + 1) * parts_per_task)):
         i, part = own // n_parts, own % n_parts
@@ -291,10 +272,6 @@ def joint_row_moments(
             for group in range(n_own_groups):
                 noise = tile_of_block(noise_room, group, n)
                 weigh_tile(noise, weights)
-                if plus:
-                    row, n_rows = first_row + group * WIDTH, min(WIDTH, n_own_variables - group * WIDTH)
-                    fill_words(key, sample, row, n_rows, n, inverse_weights, rooms, words)
-                    keep_references(words, weights)
                 tile_gradient(differences, weights, h)
                 store_rows(h, group * WIDTH, n_own_variables, n, gradient)
             sample_value = own_values[0] + 2.0 * difference_sum / (np.float64(n) * n)
