@@ -12,8 +12,6 @@ from typing import Any
 import numba
 from numba.core.compiler_lock import global_compiler_lock
 
-from ._helpers import HelperCompiler
-
 # The key of the compile cache must cover every file a kernel may call into, and Numba's covers only
 # the kernel's own file.
 SOURCE_DIGEST = hashlib.sha256(
@@ -74,6 +72,18 @@ class Kernel:
         return self.dispatcher(*arguments)
 
 
+class Helper(Kernel):
+    """One that is compiled as a part of others."""
+
+    @functools.cached_property
+    def dispatcher(self) -> Any:
+        """What Numba makes of it."""
+        from ._helpers import HelperCompiler  # here, as Numba's compiler takes long to import
+
+        options = {"no_cpython_wrapper": True, "pipeline_class": HelperCompiler} | self.targetoptions
+        return compiled(self.py_func, cache=False, **options)
+
+
 class ParallelKernel(Kernel):
     """One with prange loops, which is safe to enter from several Python threads."""
 
@@ -86,7 +96,6 @@ class ParallelKernel(Kernel):
 # kernels then round alike, and which of them a process runs depends on what it compiled and what it loaded.
 # Sums that are to be vectorised say so (see lanes.py). Only what Python calls is cached on disk, and helpers must
 # not be called from Python, nor raise: they are compiled as parts of what calls them (_helpers.py).
-AS_HELPER = {"cache": False, "no_cpython_wrapper": True, "pipeline_class": HelperCompiler}
 
 
 # Numba counts references to arrays at each call and slice, by instructions that lock the bus: hundreds of cycles
@@ -95,7 +104,7 @@ AS_HELPER = {"cache": False, "no_cpython_wrapper": True, "pipeline_class": Helpe
 
 def inlined(function: Callable[..., Any]) -> Kernel:
     """Compile a short helper into what calls it; it must neither make nor return an array."""
-    return Kernel(function, **AS_HELPER, forceinline=True, _nrt=False)
+    return Helper(function, forceinline=True, _nrt=False)
 
 
 def called(function: Callable[..., Any]) -> Kernel:
@@ -103,12 +112,12 @@ def called(function: Callable[..., Any]) -> Kernel:
 
     It must neither make nor return an array.
     """
-    return Kernel(function, **AS_HELPER, _nrt=False)
+    return Helper(function, _nrt=False)
 
 
 def allocating(function: Callable[..., Any]) -> Kernel:
     """Compile a helper that makes arrays, or returns them."""
-    return Kernel(function, **AS_HELPER)
+    return Helper(function)
 
 
 def folded(function: Callable[..., Any]) -> Kernel:

@@ -5,7 +5,6 @@ from numba import types
 from numba.core import cgutils
 from numba.core.imputils import impl_ret_borrowed
 from numba.extending import intrinsic
-from numba.np.arrayobj import make_array, populate_array
 
 from .lanes import WIDTH
 
@@ -18,7 +17,7 @@ def _allocated(context, builder, signature, arguments, set_to_zero):
     shape = arguments[1:] if array_type.ndim == 1 else cgutils.unpack_tuple(builder, arguments[1])
     kinds = [shape_type] if array_type.ndim == 1 else shape_type.types
     shape = [context.cast(builder, *pair, types.intp) for pair in zip(shape, kinds, strict=True)]
-    array = make_array(array_type)(context, builder)
+    array = context.make_array(array_type)(context, builder)
     item = context.get_abi_sizeof(context.get_data_type(array_type.dtype))
     strides, size = [], context.get_constant(types.intp, item)
     for length in reversed(shape):
@@ -28,7 +27,7 @@ def _allocated(context, builder, signature, arguments, set_to_zero):
     data = context.nrt.meminfo_data(builder, memory)
     if set_to_zero:
         cgutils.memset(builder, data, size, 0)
-    populate_array(
+    context.populate_array(
         array,
         data=builder.bitcast(data, array.data.type),
         shape=shape,
@@ -66,12 +65,12 @@ def _check_layout(array, ndim):
 def _view(context, builder, signature, array, shape):
     """What is in a contiguous array, as one of another shape or kind."""
     result = signature.return_type
-    given = make_array(signature.args[-1])(context, builder, array)
-    view = make_array(result)(context, builder)
+    given = context.make_array(signature.args[-1])(context, builder, array)
+    view = context.make_array(result)(context, builder)
     item = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(result.dtype)))
     strides = [item] if len(shape) == 1 else [builder.mul(item, shape[1]), item]
     data, owner = builder.bitcast(given.data, view.data.type), {"meminfo": given.meminfo, "parent": given.parent}
-    populate_array(view, data=data, shape=shape, strides=strides, itemsize=item, **owner)
+    context.populate_array(view, data=data, shape=shape, strides=strides, itemsize=item, **owner)
     return impl_ret_borrowed(context, builder, result, view._getvalue())
 
 
@@ -81,7 +80,7 @@ def flat(typing_context, array):
     _check_layout(array, 2)
 
     def codegen(context, builder, signature, arguments):
-        shape = cgutils.unpack_tuple(builder, make_array(array)(context, builder, arguments[0]).shape)
+        shape = cgutils.unpack_tuple(builder, context.make_array(array)(context, builder, arguments[0]).shape)
         return _view(context, builder, signature, arguments[0], [builder.mul(*shape)])
 
     return array.copy(ndim=1)(array), codegen
@@ -93,7 +92,7 @@ def tile_of(typing_context, array):
     _check_layout(array, 1)
 
     def codegen(context, builder, signature, arguments):
-        (n,) = cgutils.unpack_tuple(builder, make_array(array)(context, builder, arguments[0]).shape)
+        (n,) = cgutils.unpack_tuple(builder, context.make_array(array)(context, builder, arguments[0]).shape)
         return _view(context, builder, signature, arguments[0], [builder.sdiv(n, n.type(WIDTH)), n.type(WIDTH)])
 
     return array.copy(ndim=2)(array), codegen
@@ -107,7 +106,7 @@ def view_as(typing_context, kind, array):
         raise TypeError(f"numbers of {array.dtype} do not consist of {kind.dtype}")
 
     def codegen(context, builder, signature, arguments):
-        (n,) = cgutils.unpack_tuple(builder, make_array(array)(context, builder, arguments[1]).shape)
+        (n,) = cgutils.unpack_tuple(builder, context.make_array(array)(context, builder, arguments[1]).shape)
         length = builder.mul(n, n.type(array.dtype.bitwidth // kind.dtype.bitwidth))
         return _view(context, builder, signature, arguments[1], [length])
 
