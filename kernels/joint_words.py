@@ -9,8 +9,10 @@ import numpy as np
 from ._jit import allocating, called, inlined
 from .arsm_row import lightest_loser
 from .bits import LOW_WORD, WORD_BITS, bit_count, lowest_bit
+from .joint_pairs import entry_of_pair
 from .lanes import WIDTH, entry, first_lanes, load_eight, mask_bits, store_from
 from .merge import EXCLUDED
+from .pairs import pair_of
 from .room import empty, view_as, zeros
 from .row_by_row import (
     LENGTH,
@@ -31,20 +33,13 @@ from .vectors import REGISTER, as_bits, as_float
 ZERO, ONE = np.uint64(0), np.uint64(1)
 
 
-@inlined
-def entry_of(c, j):
-    """The number of a pair's entry: after the true vector, in the order of the larger category."""
-    low, high = min(c, j), max(c, j)
-    return 1 + high * (high - 1) // 2 + low
-
-
 @allocating
 def group_room(n):
     """Where the bytes of each pair's entry are; room for the noise of a group, and for a row."""
     places = empty(np.uint32, n * n)
     for c in range(n):
         for j in range(n):
-            places[c * n + j] = WIDTH * entry_of(c, j)
+            places[c * n + j] = WIDTH * entry_of_pair(pair_of(c, j))
     return places, block_room(n), zeros(np.float64, 4 * LENGTH)
 
 
