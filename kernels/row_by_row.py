@@ -1,9 +1,9 @@
-"""ARSM of rows of up to a hundred or so categories, one after the other, a register of categories at a time.
+"""ARSM of rows of up to some hundred categories, one after the other, a register of categories at a time.
 
 The gradient of merge.arsm_row for drawn noise. Noise and weights are made for some rows together, and a row's are
 copied to where all steps find them, in whole registers. A swap of two losers changes the winner where one is
 light and the other heavy enough; of the light and the heavy losers the fewer are taken one by one, each against
-the whole row. Level racers, which drawn noise has as good as never, are told apart by number only where they win.
+all of the others. Level racers, which drawn noise has as good as never, are told apart by number only where they win.
 """
 
 import numpy as np
@@ -36,15 +36,15 @@ from .vectors import REGISTER, as_bits, blocks_from, exchanged, fma, select, spr
 from .weights import exponentiate, write_gaps
 
 # Longer rows are swapped sooner by lists of losers, see arsm_row.py.
-LONGEST = 128
+LONGEST = 256
 # So many categories are drawn and weighed together.
 BLOCK = 512
 WORD = 64
-# Where the parts of a row's room begin: noise, inverse weights, values, race values and h; and of the swaps of
-# two losers what each category pays to a member, the factor of all that it is paid, and that.
+# Where the parts of a row's room begin: noise, inverse weights, values, race values and h; and of the losers that
+# swap with others the key (see losers.py), what each pays to another, the factor of all that it is paid, and that.
 # A line more than a power of two, so that they do not all have the same place in a page.
 LENGTH = LONGEST + LINE
-NOISE, WEIGHTS, VALUES, RACES, H, PAYMENTS, FACTORS, TOTALS = range(0, 8 * LENGTH, LENGTH)
+NOISE, WEIGHTS, VALUES, RACES, H, KEYS, PAYMENTS, FACTORS, TOTALS = range(0, 9 * LENGTH, LENGTH)
 
 load_counters, blocks_of_many = loading(MANY), blocks_from(range(MANY // 2))
 load_some, load_up_to, some_of = loading(REGISTER), loading_up_to(REGISTER), spread_over(REGISTER)
@@ -232,7 +232,7 @@ def heaviest_loser(n, z, room):
 @inlined
 def find_losers(n, z, heaviest, lightest, limit, room, losers, marks, marks_start):
     """Write words whose bits say which losers are light and which heavy, and mark these. How many of each."""
-    light, heavy = losers
+    light, heavy, _ = losers
     n_light, n_heavy = 0, 0
     for word in range(0, n, WORD):
         light_bits, heavy_bits = ZERO, ZERO
@@ -252,27 +252,35 @@ def find_losers(n, z, heaviest, lightest, limit, room, losers, marks, marks_star
 
 
 @inlined
-def prepare_swaps(by_light, n, base, inverse_total, room):
-    """Write what each category pays to members of one kind, and its factor: see FACTORS."""
-    share, zero = 1.0 / n, some_of(0.0)
-    for c in range(0, n, REGISTER):
-        weight = fma(load_some(room, NOISE + c), inverse_total, share)
-        difference = load_some(room, VALUES + c) - base
-        store_from(room, PAYMENTS + c, difference * weight if by_light else weight)
-        store_from(room, FACTORS + c, difference if by_light else some_of(1.0))
-        store_from(room, TOTALS + c, zero)
+def collect(by_light, others, n, base, inverse_total, room, numbers):
+    """List losers of one kind, and write what swaps them side by side: see KEYS. How many they are."""
+    keys = WEIGHTS if by_light else NOISE
+    share = 1.0 / n
+    n_others = 0
+    for word in range((n + WORD - 1) // WORD):
+        bits = others[np.uint64(word)]
+        while bits:
+            c = word * WORD + lowest_bit(bits)
+            bits &= bits - ONE
+            factor = entry(room, VALUES + c) - base if by_light else 1.0
+            numbers[np.uint64(n_others)] = c
+            room[np.uint64(KEYS + n_others)] = entry(room, keys + c)
+            room[np.uint64(FACTORS + n_others)] = factor
+            room[np.uint64(PAYMENTS + n_others)] = factor * fma(entry(room, NOISE + c), inverse_total, share)
+            n_others += 1
+    store_from(room, KEYS + n_others, some_of(np.inf))
+    for i in range(0, n_others, REGISTER):
+        store_from(room, TOTALS + i, some_of(0.0))
+    return n_others
 
 
 @inlined
-def swap_losers(by_light, members, n, base, limit, inverse_total, room):
-    """Add the swaps of two losers to h, of members of one kind with all. Results: the sums of d_cj and of h."""
-    prepare_swaps(by_light, n, base, inverse_total, room)
-    keys, member_keys = (WEIGHTS, NOISE) if by_light else (NOISE, WEIGHTS)
+def swap_losers(by_light, members, others, n, base, limit, inverse_total, room, numbers):
+    """Add the swaps of members of one kind with the others to h. Results: the sums of d_cj and of h."""
+    n_others = collect(by_light, others, n, base, inverse_total, room, numbers)
+    member_keys = NOISE if by_light else WEIGHTS
     share, zero = 1.0 / n, some_of(0.0)
     difference_sum, h_sum = 0.0, 0.0
-    if not by_light:  # what lies past the end must not be light
-        for c in range(n, (n + REGISTER - 1) // REGISTER * REGISTER):
-            room[np.uint64(NOISE + c)] = EXCLUDED
     for word in range((n + WORD - 1) // WORD):
         bits = members[np.uint64(word)]
         while bits:
@@ -282,9 +290,9 @@ def swap_losers(by_light, members, n, base, limit, inverse_total, room):
             payment = factor * fma(entry(room, NOISE + i), inverse_total, share)
             key = entry(room, member_keys + i)
             received, units = zero, zero
-            for c in range(0, n, REGISTER):
+            for c in range(0, n_others, REGISTER):
                 total, received, units = meet_one(
-                    load_some(room, keys + c), load_some(room, PAYMENTS + c), load_some(room, FACTORS + c), limit,
+                    load_some(room, KEYS + c), load_some(room, PAYMENTS + c), load_some(room, FACTORS + c), limit,
                     key, payment, load_some(room, TOTALS + c), received, units,
                 )  # fmt: skip
                 store_from(room, TOTALS + c, total)
@@ -292,14 +300,11 @@ def swap_losers(by_light, members, n, base, limit, inverse_total, room):
             room[np.uint64(H + i)] += own_total
             h_sum += own_total
             difference_sum += factor * sum_of_lanes(units)
-    h_lanes = zero
-    for c in range(0, n, REGISTER):
-        total = load_some(room, TOTALS + c)
-        # What is paid nothing need not have a number as its factor.
-        given = select(total != 0.0, total * load_some(room, FACTORS + c), zero)
-        store_from(room, H + c, load_some(room, H + c) + given)
-        h_lanes = h_lanes + given
-    return difference_sum, h_sum + sum_of_lanes(h_lanes)
+    for i in range(n_others):
+        given = entry(room, TOTALS + i) * entry(room, FACTORS + i)
+        room[np.uint64(H + numbers[np.uint64(i)])] += given
+        h_sum += given
+    return difference_sum, h_sum
 
 
 @inlined
@@ -327,8 +332,11 @@ def arsm_of_row(
             n_light, n_heavy = find_losers(n, z, heaviest, lightest, limit, room, losers, marks, marks_start)
             if wanted:
                 by_light = n_light <= n_heavy
-                members = losers[0] if by_light else losers[1]
-                loser_difference, loser_h = swap_losers(by_light, members, n, base, limit, inverse_total, room)
+                light, heavy, numbers = losers
+                members, others = (light, heavy) if by_light else (heavy, light)
+                loser_difference, loser_h = swap_losers(
+                    by_light, members, others, n, base, limit, inverse_total, room, numbers
+                )
                 difference_sum += loser_difference
                 h_sum += loser_h
     share = 1.0 / n
@@ -403,8 +411,8 @@ def row_by_row_moments(
     """As tile.short_row_moments, of rows of REGISTER to LONGEST categories."""
     rows = items_of(task, value.shape[0], n * n_samples)
     n_words = (rows_of_block(n) * ((n + REGISTER - 1) // REGISTER) + 7) // 8
-    losers = empty(np.uint64, LONGEST // WORD), empty(np.uint64, LONGEST // WORD)
+    losers = empty(np.uint64, LONGEST // WORD), empty(np.uint64, LONGEST // WORD), empty(np.int64, LONGEST)
     return add_rows(
         key, n_samples, rows.start, rows.stop, n, weights, weighed, values, mean, squares, value, seen,
-        block_room(n), zeros(np.float64, 8 * LENGTH), losers, empty(np.uint64, n_words),
+        block_room(n), zeros(np.float64, 9 * LENGTH), losers, empty(np.uint64, n_words),
     )  # fmt: skip
