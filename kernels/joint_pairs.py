@@ -78,29 +78,27 @@ def enter_pair(pair, ranks, table, longest, hash_table, pairs, last):
     """
     j, c = halves_of(pair)
     c_rank, j_rank = ranks[c], ranks[j]
+    new = last + np.uint64(1)
     if c_rank != j_rank:
         cell = np.uint64(c_rank) * longest + j
         if j_rank < c_rank:
             cell = np.uint64(j_rank) * longest + c
-        entry = table[cell]
-        if entry == 0:
-            last += np.uint64(1)
-            entry = last
-            table[cell] = entry
-            pairs[entry] = pair
-        return entry, last
-    slots = np.uint64(hash_table.shape[0] - 1)
-    slot = ((pair * PAIR_MULTIPLIER) >> WORD_BITS) & slots
-    entry = hash_table[slot]
-    while entry > 0 and pairs[entry] != pair:
-        slot = (slot + np.uint64(1)) & slots
-        entry = hash_table[slot]
-    if entry == 0:
-        last += np.uint64(1)
-        entry = last
-        hash_table[slot] = entry
-        pairs[entry] = pair
-    return entry, last
+        entry = np.uint64(table[cell])
+        if entry > 0:
+            return entry, last
+        table[cell] = new
+    else:
+        slots = np.uint64(hash_table.shape[0] - 1)
+        slot = ((pair * PAIR_MULTIPLIER) >> WORD_BITS) & slots
+        entry = np.uint64(hash_table[slot])
+        while entry > 0:
+            if pairs[entry] == pair:
+                return entry, last
+            slot = (slot + np.uint64(1)) & slots
+            entry = np.uint64(hash_table[slot])
+        hash_table[slot] = new
+    pairs[new] = pair
+    return new, new
 
 
 @inlined
@@ -127,12 +125,11 @@ def enter_changes(
         pair, change = row_pairs[i], row_changes[i]
         if all_pairs:
             entry = np.uint64(entry_of_pair(pair))
+            count = counts[entry]
         else:
             known = last
             entry, last = enter_pair(pair, ranks, table, longest, hash_table, pairs, last)
-            if last != known:
-                counts[entry] = 0
-        count = counts[entry]
+            count = counts[entry] if last == known else np.uint32(0)
         counts[entry] = count + np.uint32(1)
         if count == 0:
             changes[entry] = change
