@@ -21,6 +21,8 @@ TOLERANCE, SMALL = 1e-5, 1e-8
 
 def all_finite(numbers: FloatArray) -> bool:
     """Whether none is nan or infinite."""
+    if numbers.size == 1:
+        return math.isfinite(numbers.item())
     return bool(np.count_nonzero(np.isfinite(numbers)) == numbers.size)  # as all() would say, but sooner
 
 

@@ -39,7 +39,8 @@ class Logits:
     def offsets(self) -> IntArray:
         """Where each row starts, and the last one ends."""
         if self.own_offsets is None:
-            self.own_offsets = np.arange(self.n_rows + 1) * (self.n_categories // self.n_rows)
+            n = self.n_categories
+            self.own_offsets = np.arange(0, n + 1, n // self.n_rows)
         return self.own_offsets
 
     @property

@@ -54,7 +54,7 @@ class Partial(Protocol):
         """The moments of all samples, from shares like this one, itself among them, in the order of samples."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Moments:
     """Mean and sum of squared deviations of the gradient over samples, flat, and the mean of f by group.
 
@@ -136,7 +136,7 @@ def accumulate(run: Run, offsets: IntArray, n_samples: int, first: int | None = 
     """
     if first is None:
         mean, squares, value = _sums(run, offsets, 0, n_samples, deviations=n_samples > 1)
-        return Moments(mean, squares, value / n_samples)
+        return Moments(mean, squares, value / n_samples if n_samples > 1 else value)
     branches, start, stop = [], first, first + n_samples
     while start < stop:
         count = 1 << (stop - start).bit_length() - 1

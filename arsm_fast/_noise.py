@@ -14,6 +14,7 @@ LONGEST_TILE = 1024
 # Longer rows are drawn one at a time as fast as eight side by side.
 LONGEST_SHORT_ROW = 256
 NOT_GIVEN = np.empty((0, 0))
+ZERO = np.uint64(0)
 
 
 @dataclass(eq=False)
@@ -36,7 +37,7 @@ class Noise:
     @property
     def key(self) -> tuple[np.uint64, np.uint64]:
         """What kernels take: the generator's key, and where its samples begin."""
-        return self.generator_key, np.uint64((self.first or 0) * self.draws)
+        return self.generator_key, ZERO if self.first is None else np.uint64(self.first * self.draws)
 
 
 def kernel_arguments(logits: Logits, noise: Noise) -> tuple[Any, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -647,10 +648,16 @@ def learns(estimator: Estimator) -> bool:
     return isinstance(estimator, ControlVariate | Auto | RELAX)
 
 
+@cache
+def _default(name: str) -> Estimator:
+    """The default estimator of a name, none that learns: such is one of its own for each who asks."""
+    return _BY_NAME[name]()
+
+
 def resolve_estimator(estimator: Estimator | str) -> Estimator:
     """The estimator that was given, or the default one of that name."""
     if isinstance(estimator, str) and estimator in _BY_NAME:
-        return _BY_NAME[estimator]()
+        return Auto() if estimator == "auto" else _default(estimator)
     if isinstance(estimator, Estimator):
         return estimator
     known = ", ".join(repr(name) for name in _BY_NAME)

@@ -86,7 +86,7 @@ class Share:
     """What the gradient from all samples needs of these."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class GradientEstimate:
     """An estimate of the gradient of E[f] with respect to the logits.
 

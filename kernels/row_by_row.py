@@ -3,7 +3,8 @@
 The gradient of merge.arsm_row for drawn noise. Noise and weights are made for some rows together, and a row's are
 copied to where all steps find them, in whole registers. A swap of two losers changes the winner where one is
 light and the other heavy enough; of the light and the heavy losers the fewer are taken one by one, each against
-all of the others. Level racers, which drawn noise has as good as never, are told apart by number only where they win.
+all of the others. Level racers, which drawn noise has as good as never, are told apart by number only where they
+win.
 """
 
 import numpy as np
@@ -41,7 +42,7 @@ LONGEST = 256
 BLOCK = 512
 WORD = 64
 # Where the parts of a row's room begin: noise, inverse weights, values, race values and h; and of the losers that
-# swap with others the key (see losers.py), what each pays to another, the factor of all that it is paid, and that.
+# swap with others their key (see losers.py), what one pays to another, the factor of all it is paid, and that.
 # A line more than a power of two, so that they do not all have the same place in a page.
 LENGTH = LONGEST + LINE
 NOISE, WEIGHTS, VALUES, RACES, H, KEYS, PAYMENTS, FACTORS, TOTALS = range(0, 9 * LENGTH, LENGTH)
