@@ -55,13 +55,12 @@ class Kernel:
 
     def __init__(self, function: Callable[..., Any], **options: Any) -> None:
         functools.update_wrapper(self, function)
-        # By these names Numba looks for what it is to inline.
-        self.py_func, self.targetoptions = function, options
+        self._function, self._options = function, options
 
     @functools.cached_property
     def dispatcher(self) -> Any:
         """What Numba makes of it."""
-        return compiled(self.py_func, **self.targetoptions)
+        return compiled(self._function, **self._options)
 
     @property
     def _numba_type_(self) -> Any:
@@ -80,8 +79,8 @@ class Helper(Kernel):
         """What Numba makes of it."""
         from ._helpers import HelperCompiler  # here, as Numba's compiler takes long to import
 
-        options = {"no_cpython_wrapper": True, "pipeline_class": HelperCompiler} | self.targetoptions
-        return compiled(self.py_func, cache=False, **options)
+        options = {"no_cpython_wrapper": True, "pipeline_class": HelperCompiler} | self._options
+        return compiled(self._function, cache=False, **options)
 
 
 class ParallelKernel(Kernel):
@@ -118,14 +117,6 @@ def called(function: Callable[..., Any]) -> Kernel:
 def allocating(function: Callable[..., Any]) -> Kernel:
     """Compile a helper that makes arrays, or returns them."""
     return Helper(function)
-
-
-def folded(function: Callable[..., Any]) -> Kernel:
-    """Compile a helper as a part of the one place that uses it, where a tenth of the time is worth it.
-
-    Numba inlines it, which knows more of arrays than LLVM, and takes longer.
-    """
-    return Kernel(function, cache=False, inline="always")
 
 
 def serial(function: Callable[..., Any]) -> Kernel:

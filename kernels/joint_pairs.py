@@ -8,7 +8,7 @@ distinct ones of its entries, the true one first.
 
 import numpy as np
 
-from ._jit import allocating, called, folded, inlined, serial
+from ._jit import allocating, called, inlined, serial
 from .bits import WORD_BITS
 from .lanes import WIDTH, loading, store_from
 from .moments import add_to_tree, sample_room, take_result, tree_room
@@ -144,7 +144,7 @@ def enter_changes(
     return last, n_more, n_many
 
 
-@folded
+@allocating
 def number_vectors(
     offsets, n_many, counts, changes, hashes, more_entries, more_changes, number, starts, vector_changes
 ):  # fmt: skip
@@ -200,7 +200,7 @@ def number_vectors(
     return np.int64(last) + 1
 
 
-@folded
+@allocating
 def find_vectors(
     all_pairs, key, noise, n_samples, n_variables, inverse_weights, offsets, longest, multipliers,
     item, true_actions, pairs, number, starts, vector_changes,
