@@ -5,6 +5,7 @@ every caller. That was more than half of LLVM's time at the first call of an est
 """
 
 import operator
+from typing import ClassVar
 
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
@@ -13,20 +14,23 @@ from numba.core.typing.builtins import Bool
 from numba.core.typing.templates import infer_global
 
 
-# Numba asks all other containers first whether a[i] is of theirs, and strings and more whether bool(a) is: that is
-# a tenth of all time that it takes. What is for one target is asked before what is for any.
+# Numba asks all other containers first whether a[i] is of theirs, and strings and more whether bool(a) is: that was
+# a tenth of the time it takes. Who is for one target is asked before those who are for any.
+FIRST = {"target": "cpu"}
+
+
 @infer_global(operator.getitem)
 class ItemOfArray(GetItemBuffer):
     """An entry or a part of an array."""
 
-    metadata = {"target": "cpu"}
+    metadata: ClassVar = FIRST
 
 
 @infer_global(bool)
 class TruthOfNumber(Bool):
     """Whether a number is not zero."""
 
-    metadata = {"target": "cpu"}
+    metadata: ClassVar = FIRST
 
 
 class WithoutEnvironments:
