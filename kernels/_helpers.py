@@ -13,9 +13,8 @@ from numba.core.typing.arraydecl import GetItemBuffer
 from numba.core.typing.builtins import Bool
 from numba.core.typing.templates import infer_global
 
-
-# Numba asks all other containers first whether a[i] is of theirs, and strings and more whether bool(a) is: that was
-# a tenth of the time it takes. Who is for one target is asked before those who are for any.
+# Numba asks all other containers first whether a[i] is of theirs, and strings and more whether bool(a) is: that
+# was a tenth of the time it takes. Who is for one target is asked before those who are for any.
 FIRST = {"target": "cpu"}
 
 
