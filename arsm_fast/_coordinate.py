@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ._changes import Changes
 from ._distinct import hash_multipliers
+from ._draws import true_actions
 from ._logits import FloatArray, Logits
 from ._moments import Blocks, Moments, accumulate
 from ._noise import Noise, kernel_arguments
+from ._one_variable import OneVariable
 from ._vectors import Vectors
 from .kernels.coordinate import (
     VARIABLES_PER_TASK,
@@ -17,6 +21,14 @@ from .kernels.coordinate import (
     coordinate_moments,
     draw_coordinate_swaps,
 )
+
+
+def coordinate_swaps(logits: Logits, noise: Noise) -> CoordinateSwaps:
+    """All coordinate swaps, in the way that is faster."""
+    single = noise.n_samples == 1 and noise.first is None
+    if single and noise.given.size == 0 and noise.n_references == 0:
+        return SwapsOfASample(logits, noise)
+    return CoordinateSwaps(logits, noise)
 
 
 class CoordinateSwaps:
@@ -52,3 +64,31 @@ class CoordinateSwaps:
             coordinate_moments(*self._arguments, *entries, begin, *blocks)
 
         return accumulate(run, self._logits.problem_offsets, self._noise.n_samples, self._noise.first)
+
+
+class SwapsOfASample(CoordinateSwaps):
+    """The same of one drawn sample, without references: each variable is a row with a table of values."""
+
+    def propose(self) -> tuple[Vectors, NDArray[np.int32]]:
+        """The distinct vectors, (M, K), and their problems."""
+        logits = self._logits
+        self._rows = OneVariable(logits.as_rows(), self._noise)
+        actions = true_actions(logits, self._noise, 1)
+        changed = self._rows.wanted()
+        changed[logits.offsets[:-1] + actions[0]] = False
+        self._changed = changed.nonzero()[0]
+        row, category = logits.split(self._changed)
+        changes = Changes.of(actions, logits.n_problems, np.zeros_like(row), row, category.astype(np.int32))
+        self.distinct = changes.find_distinct(1)
+        return self.distinct.vectors, self.distinct.problem
+
+    def estimate(self, values: FloatArray) -> Moments:
+        """The gradient from the values of the distinct vectors."""
+        logits, bounds, entry_values = self._logits, self.distinct.changes.bounds, values[self.distinct.number]
+        is_change = np.ones(entry_values.size, np.bool_)
+        is_change[bounds[:-1]] = False
+        sizes = np.diff(logits.problem_offsets)
+        table = np.repeat(entry_values[bounds[:-1]], sizes)
+        table[self._changed] = entry_values[is_change]
+        moments = self._rows.from_table(table)[0]
+        return replace(moments, value=moments.value.reshape(logits.n_problems, -1).mean(axis=1))

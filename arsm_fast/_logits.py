@@ -149,6 +149,15 @@ class Logits:
         rows = np.split(self.inverse_weights, self.offsets[1:-1])
         return np.concatenate([row.argsort() for row in rows])
 
+    def split(self, positions: IntArray) -> tuple[IntArray, IntArray]:
+        """Rows and categories of flat positions."""
+        if self.shape is not None:
+            row, category = np.divmod(positions, self.shape[-1])
+        else:
+            row = self.offsets.searchsorted(positions, side="right") - 1
+            category = positions - self.offsets[row]
+        return row, category
+
     def as_rows(self) -> Logits:
         """Every variable as a problem of its own."""
         return Logits(self.weights, self.own_offsets, self.n_rows, 1, self.shape, self.weighed)
@@ -156,8 +165,8 @@ class Logits:
     def describe(self, position: int, name: str) -> str:
         """The index of a flat position in an array of the logits' shape."""
         if self.shape is None:
-            row = int(np.searchsorted(self.offsets, position, side="right")) - 1
-            return f"{name}[{row}][{position - self.offsets[row]}]"
+            row, category = self.split(np.array(position))
+            return f"{name}[{row}][{category}]"
         index = ", ".join(str(i) for i in np.unravel_index(position, self.shape))
         return f"{name}[{index}]"
 

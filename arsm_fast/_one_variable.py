@@ -77,6 +77,12 @@ class OneVariable:
         self._wanted = seen
         return actions[:n_wanted, None], row[:n_wanted]
 
+    def wanted(self) -> NDArray[np.bool_]:
+        """Which categories f is needed at."""
+        seen = np.empty(self._logits.n_categories, np.bool_)
+        self._find_wanted(seen)
+        return seen
+
     def _find_wanted(self, seen: NDArray[np.bool_]) -> int:
         """Mark what f is needed at, which does not depend on its values; how many that are."""
         logits = self._logits

@@ -110,9 +110,9 @@ class ARSM:
     Notes
     -----
     The joint swap follows what changes: of K variables with C categories about K C of the C (C - 1) / 2 swaps
-    change any, and time and memory are in proportion to these. A sample of many variables takes three to six
-    times as long as its one draw, with the coordinate swap 20 times: most of it goes into finding these swaps,
-    and into the list of the vectors that they lead to.
+    change any, and time and memory are in proportion to these. A sample of many variables takes four to eleven
+    times as long as its one draw, most of it to find these swaps and to list the vectors that they lead to. With
+    the coordinate swap it takes about ten times as long, and some more to form its vectors of K actions each.
 
     References
     ----------

@@ -16,7 +16,7 @@ from ._antithetic import AntitheticPairs
 from ._carms import AntitheticSets
 from ._checks import Scopes, check_count, check_integer, check_noise, check_terms, check_values
 from ._control_variate import WithSurrogate
-from ._coordinate import CoordinateSwaps
+from ._coordinate import coordinate_swaps
 from ._draws import Draws
 from ._exact import Enumeration
 from ._joint_pairs import joint_pairs
@@ -526,7 +526,7 @@ def _swap_method(
     if logits.n_variables == 1:
         return OneVariable(logits, settings)
     if isinstance(estimator, ARSM) and estimator.swap == "coordinate":
-        return CoordinateSwaps(logits, settings)
+        return coordinate_swaps(logits, settings)
     plus = isinstance(estimator, ARSM) and estimator.plus
     if n_references == 0:
         return joint_pairs(logits, settings, plus=plus)

@@ -17,6 +17,7 @@ from arsm_fast import (
     LocalPair,
     RaoBlackwellTop,
     Reinforce,
+    _coordinate,
     _joint_pairs,
     gradient,
     objectives,
@@ -199,6 +200,31 @@ def test_short_rows_side_by_side_are_rows_one_by_one(monkeypatch, shape):
         assert {*map(tuple, proposed[0])} == {*map(tuple, proposed[1])}
         assert_close(estimates[0].gradient, estimates[1].gradient)
         assert_close(estimates[0].standard_error, estimates[1].standard_error)
+
+
+@pytest.mark.parametrize(
+    "shape", [(2, 5, 3), (1, 40, 2), (3, 4, 13), (2, 3, 200), (2, 2, 300), (2, 3, 1), "list"], ids=str
+)
+def test_coordinate_swaps_of_a_sample_are_those_of_any(monkeypatch, shape):
+    rng = np.random.default_rng(8)
+    for scale in (0.0, 1.0, 4.0):
+        if shape == "list":
+            logits = [scale * rng.normal(size=size) for size in (3, 5, 2, 9, 1, 40)]
+        else:
+            logits = scale * rng.normal(size=shape)
+            logits[..., 1:][rng.random(shape)[..., 1:] < 0.2] = -np.inf
+        proposals = [propose(logits, estimator=ARSM("coordinate"), rng=9)]
+        with monkeypatch.context() as patched:
+            patched.setattr(_coordinate, "SwapsOfASample", _coordinate.CoordinateSwaps)
+            proposals.append(propose(logits, estimator=ARSM("coordinate"), rng=9))
+        one, other = proposals
+        assert type(one._method) is not type(other._method)
+        assert np.array_equal(one.actions, other.actions)
+        assert np.array_equal(one.problem, other.problem)
+        values = np.cos(one.actions @ np.arange(1, 1 + one.actions.shape[1]) + one.problem)
+        estimates = [proposal.estimate(values) for proposal in proposals]
+        assert_close(estimates[0].gradient, estimates[1].gradient)
+        np.testing.assert_allclose(estimates[0].value, estimates[1].value, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize(
