@@ -11,7 +11,7 @@ from numba.core.dispatcher import Dispatcher
 from numba.core.errors import NumbaError
 from numpy.typing import ArrayLike, NDArray
 
-from ._checks import check_values
+from ._checks import all_finite, check_values
 from ._logits import FloatArray, Logits
 from .kernels.evaluation import evaluate, evaluate_with_problem
 from .proposals import Proposal
@@ -51,7 +51,7 @@ def evaluate_batches(
         arguments = (actions, problem) if logits.batched else (actions,)
         if compiled:
             evaluate_compiled(objective, arguments, part)
-            finite = bool(np.isfinite(part).all())
+            finite = all_finite(part)
         else:
             finite = store_values(objective(*arguments), actions, part)
         if not finite:
