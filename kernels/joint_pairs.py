@@ -102,12 +102,11 @@ def enter_pair(pair, ranks, table, longest, hash_table, pairs, last):
 
 
 @inlined
-def add_hash(change, true_actions, multipliers, hashes):
-    """Add a change to the hash of a vector less that of the true one."""
+def with_change(hashes, change, true_actions, multipliers):
+    """The pair of hashes of a vector after one more change."""
     k, action = halves_of(change)
     difference = action - np.uint64(true_actions[k])  # modulo 2**64
-    hashes[0] += multipliers[k, 0] * difference
-    hashes[1] += multipliers[k, 1] * difference
+    return hashes[0] + multipliers[k, 0] * difference, hashes[1] + multipliers[k, 1] * difference
 
 
 @called
@@ -134,11 +133,11 @@ def enter_changes(
         if count == 0:
             changes[entry] = change
             continue
+        own = hashes[entry, 0], hashes[entry, 1]
         if count == 1:
             n_many += 1
-            hashes[entry] = 0
-            add_hash(changes[entry], true_actions, multipliers, hashes[entry])
-        add_hash(change, true_actions, multipliers, hashes[entry])
+            own = with_change((np.uint64(0), np.uint64(0)), changes[entry], true_actions, multipliers)
+        hashes[entry, 0], hashes[entry, 1] = with_change(own, change, true_actions, multipliers)
         more_entries[n_more], more_changes[n_more] = entry, change
         n_more += np.uint64(1)
     return last, n_more, n_many
@@ -335,9 +334,10 @@ def hash_vectors(task, true_actions, bounds, starts, changes, multipliers, out):
         hashes[0, 1] += multipliers[k, 1] * np.uint64(own_actions[k])
     own_starts = starts[first + task :]
     for v in range(1, hashes.shape[0]):
-        hashes[v, 0], hashes[v, 1] = hashes[0, 0], hashes[0, 1]
+        own = hashes[0, 0], hashes[0, 1]
         for i in range(own_starts[v], own_starts[v + 1]):
-            add_hash(changes[origin + np.int64(i)], own_actions, multipliers, hashes[v])
+            own = with_change(own, changes[origin + np.int64(i)], own_actions, multipliers)
+        hashes[v, 0], hashes[v, 1] = own
 
 
 @tasks("true_actions.shape[0]")
