@@ -20,6 +20,7 @@ from .estimators import (
     UnorderedSet,
 )
 from .gradients import gradient
+from .kernels.row_by_row import LONGEST as LONGEST_ROW_BY_ROW
 from .proposals import propose
 from .sampling import dirichlet_noise, pseudo_action_matrix, sample
 from .surrogates import Additive, Hamming
@@ -35,7 +36,7 @@ def warmup() -> None:
     """
     # Each of these takes the one path that the others do not.
     logits = np.zeros((2, 3))
-    many_rows, long_rows = np.zeros((8, 1)), np.zeros((1, LONGEST_SHORT_ROW + 1))
+    many_rows, long_rows = np.zeros((8, 1)), np.zeros((1, 1 + max(LONGEST_SHORT_ROW, LONGEST_ROW_BY_ROW)))
     sample(logits, rng=0)
     sample(logits, 8, rng=0)
     sample(many_rows, rng=0)
@@ -52,7 +53,8 @@ def warmup() -> None:
         *(LocalPair(), DisARM()),
     ):
         gradient(lambda actions: actions.sum(axis=1), logits, estimator=estimator, rng=0)
-    gradient(lambda actions: actions.sum(axis=1), logits, n_samples=2, rng=0)
+    for swap in ("joint", "coordinate"):
+        gradient(lambda actions: actions.sum(axis=1), logits, estimator=ARSM(swap=swap), n_samples=2, rng=0)
     gradient(lambda actions: actions.sum(axis=1), [*logits], n_samples=2, rng=0)
     gradient(logits, logits, estimator=UnorderedSet(2), rng=0)
     for surrogate, size in ((Additive(), 3), (Hamming(), 3), (Hamming(), 256)):

@@ -14,7 +14,8 @@ from numba.core.typing.builtins import Bool
 from numba.core.typing.templates import infer_global
 
 # Numba asks all other containers first whether a[i] is of theirs, and strings and more whether bool(a) is: that
-# was a tenth of the time it takes. Who is for one target is asked before those who are for any.
+# was a tenth of the time it takes. Who is for one target is asked before those who are for any. But only for
+# helpers: in the code of others, their overloads come first.
 FIRST = {"target": "cpu"}
 
 
@@ -24,12 +25,20 @@ class ItemOfArray(GetItemBuffer):
 
     metadata: ClassVar = FIRST
 
+    def generic(self, args, kws):
+        """The signature, if it is one."""
+        return super().generic(args, kws) if HelperCompiler.n_running else None
+
 
 @infer_global(bool)
 class TruthOfNumber(Bool):
     """Whether a number is not zero."""
 
     metadata: ClassVar = FIRST
+
+    def generic(self, args, kws):
+        """The signature, if it is one."""
+        return super().generic(args, kws) if HelperCompiler.n_running else None
 
 
 class WithoutEnvironments:
@@ -75,6 +84,17 @@ class HelperLibrary(JITCodeLibrary):
 class HelperCompiler(Compiler):
     """Numba's compiler, into a library of that kind."""
 
+    # How many are at it, one in another; Numba's lock lets one thread compile.
+    n_running = 0
+
     def __init__(self, typing_context, target_context, library, *settings):
         library = HelperLibrary(target_context.codegen(), "helper")
         super().__init__(typing_context, target_context, library, *settings)
+
+    def compile_extra(self, function):
+        """Compile it."""
+        HelperCompiler.n_running += 1
+        try:
+            return super().compile_extra(function)
+        finally:
+            HelperCompiler.n_running -= 1

@@ -110,3 +110,33 @@ work(); threading.Thread(target=call).start(); held.wait()
 print(fork(done))
 """
     assert "forked while another thread of its parent was in a call" in run_forked(script, "workqueue")
+
+
+OVERLOADED = """
+import operator
+import numba, numpy as np
+from numba import types
+from numba.extending import overload
+
+@overload(operator.getitem)
+def entry_of_mine(array, i):
+    if isinstance(array, types.Array) and array.dtype == types.float32:
+        return lambda array, i: -1.0
+
+import arsm_fast
+arsm_fast.gradient(np.zeros(20), np.zeros(20), rng=0)
+print(numba.njit(lambda array: array[0])(np.zeros(3, np.float32)))
+"""
+
+
+def test_overloads_of_the_user_are_heard(tmp_path):
+    # What is compiled here must not change how others' code is.
+    run = subprocess.run(
+        [sys.executable, "-P", "-c", OVERLOADED],
+        env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    assert run.stdout.strip() == "-1.0"
