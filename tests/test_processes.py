@@ -124,7 +124,7 @@ def entry_of_mine(array, i):
         return lambda array, i: -1.0
 
 import arsm_fast
-arsm_fast.gradient(np.zeros(20), np.zeros(20), rng=0)
+arsm_fast.dirichlet_noise(np.zeros(3), rng=0)
 print(numba.njit(lambda array: array[0])(np.zeros(3, np.float32)))
 """
 
