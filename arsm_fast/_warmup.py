@@ -53,8 +53,7 @@ def warmup() -> None:
         *(LocalPair(), DisARM()),
     ):
         gradient(lambda actions: actions.sum(axis=1), logits, estimator=estimator, rng=0)
-    for swap in ("joint", "coordinate"):
-        gradient(lambda actions: actions.sum(axis=1), logits, estimator=ARSM(swap=swap), n_samples=2, rng=0)
+    gradient(lambda actions: actions.sum(axis=1), logits, n_samples=2, rng=0)
     gradient(lambda actions: actions.sum(axis=1), [*logits], n_samples=2, rng=0)
     gradient(logits, logits, estimator=UnorderedSet(2), rng=0)
     for surrogate, size in ((Additive(), 3), (Hamming(), 3), (Hamming(), 256)):
