@@ -79,7 +79,7 @@ class SwapsOfASample(CoordinateSwaps):
         logits = self._logits
         self._rows = OneVariable(logits.as_rows(), self._noise)
         actions = true_actions(logits, self._noise, 1)
-        changed = self._rows.wanted()
+        changed, _ = self._rows.wanted()
         changed[logits.offsets[:-1] + actions[0]] = False
         self._changed = changed.nonzero()[0]
         row, category = logits.split(self._changed)

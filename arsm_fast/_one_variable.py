@@ -69,31 +69,25 @@ class OneVariable:
 
     def propose(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """The distinct actions, (M, 1), and their rows."""
-        seen = np.empty(self._logits.n_categories, np.bool_)
-        n_wanted = self._find_wanted(seen)
+        seen, n_wanted = self.wanted()
         room = n_wanted + TILE_WIDTH
         actions, row = np.empty(room, np.int32), np.empty(room, np.int32)
         list_seen(seen, self._logits.offsets, actions, row)
         self._wanted = seen
         return actions[:n_wanted, None], row[:n_wanted]
 
-    def wanted(self) -> NDArray[np.bool_]:
-        """Which categories f is needed at."""
-        seen = np.empty(self._logits.n_categories, np.bool_)
-        self._find_wanted(seen)
-        return seen
-
-    def _find_wanted(self, seen: NDArray[np.bool_]) -> int:
-        """Mark what f is needed at, which does not depend on its values; how many that are."""
+    def wanted(self) -> tuple[NDArray[np.bool_], int]:
+        """Marks of the categories that f is needed at, which do not depend on its values; how many they are."""
         logits = self._logits
+        seen = np.empty(logits.n_categories, np.bool_)
         if self._noise.n_samples > 1 or self._layout in (SideBySide.SAMPLES, SideBySide.NOTHING):
-            return self._moments(logits.weights, seen)[1]
+            return seen, self._moments(logits.weights, seen)[1]
         nothing = np.empty(0)
         if self._layout is SideBySide.ROWS:
-            return self._short_rows(logits.weights, seen, nothing)[1]
+            return seen, self._short_rows(logits.weights, seen, nothing)[1]
         blocks = Blocks(0, 1, 1, logits.offsets, nothing, nothing, np.empty(logits.n_rows))
         self._drawn_rows(logits.weights)(blocks, seen)
-        return int(np.count_nonzero(seen))
+        return seen, int(np.count_nonzero(seen))
 
     def estimate(self, values: FloatArray) -> Moments:
         """The gradient from the values of the distinct actions."""

@@ -13,32 +13,30 @@ from numba.core.typing.arraydecl import GetItemBuffer
 from numba.core.typing.builtins import Bool
 from numba.core.typing.templates import infer_global
 
-# Numba asks all other containers first whether a[i] is of theirs, and strings and more whether bool(a) is: that
-# was a tenth of the time it takes. Who is for one target is asked before those who are for any. But only for
-# helpers: in the code of others, their overloads come first.
-FIRST = {"target": "cpu"}
+
+class AskedFirst:
+    """Answers for what it is mixed with, before all others, but only where a helper is compiled.
+
+    Numba asks all other containers first whether a[i] is of theirs, and strings and more whether bool(a) is: that
+    was a tenth of the time it takes. What is for one target is asked before what is for any. In the code of
+    others than us, their overloads must be heard first.
+    """
+
+    metadata: ClassVar = {"target": "cpu"}
+
+    def generic(self, args, kws):
+        """The signature, if it is one."""
+        return super().generic(args, kws) if HelperCompiler.n_running else None
 
 
 @infer_global(operator.getitem)
-class ItemOfArray(GetItemBuffer):
+class ItemOfArray(AskedFirst, GetItemBuffer):
     """An entry or a part of an array."""
-
-    metadata: ClassVar = FIRST
-
-    def generic(self, args, kws):
-        """The signature, if it is one."""
-        return super().generic(args, kws) if HelperCompiler.n_running else None
 
 
 @infer_global(bool)
-class TruthOfNumber(Bool):
+class TruthOfNumber(AskedFirst, Bool):
     """Whether a number is not zero."""
-
-    metadata: ClassVar = FIRST
-
-    def generic(self, args, kws):
-        """The signature, if it is one."""
-        return super().generic(args, kws) if HelperCompiler.n_running else None
 
 
 class WithoutEnvironments:
