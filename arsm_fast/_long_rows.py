@@ -14,6 +14,7 @@ from .kernels.long_row import (
     find_tops,
     join_races,
     join_swaps,
+    list_marks,
     list_members,
     list_room,
     meet_parts,
@@ -33,36 +34,35 @@ def long_row_moments(
     longest: int,
     blocks: Blocks,
     seen: NDArray[np.bool_],
-) -> tuple[int, int]:
+) -> tuple[int, int, int]:
     """As kernels.one_variable.row_moments."""
     noise, own_weights = np.empty(longest + LANES), np.empty(0 if weighed else longest)
     own_h = np.empty(longest if n_samples > 1 else 0)
     lists = list_room(longest)
-    n_large = 0
+    n_seen, n_large = 0, 0
     for i in range(blocks.value.size):
         row, block = divmod(blocks.first + i, blocks.n_blocks)
         own, out = slice(offsets[row], offsets[row + 1]), slice(blocks.starts[i], blocks.starts[i + 1])
         logits, values = weights[own], table[own]
-        mean, squares, row_seen = blocks.mean[out], blocks.squares[out], seen[out]
+        mean, squares = blocks.mean[out], blocks.squares[out]
         row_noise = noise[: logits.size]
         inverse_weights, top = logits, 0.0
-        races, swaps = part_room(logits.size)
+        races, swaps, words = part_room(logits.size)
         if not weighed:
             inverse_weights, tops = own_weights[: logits.size], np.empty(len(swaps[0]))
             find_tops(logits, tops)
             top = float(tops.max())
         h = own_h[: logits.size] if n_samples > 1 else mean
-        row_seen[:] = False
         blocks.value[i] = 0.0
         first_sample = block * blocks.samples
         for sample in range(first_sample, min(n_samples, first_sample + blocks.samples)):
             weigh = not weighed and sample == first_sample
             if draw_parts(key, sample, row, logits, top, weigh, inverse_weights, noise, *races):
-                return 1, n_large
+                return n_seen, 1, n_large
             drawn = join_races(row_noise, *races)
             row_arrays = drawn, row_noise, inverse_weights, values
-            n_large += swap_parts(*row_arrays, h, row_seen, *swaps, *lists)
-            by_light, n_members, members = list_members(*row_arrays, row_seen, swaps[0], *lists)
+            n_large += swap_parts(*row_arrays, h, words, *swaps, *lists)
+            by_light, n_members, members = list_members(*row_arrays, words, swaps[0], *lists)
             if h.size == 0:
                 continue
             n_groups = min(MOST_GROUPS, len(swaps[0])) if n_members else 0
@@ -72,4 +72,5 @@ def long_row_moments(
             sample_value, shift = join_swaps(drawn, values, h, swaps[1], by_light, members[0], met, sums)
             blocks.value[i] += sample_value
             add_parts(h, shift, sample - first_sample + 1, mean, squares)
-    return 0, n_large
+        n_seen += int(list_marks(words, logits.size, out.start, seen))
+    return n_seen, 0, n_large

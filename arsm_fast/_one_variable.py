@@ -30,8 +30,8 @@ LONGEST_IN_A_LANE = 12
 # More samples than these are worth a sorted order for each row.
 MOST_SAMPLES_OF_ROWS = 64
 
-RunBlocks = Callable[[Blocks, NDArray[np.bool_]], int]
-"""Runs a kernel on blocks, and marks what they have seen; 0 where all values are known to be small."""
+RunBlocks = Callable[[Blocks, NDArray[np.bool_]], None]
+"""Runs a kernel on blocks, and marks what they have seen."""
 
 
 class SideBySide(Enum):
@@ -82,12 +82,8 @@ class OneVariable:
         seen = np.empty(logits.n_categories, np.bool_)
         if self._noise.n_samples > 1 or self._layout in (SideBySide.SAMPLES, SideBySide.NOTHING):
             return seen, self._moments(logits.weights, seen)[1]
-        nothing = np.empty(0)
-        if self._layout is SideBySide.ROWS:
-            return seen, self._short_rows(logits.weights, seen, nothing)[1]
-        blocks = Blocks(0, 1, 1, logits.offsets, nothing, nothing, np.empty(logits.n_rows))
-        self._drawn_rows(logits.weights)(blocks, seen)
-        return seen, int(np.count_nonzero(seen))
+        run = self._short_rows if self._layout is SideBySide.ROWS else self._single_rows
+        return seen, run(logits.weights, seen, np.empty(0))[1]
 
     def estimate(self, values: FloatArray) -> Moments:
         """The gradient from the values of the distinct actions."""
@@ -112,6 +108,8 @@ class OneVariable:
         if self._layout is SideBySide.ROWS:
             return self._short_rows(table, seen, np.empty(table.size))
         logits, noise = self._logits, self._noise
+        if self._layout is SideBySide.CATEGORIES and noise.n_samples == 1:
+            return self._single_rows(table, seen, np.empty(table.size))
         if seen.size == 0:
             seen = np.empty(table.size, np.bool_)
         if noise.n_samples > 1:
@@ -123,48 +121,58 @@ class OneVariable:
         else:
             run_blocks = self._rows(table)
 
-        n_large = 0
-
         def run(_: int, blocks: Blocks) -> None:
-            nonlocal n_large
             if blocks.n_blocks == 1:
-                n_large += run_blocks(blocks, seen)
+                run_blocks(blocks, seen)
                 return
             if blocks.first == 0:
                 seen[:] = False
             block_seen = np.empty(blocks.mean.size, np.bool_)
-            n_large += run_blocks(blocks, block_seen)
+            run_blocks(blocks, block_seen)
             merge_seen(blocks.first, blocks.n_blocks, blocks.starts, block_seen, logits.offsets, seen)
 
         moments = accumulate(run, logits.offsets, noise.n_samples)
-        return moments, int(np.count_nonzero(seen)), n_large == 0
+        return moments, int(np.count_nonzero(seen)), False
 
     def _samples_of_a_row(self, table: FloatArray) -> RunBlocks:
         """Eight samples of a row side by side."""
         logits, noise = self._logits, self._noise
         rows = (noise.n_samples, logits.inverse_weights, table, logits.offsets, logits.longest, logits.order())
 
-        def run(blocks: Blocks, seen: NDArray[np.bool_]) -> int:
+        def run(blocks: Blocks, seen: NDArray[np.bool_]) -> None:
             many_sample_moments(noise.key, *rows, *blocks, seen)
-            return 1
 
         return run
 
     def _drawn_rows(self, table: FloatArray) -> RunBlocks:
         """Each row alone, eight categories side by side."""
-        logits, noise = self._logits, self._noise
-        rows = (noise.n_samples, logits.weights, logits.weighed, table, logits.offsets, logits.longest)
 
-        def run(blocks: Blocks, seen: NDArray[np.bool_]) -> int:
-            if logits.shortest >= LONG_ROW and logits.n_rows * blocks.n_blocks < FEW_ROWS:
-                n_bad, n_large = long_row_moments(noise.key, *rows, blocks, seen)
-            else:
-                n_bad, n_large = row_moments(noise.key, *rows, *blocks, seen)
-            if n_bad:
-                logits.refuse()
-            return int(n_large)
+        def run(blocks: Blocks, seen: NDArray[np.bool_]) -> None:
+            self._drawn_blocks(table, blocks, seen)
 
         return run
+
+    def _drawn_blocks(self, table: FloatArray, blocks: Blocks, seen: NDArray[np.bool_]) -> tuple[int, int]:
+        """How many categories the blocks have seen, and 0 if all values are small; seen may be empty."""
+        logits, noise = self._logits, self._noise
+        few = logits.shortest >= LONG_ROW and logits.n_rows * blocks.n_blocks < FEW_ROWS
+        rows = (noise.n_samples, logits.weights, logits.weighed, table, logits.offsets, logits.longest)
+        if few:
+            n_seen, n_bad, n_large = long_row_moments(noise.key, *rows, blocks, seen)
+        else:
+            n_seen, n_bad, n_large = row_moments(noise.key, *rows, *blocks, seen)
+        if n_bad:
+            logits.refuse()
+        return int(n_seen), int(n_large)
+
+    def _single_rows(
+        self, table: FloatArray, seen: NDArray[np.bool_], mean: FloatArray
+    ) -> tuple[Moments, int, bool]:
+        """As _moments of one sample of _drawn_rows."""
+        moments = Moments(mean, np.empty(0), np.empty(self._logits.n_rows))
+        blocks = Blocks(0, 1, 1, self._logits.offsets, mean, moments.squares, moments.value)
+        n_seen, n_large = self._drawn_blocks(table, blocks, seen)
+        return moments, n_seen, n_large == 0
 
     def _rows(self, table: FloatArray) -> RunBlocks:
         """Each row alone, with noise that was given, or references, or of any length."""
@@ -176,11 +184,10 @@ class OneVariable:
             np.empty((n_threads, 0 if logits.weighed else logits.longest)),
         )
 
-        def run(blocks: Blocks, seen: NDArray[np.bool_]) -> int:
+        def run(blocks: Blocks, seen: NDArray[np.bool_]) -> None:
             references = (noise.fixed_reference, noise.n_references)
             if one_variable_moments(*references, noise.key, noise.given, *rows, *rooms, *blocks, seen):
                 logits.refuse()
-            return 1
 
         return run
 

@@ -10,7 +10,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from .portable_ars import ROUNDS, WEYL_HIGH, WEYL_LOW, portable_ars
-from .vectors import FEATURES, HAS_AVX512, shuffled
+from .vectors import FEATURES, HAS_AVX512, concatenated, shuffled
 
 # Of how many words the widest vector is that instructions for AES take.
 WIDEST = (8 if HAS_AVX512 else 4) if {"+vaes", "+avx2"} <= FEATURES else 2
@@ -57,11 +57,7 @@ def _in_parts(builder, blocks, key):
         weyl = [i * int(word) % 2**64 for word in (WEYL_LOW, WEYL_HIGH)]
         own_key = builder.add(first_key, ir.Constant(kind, weyl * (step // 2)))
         parts = [AES_ROUND(builder, part, own_key, i == ROUNDS) for part in parts]
-    while len(parts) > 1:
-        step *= 2
-        pairs = zip(parts[::2], parts[1::2], strict=True)
-        parts = [shuffled(builder, *pair, range(step)) for pair in pairs]
-    return parts[0]
+    return concatenated(builder, parts)
 
 
 @intrinsic

@@ -17,9 +17,9 @@ from .lanes import (
     lane_numbers,
     list_lanes,
     load_eight,
-    mark_from,
     mask_bits,
     spread,
+    spread_bits,
     store_from,
     sum_of_lanes,
     two_least,
@@ -30,9 +30,11 @@ from .noise import LANES
 from .race import NO_RACE, enter_race
 from .room import empty, view_as
 from .sorting import MOST_RANKED, sort_by_key, sort_by_rank
-from .vectors import fma, select
+from .vectors import first_half, fma, second_half, select, spread_over
 from .weights import exponentiate
 
+spread_half = spread_over(WIDTH // 2)
+ALL_OF_HALF = np.uint64(2 ** (WIDTH // 2) - 1)
 # So many categories are drawn and raced before it is looked where the first of them are.
 RACE_BLOCK = 512
 
@@ -268,66 +270,87 @@ def add_loser_swaps(
 
 
 @inlined
-def swap_eight(start, keep, noise, inverse_weights, values, second_value, winner, winner_weight, h, seen, sums):
-    """As swap_winner_with, of the eight categories from start on.
+def mark_winners(start, n_before, noise, inverse_weights, second_value, winner, marks):
+    """Swap the winner with the eight categories from start on, and mark which win, but for the first n_before.
 
-    sums are of d_zj, and of its products with the noise above the mean, of those in keep; of the squares of the
-    values; and in which lanes the second ever wins.
+    Results: their noise; where they win, and where the second at least beats z; and bits of where it wins.
     """
-    winner_noise, winner_inverse_weight, base, second_difference, mean_noise = winner
-    differences, products, squares, second_bits = sums
     noise_j = load_eight(noise, start)
-    z_value, j_value = noise_j * winner_inverse_weight, load_eight(inverse_weights, start) * winner_noise
+    z_value, j_value = noise_j * winner[1], load_eight(inverse_weights, start) * winner[0]
     # Where j is z, whose noise is beyond all others here, j "wins" with a difference of zero; for the second
     # see tile.row_of_winner_tile.
     j_wins, beats_z = j_value < select(z_value < second_value, z_value, second_value), second_value < z_value
-    mark_from(seen, start, j_wins)
-    second_bits |= mask_bits(beats_z) & ~mask_bits(j_wins)
-    if h.shape[0] > 0:
-        own_values = load_eight(values, start)
-        difference = select(beats_z, spread(second_difference), spread(0.0))
-        difference = select(j_wins, own_values - base, difference)
-        store_from(h, start, difference * winner_weight)
-        if keep is not None:
-            difference = select(keep, difference, spread(0.0))
-        differences = differences + difference
-        products = fma(difference, noise_j - mean_noise, products)
-        squares = fma(own_values, own_values, squares)
-    return differences, products, squares, second_bits
+    own_bits = mask_bits(j_wins)
+    marks[np.uint64(start + n_before) // np.uint64(WIDTH)] |= np.uint8(own_bits >> np.uint64(n_before))
+    return noise_j, j_wins, beats_z, mask_bits(beats_z) & ~own_bits
+
+
+@inlined
+def swap_eight(start, n_before, noise, inverse_weights, values, second_value, winner, h, marks, sums):
+    """As swap_winner_with, of the eight categories from start on but the first n_before, which were swapped.
+
+    sums are of d_zj, of its products with the noise above the mean, and of the squares of the values; and bits of
+    the lanes in which the second ever wins.
+    """
+    _, _, base, second_difference, winner_weight, mean_noise = winner
+    differences, products, squares, second_bits = sums
+    noise_j, j_wins, beats_z, own_second_bits = mark_winners(
+        start, n_before, noise, inverse_weights, second_value, winner, marks
+    )
+    own_values = load_eight(values, start)
+    difference = select(beats_z, spread(second_difference), spread(0.0))
+    difference = select(j_wins, own_values - base, difference)
+    store_from(h, start, difference * winner_weight)
+    if n_before > 0:
+        difference = select(lane_numbers() >= np.float64(n_before), difference, spread(0.0))
+    weight = noise_j - mean_noise
+    # Sums of half as many lanes, so that registers are enough for all.
+    differences = differences + (first_half(difference) + second_half(difference))
+    products = fma(first_half(difference), first_half(weight), products)
+    products = fma(second_half(difference), second_half(weight), products)
+    squares = fma(first_half(own_values), first_half(own_values), squares)
+    squares = fma(second_half(own_values), second_half(own_values), squares)
+    return differences, products, squares, second_bits | own_second_bits
 
 
 @called
 def swap_winner_with(
-    n_categories, noise, inverse_total, inverse_weights, values, second_value, winner, h, seen
+    n_categories, noise, inverse_total, inverse_weights, values, second_value, winner, h, marks
 ):  # fmt: skip
-    """Swap the winner of a row with some of its categories, of which all arrays are.
+    """Swap the winner of a row with some of its categories, of which all arrays are; marks has a bit for each.
 
     The winner is its noise, which is EXCLUDED in the row, its inverse weight, its value and the second's.
     Results: the sum of d_zj and the winner's entry of h; whether the second ever wins; and whether all values are
-    small. An empty h is left alone.
+    small. An empty h is left alone, and only the second's result counts.
     """
     winner_noise, winner_inverse_weight, base, value_of_second = winner
     n = noise.shape[0]
     share = 1.0 / n_categories
     winner_weight = share - winner_noise * inverse_total
-    mean_noise = share / inverse_total
-    own_winner = winner_noise, winner_inverse_weight, base, value_of_second - base, mean_noise
-    arrays = noise, inverse_weights, values, second_value, own_winner, winner_weight, h, seen
-    zero = spread(0.0)
-    sums = zero, zero, zero, np.uint64(0)
+    own = winner_noise, winner_inverse_weight, base, value_of_second - base, winner_weight, share / inverse_total
+    zero, bits = spread_half(0.0), np.uint64(0)
     whole = n // WIDTH * WIDTH
+    n_before = whole - (n - WIDTH)
+    if h.shape[0] == 0:
+        for start in range(0, whole, WIDTH):
+            bits |= mark_winners(start, 0, noise, inverse_weights, second_value, own, marks)[3]
+        if whole < n:
+            bits |= mark_winners(n - WIDTH, n_before, noise, inverse_weights, second_value, own, marks)[3]
+        return (0.0, 0.0), bits != 0, True
+    arrays = noise, inverse_weights, values, second_value, own, h, marks
+    sums = zero, zero, zero, bits
     for start in range(0, whole, WIDTH):
-        sums = swap_eight(start, None, *arrays, sums)
+        sums = swap_eight(start, 0, *arrays, sums)
     if whole < n:
-        sums = swap_eight(n - WIDTH, lane_numbers() >= np.float64(whole - (n - WIDTH)), *arrays, sums)
-    differences, products, squares, second_bits = sums
+        sums = swap_eight(n - WIDTH, n_before, *arrays, sums)
+    differences, products, squares, bits = sums
     difference_sum = sum_of_lanes(differences)
     h_winner = -inverse_total * sum_of_lanes(products)
-    return (difference_sum, h_winner), second_bits != 0, mask_bits(squares < np.inf) == ALL_LANES
+    return (difference_sum, h_winner), bits != 0, mask_bits(squares < np.inf) == ALL_OF_HALF
 
 
 @called
-def list_losers(first, noise, inverse_weights, limit, lightest, seen, light, heavy):
+def list_losers(first, noise, inverse_weights, limit, lightest, marks, light, heavy):
     """List what may swap with another loser, numbered from first on: the light and the heavy; how many of each.
 
     The noise of a light one lets the largest weight of all win, and a heavy one wins with the lightest noise. The
@@ -338,13 +361,13 @@ def list_losers(first, noise, inverse_weights, limit, lightest, seen, light, hea
     whole = n // WIDTH * WIDTH
     for start in range(0, whole, WIDTH):
         is_heavy = load_eight(inverse_weights, start) * lightest < limit
-        mark_from(seen, start, is_heavy)
+        marks[np.uint64(start) // np.uint64(WIDTH)] |= np.uint8(mask_bits(is_heavy))
         if light.shape[0] > 0:
             n_light = list_lanes(light, n_light, first + start, load_eight(noise, start) < limit)
             n_heavy = list_lanes(heavy, n_heavy, first + start, is_heavy)
     for c in range(whole, n):
         is_heavy = inverse_weights[c] * lightest < limit
-        seen[c] |= is_heavy
+        mark_one(marks, c, is_heavy)
         if light.shape[0] > 0:
             light[n_light], heavy[n_heavy] = first + c, first + c
             n_light += noise[c] < limit
@@ -352,12 +375,19 @@ def list_losers(first, noise, inverse_weights, limit, lightest, seen, light, hea
     return n_light, n_heavy
 
 
+@inlined
+def mark_one(marks, c, yes):
+    """Set the bit of a category if yes."""
+    marks[np.uint64(c) // np.uint64(WIDTH)] |= np.uint8(np.uint64(yes) << (np.uint64(c) % np.uint64(WIDTH)))
+
+
 @called
-def arsm_of_row(noise, total, lightest, inverse_weights, values, race, h, seen, room):
+def arsm_of_row(noise, total, lightest, inverse_weights, values, race, h, marks, room):
     """ARSM (eq. 9): h, and as results the mean of f over the swaps and what is to be subtracted from h.
 
     And False where a value is not small. The row of noise, with that sum and smallest entry but the winner's,
-    is used up. What f was needed at is marked in seen, and that alone is done where h is empty. room is row_room.
+    is used up. What f was needed at is marked, by a bit for each category, and that alone is done where h is
+    empty. room is row_room.
     """
     z, second, limit, second_value = race
     n = noise.shape[0]
@@ -365,16 +395,16 @@ def arsm_of_row(noise, total, lightest, inverse_weights, values, race, h, seen, 
     noise[z] = EXCLUDED
     inverse_total = 1.0 / total
     (difference_sum, h_winner), second_wins, small = swap_winner_with(
-        n, noise, inverse_total, inverse_weights, values, second_value, winner, h, seen
+        n, noise, inverse_total, inverse_weights, values, second_value, winner, h, marks
     )
-    seen[second] |= second_wins
+    mark_one(marks, second, second_wins)
     wanted = h.shape[0] > 0
     if wanted:
         h[z] = h_winner
     h_sum = difference_sum * (1.0 / n - winner[0] * inverse_total) + h_winner
     if lightest < limit:
         light, heavy = (room[0], room[1]) if wanted else (room[0][:0], room[1][:0])
-        n_light, n_heavy = list_losers(0, noise, inverse_weights, limit, lightest, seen, light, heavy)
+        n_light, n_heavy = list_losers(0, noise, inverse_weights, limit, lightest, marks, light, heavy)
         if wanted:
             loser_difference, loser_h = add_loser_swaps(
                 noise, inverse_total, inverse_weights, values, winner[2], limit, n_light, n_heavy, h, room
@@ -384,9 +414,31 @@ def arsm_of_row(noise, total, lightest, inverse_weights, values, race, h, seen, 
     return winner[2] + 2.0 * difference_sum / (float(n) * n), h_sum / n, small
 
 
+@inlined
+def take_marks(words, n, start, seen):
+    """How many of n categories are marked; unless seen is empty, that is set from start on to which."""
+    count = 0
+    for word in words:
+        count += bit_count(word)
+    if seen.shape[0] > 0:
+        marks = view_as(np.uint8, words)
+        whole = n // WIDTH * WIDTH
+        for c in range(0, whole, WIDTH):
+            spread_bits(seen, start + c, marks[c // WIDTH])
+        for c in range(whole, n):
+            seen[start + c] = (marks[c // WIDTH] >> np.uint8(c % WIDTH)) & np.uint8(1)
+    return count
+
+
+@inlined
+def n_mark_words(n):
+    """How many words have a bit for each of n categories."""
+    return (n + 63) // 64
+
+
 @called
 def add_row(
-    key, sample, row, logits, top, weigh, inverse_weights, values, count, noise, h, mean, squares, seen, room
+    key, sample, row, logits, top, weigh, inverse_weights, values, count, noise, h, mean, squares, marks, room
 ):  # fmt: skip
     """Add the gradient of one sample of a row, the count-th of its block; the weights are made where asked.
 
@@ -395,7 +447,7 @@ def add_row(
     race, total, lightest, good = draw_and_race(key, sample, row, 0, logits, top, weigh, inverse_weights, noise)
     lightest = lightest_loser(noise[race[0]], lightest)
     own_noise = noise[: inverse_weights.shape[0]]
-    value, shift, small = arsm_of_row(own_noise, total, lightest, inverse_weights, values, race, h, seen, room)
+    value, shift, small = arsm_of_row(own_noise, total, lightest, inverse_weights, values, race, h, marks, room)
     if h.shape[0] > 0:
         add_sample(h, shift, count, mean, squares)
     return value, good, small

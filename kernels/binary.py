@@ -4,6 +4,7 @@ import numba
 import numpy as np
 
 from ._jit import called, parallel
+from .ars import ars
 from .bits import bit_count
 from .exponential import (
     MANY,
@@ -47,7 +48,7 @@ def draw_pairs(key, first, noises, other_noises):
     high = high_counters(ZERO, key, NOISE_STREAM)
     for start in range(0, noises.shape[0], MANY // 2):
         blocks = rows_of_many(low_counters(ZERO, first + start), high, low_counters(ZERO, ONE), ZERO)
-        numbers = exponentials(blocks, key[0])
+        numbers = exponentials(ars(blocks, key[0]))
         store(noises, start // WIDTH, first_half(numbers))
         store(other_noises, start // WIDTH, second_half(numbers))
 

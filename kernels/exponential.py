@@ -5,7 +5,7 @@ import numpy as np
 from ._jit import called, inlined
 from .ars import ars
 from .bits import LOW_WORD, WORD_BITS
-from .lanes import WIDTH, store, store_up_to
+from .lanes import WIDTH, loading, store_from, store_up_to
 from .vectors import (
     HAS_AVX512,
     as_bits,
@@ -44,6 +44,7 @@ L1, L2, L3, L4, L5, L6 = (
 MANY = 64 if HAS_AVX512 else 32
 FEW = 2 * WIDTH
 
+load_many = loading(MANY)
 # Blocks of counters, of consecutive pairs of categories.
 pairs_of_many, pairs_of_few = blocks_from(range(MANY // 2)), blocks_from(range(FEW // 2))
 
@@ -105,9 +106,9 @@ def in_order(n):
 
 
 @inlined
-def exponentials(blocks, key):
-    """The noise of the first categories of blocks of counters, then that of the second ones; see in_order."""
-    return exponential(exchanged(ars(blocks, key)))
+def exponentials(words):
+    """Noise of random bits of blocks: of the first categories of them, then of the second ones; see in_order."""
+    return exponential(exchanged(words))
 
 
 @called
@@ -119,13 +120,16 @@ def fill_exponentials(key, stream, sample, variable, first, out):
     low, high = low_counters(np.uint64(first) >> ONE, variable), high_counters(sample, key, stream)
     n = out.shape[0]
     n_many = n // MANY * MANY
+    # The bits first: in one loop a processor does not look far enough ahead to go on with the next numbers.
     for start in range(0, n_many, MANY):
         blocks = pairs_of_many(low + np.uint64(start // 2), high, ONE, ZERO)
-        store(out, start // WIDTH, exchanged(exponentials(blocks, key[0])))
+        store_from(out, start, as_float(ars(blocks, key[0])))
+    for start in range(0, n_many, MANY):
+        store_from(out, start, exchanged(exponentials(as_bits(load_many(out, start)))))
     for start in range(n_many, n, FEW):
         blocks = pairs_of_few(low + np.uint64(start // 2), high, ONE, ZERO)
-        few = exchanged(exponentials(blocks, key[0]))
+        few = exchanged(exponentials(ars(blocks, key[0])))
         if start + FEW <= n:
-            store(out, start // WIDTH, few)
+            store_from(out, start, few)
         else:
             store_up_to(out, start, few, n)

@@ -303,26 +303,29 @@ def _table_of_bytes(module, name, row_of):
     return cgutils.global_constant(module, name, ir.Constant(ir.ArrayType(MARKS_TYPE, 2**WIDTH), rows))
 
 
-def _looked_up(builder, table, condition):
-    bits = builder.zext(builder.bitcast(condition, ir.IntType(WIDTH)), ir.IntType(64))
-    return builder.gep(table, [ir.IntType(64)(0), bits])
+def _looked_up(builder, table, bits):
+    return builder.gep(table, [ir.IntType(64)(0), builder.zext(bits, ir.IntType(64))])
 
 
-def _set_marks(context, builder, sig, array, start, condition):
-    pointer = _marks_pointer(context, builder, sig, array, start)
-    if HAS_AVX512:
-        marks = builder.or_(builder.load(pointer, align=1), builder.zext(condition, MARKS_TYPE))
-        builder.store(marks, pointer, align=1)
-        return context.get_dummy_value()
-    # Elsewhere to look up the bits takes fewer instructions than to spread them.
+def _marks_of_byte(builder, bits):
+    """The bits as bytes that are 0 or 1, all in one word."""
     table = _table_of_bytes(
         builder.module, "marks_of_byte", lambda lanes: [int(lane in lanes) for lane in range(WIDTH)]
     )
-    word = ir.IntType(64).as_pointer()
-    marks = builder.load(builder.bitcast(_looked_up(builder, table, condition), word))
-    pointer = builder.bitcast(pointer, word)
-    builder.store(builder.or_(builder.load(pointer, align=1), marks), pointer, align=1)
-    return context.get_dummy_value()
+    return builder.load(builder.bitcast(_looked_up(builder, table, bits), ir.IntType(64).as_pointer()))
+
+
+@intrinsic
+def spread_bits(typing_context, array, start, byte):
+    """Set the eight entries of an array of booleans from start on to the bits of a byte."""
+
+    def codegen(context, builder, sig, arguments):
+        pointer = _marks_pointer(context, builder, sig, *arguments[:2])
+        pointer = builder.bitcast(pointer, ir.IntType(64).as_pointer())
+        builder.store(_marks_of_byte(builder, arguments[2]), pointer, align=1)
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, types.uint8), codegen
 
 
 @intrinsic
@@ -331,17 +334,14 @@ def mark(typing_context, array, index, condition):
 
     def codegen(context, builder, sig, arguments):
         array, index, condition = arguments
-        return _set_marks(context, builder, sig, array, builder.mul(index, ir.IntType(64)(WIDTH)), condition)
-
-    return types.void(array, types.int64, mask), codegen
-
-
-@intrinsic
-def mark_from(typing_context, array, start, condition):
-    """Set the eight entries of an array of booleans from start on where the condition holds."""
-
-    def codegen(context, builder, sig, arguments):
-        return _set_marks(context, builder, sig, *arguments)
+        pointer = _marks_pointer(context, builder, sig, array, builder.mul(index, ir.IntType(64)(WIDTH)))
+        if HAS_AVX512:
+            marks = builder.zext(condition, MARKS_TYPE)
+        else:  # to look up the bits takes fewer instructions than to spread them
+            marks = _marks_of_byte(builder, builder.bitcast(condition, ir.IntType(WIDTH)))
+            pointer = builder.bitcast(pointer, marks.type.as_pointer())
+        builder.store(builder.or_(builder.load(pointer, align=1), marks), pointer, align=1)
+        return context.get_dummy_value()
 
     return types.void(array, types.int64, mask), codegen
 
@@ -398,7 +398,8 @@ def _lanes_listed(builder, condition):
         return builder.call(function, [numbers, condition, ir.Constant(INTEGERS, ir.Undefined)])
     # Several instructions elsewhere, and more than to look it up.
     table = _table_of_bytes(builder.module, "lanes_of_byte", lambda lanes: lanes + [0] * (WIDTH - len(lanes)))
-    return builder.zext(builder.load(_looked_up(builder, table, condition)), INTEGERS)
+    bits = builder.bitcast(condition, ir.IntType(WIDTH))
+    return builder.zext(builder.load(_looked_up(builder, table, bits)), INTEGERS)
 
 
 @intrinsic

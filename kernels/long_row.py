@@ -1,7 +1,7 @@
 """ARSM of one long row, whose parts are tasks: what arsm_row does, put together in the order of the parts.
 
 The kernels run in this order: find_tops, draw_parts, join_races, swap_parts, list_members, meet_parts, join_swaps
-and add_parts.
+and add_parts; and after all samples list_marks.
 """
 
 import numpy as np
@@ -12,16 +12,19 @@ from .arsm_row import (
     fill_members,
     lightest_loser,
     list_losers,
+    mark_one,
     meet_others,
     member_room,
+    n_mark_words,
     spend_members,
     swap_winner_with,
+    take_marks,
 )
 from .lanes import WIDTH
 from .merge import EXCLUDED
 from .moments import add_sample
 from .race import NO_RACE, enter_race
-from .room import empty
+from .room import empty, view_as, zeros
 from .tasks import CATEGORIES_PER_TASK as PART
 from .tasks import tasks
 from .weights import largest_of
@@ -46,10 +49,14 @@ def part_of(task, n):
 
 @serial
 def part_room(n):
-    """For each part of a row: its two first, and five numbers of its race; three counts and two sums of swaps."""
+    """For each part of a row: its two first, and five numbers of its race; three counts and two sums of swaps.
+
+    And words of marks, a bit for each category.
+    """
     n_parts = n_parts_of(n)
     races = empty(np.int64, (n_parts, 2)), empty(np.float64, (n_parts, 5))
-    return races, (empty(np.int64, (n_parts, 3)), empty(np.float64, (n_parts, 2)))
+    swaps = empty(np.int64, (n_parts, 3)), empty(np.float64, (n_parts, 2))
+    return races, swaps, zeros(np.uint64, n_mark_words(n))
 
 
 @serial
@@ -97,7 +104,7 @@ def join_races(noise, racers, numbers):
 
 @tasks("counts.shape[0]", sums=1)
 def swap_parts(
-    task, drawn, noise, inverse_weights, values, h, seen, counts, sums, light_numbers, heavy_numbers
+    task, drawn, noise, inverse_weights, values, h, words, counts, sums, light_numbers, heavy_numbers
 ):  # fmt: skip
     """Swap the winner with every j, and list the losers that may swap with others; drawn is of join_races.
 
@@ -106,17 +113,18 @@ def swap_parts(
     z, second, limit, second_value, total, winner_noise, lightest = drawn
     n = inverse_weights.shape[0]
     own = part_of(task, n)
+    own_marks = view_as(np.uint8, words)[own.start // WIDTH : (own.stop + WIDTH - 1) // WIDTH]
     (sums[task, 0], sums[task, 1]), second_wins, small = swap_winner_with(
         n, noise[own], 1.0 / total, inverse_weights[own], values[own],
         second_value, (winner_noise, inverse_weights[z], values[z], values[second]),
-        h[own] if h.shape[0] > 0 else h, seen[own],
+        h[own] if h.shape[0] > 0 else h, own_marks,
     )  # fmt: skip
     n_light, n_heavy = 0, 0
     if lightest < limit:
         end = (task + 1) * LIST if h.shape[0] > 0 else task * LIST
         light, heavy = light_numbers[task * LIST : end], heavy_numbers[task * LIST : end]
         n_light, n_heavy = list_losers(
-            own.start, noise[own], inverse_weights[own], limit, lightest, seen[own], light, heavy
+            own.start, noise[own], inverse_weights[own], limit, lightest, own_marks, light, heavy
         )
     counts[task, 0], counts[task, 1], counts[task, 2] = n_light, n_heavy, second_wins
     return int(not small)
@@ -134,14 +142,14 @@ def join_lists(numbers, counts):
 
 
 @serial
-def list_members(drawn, noise, inverse_weights, values, seen, counts, light_numbers, heavy_numbers):
+def list_members(drawn, noise, inverse_weights, values, words, counts, light_numbers, heavy_numbers):
     """Of the light or the heavy losers the fewer; mark the second where it wins.
 
     Results: whether they are the light ones; how many they are, 0 where there are no swaps; and what they have
     others get, as of arsm_row.fill_members.
     """
     z, second, _, _, total, _, _ = drawn
-    seen[second] |= counts[:, 2].any()
+    mark_one(view_as(np.uint8, words), second, counts[:, 2].any())
     n_light, n_heavy = counts[:, 0].sum(), counts[:, 1].sum()
     by_light = n_light < n_heavy
     numbers = light_numbers if by_light else heavy_numbers
@@ -184,6 +192,12 @@ def join_swaps(drawn, values, h, sums, by_light, members, met, group_sums):
         h_sum += group_sums[:, 1].sum()
         h_sum += spend_members(by_light, values, values[z], members[: met.shape[1] // 2 - 1], met[0], h)
     return values[z] + 2.0 * difference_sum / (float(n) * n), h_sum / n
+
+
+@serial
+def list_marks(words, n, start, seen):
+    """As arsm_row.take_marks."""
+    return take_marks(words, n, start, seen)
 
 
 @tasks("n_parts_of(h.shape[0])")

@@ -45,9 +45,8 @@ def meet_one(keys, payment, unit, limit, key, own_payment, given, received, unit
 def heavy_side(noise, inverse_weight, value, inverse_total, share, base):
     """What swaps a heavy loser."""
     difference = value - base
-    # Where it is the winner itself its noise is infinite and its difference zero.
-    payment = select(difference != 0.0, difference * fma(noise, inverse_total, share), spread(0.0))
-    return spread(inverse_weight), payment, difference
+    # Where it is the winner itself that is zero, and its noise EXCLUDED.
+    return spread(inverse_weight), difference * fma(noise, inverse_total, share), difference
 
 
 @inlined

@@ -4,14 +4,14 @@ import numba
 import numpy as np
 
 from ._jit import called, serial
-from .arsm_row import add_row, row_room
+from .arsm_row import add_row, n_mark_words, row_room, take_marks
 from .bits import bit_count
 from .lanes import WIDTH, list_lanes, marks_from, mask_bits, store_from, unpack
 from .merge import swap_row, swap_scratch
 from .moments import add_sample
 from .noise import LANES, fill_references, noise_row
 from .race import race_scratch, run_race
-from .room import empty
+from .room import empty, view_as
 from .tasks import items_of, tasks
 from .tile import tile_moments, tile_room
 from .weights import largest_of, weigh_row
@@ -69,11 +69,11 @@ def one_variable_moments(
 @called
 def add_rows(
     key, n_samples, weights, weighed, values, offsets, first, n_blocks, block_samples, starts, mean, squares,
-    value, seen, items, arrays, room,
+    value, seen, items, arrays, words, room,
 ):  # fmt: skip
-    """As row_moments of some of the blocks, with room for a row."""
+    """As row_moments of some of the blocks, with room for a row and for its marks."""
     row_noise, own_weights, own_h = arrays
-    n_bad, n_large = 0, 0
+    n_seen, n_bad, n_large = 0, 0, 0
     for i in items:
         row, block = (first + i) // n_blocks, (first + i) % n_blocks
         start, stop = offsets[row], offsets[row + 1]
@@ -83,41 +83,44 @@ def add_rows(
         if not weighed:
             inverse_weights, top = own_weights[:n], largest_of(weights, start, stop)
         out = slice(starts[i], starts[i + 1])
-        row_seen = seen[out]
-        for c in range(n):
-            row_seen[c] = False
+        row_words = words[: n_mark_words(n)]
+        for word in range(row_words.shape[0]):
+            row_words[word] = np.uint64(0)
         h = own_h[:n] if n_samples > 1 else mean[out]
         value[i] = 0.0
         first_sample = block * block_samples
         for sample in range(first_sample, min(n_samples, first_sample + block_samples)):
             sample_value, good, small = add_row(
                 key, sample, row, logits, top, not weighed and sample == first_sample, inverse_weights,
-                values[start:stop], sample - first_sample + 1, row_noise, h, mean[out], squares[out], row_seen,
-                room,
+                values[start:stop], sample - first_sample + 1, row_noise, h, mean[out], squares[out],
+                view_as(np.uint8, row_words), room,
             )  # fmt: skip
             value[i] += sample_value
             n_bad += not good
             n_large += not small
-    return n_bad, n_large
+        n_seen += take_marks(row_words, n, starts[i], seen)
+    return n_seen, n_bad, n_large
 
 
-@tasks("value.shape[0]", "longest * min(n_samples, block_samples)", sums=2)
+@tasks("value.shape[0]", "longest * min(n_samples, block_samples)", sums=3)
 def row_moments(
     task, key, n_samples, weights, weighed, values, offsets, longest,
     first, n_blocks, block_samples, starts, mean, squares, value, seen,
 ):  # fmt: skip
     """As one_variable_moments, of ARSM with drawn noise for rows of at least eight categories.
 
-    The other result is not 0 where values are not small (see lanes.SMALL). Of one sample mean may be empty:
-    then only what is seen is found.
+    Results: how many categories the blocks have seen, where seen may be empty; not 0 where logits are refused;
+    and not 0 where values are not small (see lanes.SMALL). Of one sample mean may be empty: then only what is
+    seen is found.
     """
-    n_noise, n_h = longest + LANES, longest if n_samples > 1 else 0
-    room, rest = row_room(longest, n_noise + longest + n_h)
-    arrays = rest[:n_noise], rest[n_noise : n_noise + longest], rest[n_noise + longest :]
+    n_noise, n_h, n_words = longest + LANES, longest if n_samples > 1 else 0, n_mark_words(longest)
+    room, rest = row_room(longest, n_noise + longest + n_h + n_words)
+    arrays = rest[:n_noise], rest[n_noise : n_noise + longest], rest[n_noise + longest : n_noise + longest + n_h]
+    words = view_as(np.uint64, rest[n_noise + longest + n_h :])
     items = items_of(task, value.shape[0], longest * min(n_samples, block_samples))
     return add_rows(
         key, n_samples, weights, weighed, values, offsets, first, n_blocks, block_samples, starts, mean,
-        squares, value, seen, items, arrays, room,
+        squares, value, seen, items, arrays, words, room,
     )  # fmt: skip
 
 

@@ -10,9 +10,19 @@ win.
 import numpy as np
 
 from ._jit import allocating, called, inlined
+from .ars import ars
 from .arsm_row import lightest_loser, two_smallest
 from .bits import bit_count, highest_bit, lowest_bit
-from .exponential import MANY, NOISE_STREAM, ONE, ZERO, exponentials, high_counters, low_counters
+from .exponential import (
+    MANY,
+    NOISE_STREAM,
+    ONE,
+    ZERO,
+    exponentials,
+    high_counters,
+    load_many,
+    low_counters,
+)
 from .lanes import (
     LINE,
     SMALL,
@@ -33,7 +43,7 @@ from .merge import EXCLUDED
 from .moments import add_sample
 from .room import empty, view_as, zeros
 from .tasks import items_of, tasks
-from .vectors import REGISTER, as_bits, blocks_from, exchanged, fma, select, spread_over
+from .vectors import REGISTER, as_bits, as_float, blocks_from, exchanged, fma, select, spread_over
 from .weights import exponentiate, write_gaps
 
 # Longer rows are swapped sooner by lists of losers, see arsm_row.py.
@@ -47,7 +57,7 @@ WORD = 64
 LENGTH = LONGEST + LINE
 NOISE, WEIGHTS, VALUES, RACES, H, KEYS, PAYMENTS, FACTORS, TOTALS = range(0, 9 * LENGTH, LENGTH)
 
-load_counters, blocks_of_many = loading(MANY), blocks_from(range(MANY // 2))
+blocks_of_many = blocks_from(range(MANY // 2))
 load_some, load_up_to, some_of = loading(REGISTER), loading_up_to(REGISTER), spread_over(REGISTER)
 ask_for = asking_for(MANY)
 
@@ -85,8 +95,9 @@ def draw_rows(key, sample, first_row, n_rows, n, room, arrays):
     first = blocks_of_many(low_counters(ZERO, first_row), high_counters(sample, key, NOISE_STREAM), ZERO, ZERO)
     for start in range(0, n_rows * noise_length(n), MANY):
         ask_for(arrays, first_row * n + start)
-        blocks = as_bits(load_counters(counters, start)) + first
-        store_from(noise, start, exchanged(exponentials(blocks, key[0])))
+        store_from(noise, start, as_float(ars(as_bits(load_many(counters, start)) + first, key[0])))
+    for start in range(0, n_rows * noise_length(n), MANY):
+        store_from(noise, start, exchanged(exponentials(as_bits(load_many(noise, start)))))
 
 
 @called
@@ -182,13 +193,12 @@ def mark_one(marks, start, c, yes):
 
 @inlined
 def beaten_by(c, winner_noise, winner_inverse_weight, second_value, room):
-    """Where j wins the winner's swap with j, and where the second does, for some j from c on."""
+    """Where j wins the winner's swap with j, and where the second at least beats z, for some j from c on."""
     z_value = load_some(room, NOISE + c) * winner_inverse_weight
     j_value = load_some(room, WEIGHTS + c) * winner_noise
     # Where j is z, nothing is below its race value; and where it is the second, either the swap lowers its
     # value, or the noise that z gets is smaller, and z still wins.
-    others = select(z_value < second_value, z_value, second_value)
-    return j_value < others, (second_value < z_value) & (second_value <= j_value)
+    return j_value < select(z_value < second_value, z_value, second_value), second_value < z_value
 
 
 @inlined
@@ -204,18 +214,18 @@ def swap_winner(n, z, second, second_value, inverse_total, room, marks, marks_st
     base = entry(room, VALUES + z)
     second_difference = some_of(entry(room, VALUES + second) - base)
     zero = some_of(0.0)
-    difference_sum, h_winner, second_wins_ever = zero, zero, zero
+    difference_sum, h_winner, second_bits = zero, zero, ZERO
     for c in range(0, n, REGISTER):
-        j_wins, second_wins = beaten_by(c, winner_noise, winner_inverse_weight, second_value, room)
-        second_wins_ever = select(second_wins, 1.0, second_wins_ever)
-        difference = select(second_wins, second_difference, zero)
+        j_wins, beats_z = beaten_by(c, winner_noise, winner_inverse_weight, second_value, room)
+        second_bits |= mask_bits(beats_z) & ~mask_bits(j_wins)
+        difference = select(beats_z, second_difference, zero)
         difference = select(j_wins, load_some(room, VALUES + c) - base, difference)
         store_from(room, H + c, difference * winner_weight)
         difference_sum = difference_sum + difference
         h_winner = fma(difference, fma(load_some(room, NOISE + c), inverse_total, share), h_winner)
         mark_bits(marks, marks_start + c // REGISTER, j_wins)
     mark_one(marks, marks_start, z, ONE)
-    mark_one(marks, marks_start, second, np.uint64(mask_bits(second_wins_ever != 0.0) != ZERO))
+    mark_one(marks, marks_start, second, np.uint64(second_bits != ZERO))
     room[np.uint64(NOISE + z)] = EXCLUDED
     return sum_of_lanes(difference_sum), winner_weight, sum_of_lanes(h_winner)
 

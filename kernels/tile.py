@@ -8,6 +8,7 @@ which drawn noise has as good as never, are not told apart here by number.
 import numpy as np
 
 from ._jit import allocating, called, inlined
+from .ars import ars
 from .bits import LOW_WORD, WORD_BITS, bit_count
 from .exponential import (
     FEW,
@@ -18,6 +19,7 @@ from .exponential import (
     exponentials,
     high_counters,
     in_order,
+    load_many,
     low_counters,
 )
 from .lanes import (
@@ -31,15 +33,16 @@ from .lanes import (
     lane_of,
     load,
     load_eight,
-    loading,
     magnitudes,
     mask_bits,
     spread,
     store,
+    store_from,
     store_marks,
     transpose_block,
 )
 from .losers import swap_losers, swap_losers_by_weight
+from .merge import EXCLUDED
 from .moments import merge_block
 from .room import empty, tile_of, zeros
 from .tasks import items_of, tasks
@@ -59,7 +62,6 @@ IN_ORDER = np.array(in_order(MANY // 2))
 lanes_of_many = blocks_from([i % WIDTH for i in in_order(MANY // 2)])
 pairs_of_lanes = blocks_from([i // WIDTH for i in in_order(MANY // 2)])
 lanes_of_few = blocks_from(in_order(FEW // 2))
-load_counters = loading(MANY)
 ask_for = asking_for(MANY)
 
 lanes_in_turn = halves_in_turn(WIDTH)
@@ -88,10 +90,12 @@ def _draw_tile(key, first_sample, sample_step, first_row, row_step, n, out, arra
         ask_for(arrays, first_row * n + c * WIDTH)
         # Not added, as LLVM can join the key to what stays the same.
         blocks = many ^ pairs_of_lanes(np.uint64(c // 2), STREAM, ONE, ZERO)
-        store(out, c, lanes_in_turn(exponentials(blocks, key)))
+        store(out, c, as_float(ars(blocks, key)))
+    for c in range(0, n_many, MANY_CATEGORIES):
+        store(out, c, lanes_in_turn(exponentials(as_bits(load_many(out, c * WIDTH)))))
     few = lanes_of_few(low, high, low_step, high_step) & lanes_of_few(~ZERO, LOW_WORD, ZERO, ZERO)
     for c in range(n_many, n, FEW_CATEGORIES):
-        store(out, c, exponentials(few ^ lanes_of_few(np.uint64(c // 2), STREAM, ZERO, ZERO), key))
+        store(out, c, exponentials(ars(few ^ lanes_of_few(np.uint64(c // 2), STREAM, ZERO, ZERO), key)))
 
 
 @allocating
@@ -122,8 +126,10 @@ def draw_block(key, first_sample, sample, first_row, n_groups, n, room, arrays):
     first = low_counters(ZERO, first_row), high_counters(sample, (key, first_sample), NOISE_STREAM)
     for start in range(0, 2 * n_groups * ((n + 1) // 2) * WIDTH, MANY):
         ask_for(arrays, first_row * n + start)
-        blocks = as_bits(load_counters(counters, start)) + pairs_of_lanes(*first, ZERO, ZERO)
-        store(noise, start // WIDTH, lanes_in_turn(exponentials(blocks, key)))
+        blocks = as_bits(load_many(counters, start)) + pairs_of_lanes(*first, ZERO, ZERO)
+        store_from(noise, start, as_float(ars(blocks, key)))
+    for start in range(0, 2 * n_groups * ((n + 1) // 2) * WIDTH, MANY):
+        store_from(noise, start, lanes_in_turn(exponentials(as_bits(load_many(noise, start)))))
 
 
 @inlined
@@ -188,41 +194,39 @@ def winners_of_tile(noise, inverse_weights):
 
 @inlined
 def row_of_winner_tile(noise, inverse_weights, values, inverse_total, race, h, seen):
-    """Set h to the swaps of z with every j, but for its entry z, and that noise to infinity.
+    """Set h to the swaps of z with every j, but for its entry z, and that noise to EXCLUDED.
 
-    Infinite noise takes the winner out of what follows. Results: the entry z of h, the sum of h, the
-    winner's value, the sum of d_zj, and the smallest noise of a loser.
+    Results: the entry z of h, the sum of h, the winner's value, the sum of d_zj, and the smallest noise of a
+    loser.
     """
     first_at, second_at, _, second_value = race
     base = gather(values, first_at)
     second_difference = gather(values, second_at) - base
     winner_noise = gather(noise, first_at)
     winner_inverse_weight = gather(inverse_weights, first_at)
-    zero, infinite = spread(0.0), spread(np.inf)
+    zero = spread(0.0)
     share = spread(1.0 / inverse_weights.shape[0])
     winner_weight = fma(winner_noise, inverse_total, share)
     difference_sum, h_winner = zero, zero
-    lightest = infinite
-    second_wins_ever = zero
+    lightest = spread(np.inf)
+    second_bits = ZERO
     for j in range(inverse_weights.shape[0]):
-        noise_j = select(first_at == np.float64(j), infinite, load(noise, j))
+        noise_j = select(first_at == np.float64(j), EXCLUDED, load(noise, j))
         store(noise, j, noise_j)
         lightest = select(noise_j < lightest, noise_j, lightest)
         z_value = noise_j * winner_inverse_weight
         j_value = winner_noise * entry(inverse_weights, j)
-        # Where j is z, whose noise is infinite here, j "wins" with a difference of zero; and where it is the
-        # second: either the swap lowers its value, or the noise that z gets is smaller, and z still wins.
-        j_wins = j_value < select(z_value < second_value, z_value, second_value)
-        second_wins = (second_value < z_value) & (second_value <= j_value)
-        second_wins_ever = select(second_wins, 1.0, second_wins_ever)
-        difference = select(second_wins, second_difference, zero)
+        # Where j is z, whose noise is beyond all others here, j "wins" with a difference of zero; and where it is
+        # the second: either the swap lowers its value, or the noise that z gets is smaller, and z still wins.
+        j_wins, beats_z = j_value < select(z_value < second_value, z_value, second_value), second_value < z_value
+        own_bits = mask_bits(j_wins)
+        seen[j] |= own_bits
+        second_bits |= mask_bits(beats_z) & ~own_bits
+        difference = select(beats_z, second_difference, zero)
         difference = select(j_wins, entry(values, j) - base, difference)
-        seen[j] |= mask_bits(j_wins)
         store(h, j, difference * winner_weight)
         difference_sum = difference_sum + difference
-        weight = select(difference != 0.0, fma(noise_j, inverse_total, share), zero)
-        h_winner = fma(difference, weight, h_winner)
-    second_bits = mask_bits(second_wins_ever != 0.0)
+        h_winner = fma(difference, fma(noise_j, inverse_total, share), h_winner)
     if second_bits:
         for lane in range(WIDTH):
             seen[lane_index(second_at, lane)] |= second_bits & (np.uint64(1) << np.uint64(lane))

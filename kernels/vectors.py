@@ -21,6 +21,8 @@ FEATURES = set((get_host_cpu_features() if config.CPU_FEATURES is None else conf
 HAS_AVX512 = "+avx512f" in FEATURES
 # How many float64 a register of the machine holds.
 REGISTER = 8 if HAS_AVX512 else 4
+# Sixteen of them, where others have twice as many.
+REGISTERS_ARE_FEW = "+avx" in FEATURES and not HAS_AVX512
 
 
 class Vector(types.Type):
@@ -84,6 +86,15 @@ def shuffled(builder, first, second, order):
     return builder.shuffle_vector(
         first, second, ir.Constant(ir.VectorType(ir.IntType(32), len(order)), list(order))
     )
+
+
+def concatenated(builder, parts):
+    """The entries of vectors of one type, one after the other; there are a power of two of them."""
+    while len(parts) > 1:
+        width = 2 * parts[0].type.count
+        pairs = zip(parts[::2], parts[1::2], strict=True)
+        parts = [shuffled(builder, *pair, range(width)) for pair in pairs]
+    return parts[0]
 
 
 def as_vector(builder, result, kind, value):
@@ -243,6 +254,30 @@ def first_word(typing_context, words):
         return builder.extract_element(arguments[0], ir.IntType(32)(0))
 
     return types.uint64(words), codegen
+
+
+@intrinsic
+def in_step(typing_context, value):
+    """The value itself; of Lanes, whose next step begins in the code when all registers of it are made.
+
+    Where registers are few LLVM puts chains of steps one after the other, and a processor does not look far
+    enough ahead to work on several of them.
+    """
+
+    def codegen(context, builder, sig, arguments):
+        n = value.width // REGISTER if isinstance(value, Lanes) and REGISTERS_ARE_FEW else 1
+        if n == 1:
+            return arguments[0]
+        starts = range(0, value.width, REGISTER)
+        parts = [shuffled(builder, *arguments, *arguments, range(i, i + REGISTER)) for i in starts]
+        kinds = [part.type for part in parts]
+        # No instruction, but one of which all are operands.
+        constraints = ",".join(["=x"] * n + [str(i) for i in range(n)])
+        kind = ir.FunctionType(ir.LiteralStructType(kinds), kinds)
+        results = builder.asm(kind, "", constraints, parts, side_effect=False)
+        return concatenated(builder, [builder.extract_value(results, i) for i in range(n)])
+
+    return value(value), codegen
 
 
 def spread_over(width):

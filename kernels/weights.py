@@ -18,30 +18,40 @@ from .lanes import (
 )
 from .room import flat
 from .tasks import CATEGORIES_PER_TASK, tasks
-from .vectors import HAS_AVX512, as_bits, as_float, first_half, fma, second_half, select, spread_over
+from .vectors import (
+    HAS_AVX512,
+    as_bits,
+    as_float,
+    first_half,
+    fma,
+    in_step,
+    second_half,
+    select,
+    spread_over,
+)
 
 MANY = 32 if HAS_AVX512 else 16
 ALL_OF_HALF = np.uint64(2 ** (MANY // 2) - 1)
-LN2_HIGH, LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
-LOG2_E = 1.4426950408889634
+LOG2_E, LOG2_E_REST = 1.4426950408889634, 2.0355273740931033e-17
 # Added to a number it leaves the nearest integer in the low bits.
 ROUNDER = 1.5 * 2.0**52
 LARGEST_EXPONENT = 709.782712893384
 # Added to a binary logarithm it leaves that, with the bias of exponents and 32 bits of fraction, in the low bits.
 LINE_SHIFTER, LINE_WIDTH = 1.5 * 2.0**20 + 1023.0, np.uint64(20)
 LARGEST_LINE = 700.0
-# Minimax coefficients of (exp(r) - 1 - r) / r^2 for |r| <= log(2) / 2, off by 1.3e-17 in exp(r).
-E2, E3, E4, E5, E6, E7, E8, E9, E10, E11 = (
-    0.50000000000000010221,
-    0.16666666666666667453,
-    0.041666666666624127873,
-    0.0083333333333300618325,
-    0.0013888888917213716901,
-    0.00019841269863053616878,
-    0.000024801521295954375131,
-    2.7557268459997064772e-6,
-    2.7620088445409748161e-7,
-    2.5100385495510319078e-8,
+# Minimax coefficients of 2**f in powers of f for |f| <= 0.5 (that of 0 is 1), off by 1.3e-17 of it.
+E1, E2, E3, E4, E5, E6, E7, E8, E9, E10, E11 = (
+    0.69314718055994530942,
+    0.24022650695910076144,
+    0.055504108664821582572,
+    0.0096181291076186577153,
+    0.0013333558146423208934,
+    0.00015403530424795379095,
+    0.000015252733820805851662,
+    1.3215451619146606496e-6,
+    1.017806725994698942e-7,
+    7.0709810833657682536e-9,
+    4.4541051252934160799e-10,
 )
 
 load_many, spread_half = loading(MANY), spread_over(MANY // 2)
@@ -51,18 +61,18 @@ load_many, spread_half = loading(MANY), spread_over(MANY // 2)
 def exponential_of(x):
     """exp(x) for x >= 0, one number or Lanes, within two units in the last place; infinite for nan."""
     rounded = fma(x, LOG2_E, ROUNDER)
-    k = rounded - ROUNDER
-    r = fma(k, -LN2_LOW, fma(k, -LN2_HIGH, x))
-    p = fma(r, E11, E10)
-    p = fma(r, p, E9)
-    p = fma(r, p, E8)
-    p = fma(r, p, E7)
-    p = fma(r, p, E6)
-    p = fma(r, p, E5)
-    p = fma(r, p, E4)
-    p = fma(r, p, E3)
-    p = fma(r, p, E2)
-    p = fma(r * r, p, r) + 1.0
+    f = in_step(fma(x, LOG2_E_REST, fma(x, LOG2_E, ROUNDER - rounded)))
+    p = fma(f, E11, E10)
+    p = in_step(fma(f, p, E9))
+    p = fma(f, p, E8)
+    p = in_step(fma(f, p, E7))
+    p = fma(f, p, E6)
+    p = in_step(fma(f, p, E5))
+    p = fma(f, p, E4)
+    p = in_step(fma(f, p, E3))
+    p = fma(f, p, E2)
+    p = in_step(fma(f, p, E1))
+    p = fma(f, p, 1.0)
     value = as_float(as_bits(p) + (as_bits(rounded) << MANTISSA_WIDTH))
     return select(x <= LARGEST_EXPONENT, value, np.inf)
 
