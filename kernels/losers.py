@@ -1,8 +1,7 @@
 """ARSM's swaps of two losers for tiles: of eight rows side by side, or of eight samples of one row.
 
 A swap of two losers changes the winner where one is light and the other heavy enough. Each row has light and
-heavy losers of its own: all categories that are light in any row meet all others, which is soonest done where
-rows are short.
+heavy losers of its own: all pairs are looked at, which is soonest done where rows are short.
 
 The categories sorted by weight serve all samples of a row: the heavy categories that win the swap with a light
 one are a prefix of that order, walked through directly.
@@ -51,49 +50,40 @@ def heavy_side(noise, inverse_weight, value, inverse_total, share, base):
 
 @inlined
 def give(c, factor, received, h):
-    """Add to h what a category's swaps give it, and return that."""
+    """Add to h what a category's swaps give it."""
     # What receives nothing need not have a number as its factor.
-    total = select(received != 0.0, factor * received, 0.0)
-    store(h, c, load(h, c) + total)
-    return total
+    store(h, c, load(h, c) + select(received != 0.0, factor * received, 0.0))
 
 
 @inlined
 def swap_losers(
-    noise, inverse_weights, values, inverse_total, base, limit, lightest, h, seen, payments, factors, totals
+    noise, inverse_weights, values, inverse_total, base, limit, lightest, h, seen, differences, weights
 ):  # fmt: skip
-    """Add the swaps of two losers to h, and mark what f is needed at. Results: the sums of d_cj and of h.
+    """Add the swaps of two losers to h, and mark what f is needed at. The result is the sum of d_cj.
 
-    The last three are room for a tile each.
+    The last two are room for a tile each.
     """
     n = inverse_weights.shape[0]
     zero, share = spread(0.0), spread(1.0 / n)
-    difference_sum, h_sum = zero, zero
     for c in range(n):
-        key, payment, factor = heavy_side(
-            load(noise, c), entry(inverse_weights, c), entry(values, c), inverse_total, share, base
-        )
-        store(payments, c, payment)
-        store(factors, c, factor)
-        store(totals, c, zero)
-        seen[c] |= mask_bits(lightest * key < limit)
-    for j in range(n):
-        key = load(noise, j)
-        payment = fma(key, inverse_total, share)
-        if mask_bits(key < limit) == ZERO:
-            continue
-        received = zero
-        for c in range(n):
-            total, received, difference_sum = meet_one(
-                entry(inverse_weights, c), load(payments, c), load(factors, c), limit, key, payment,
-                load(totals, c), received, difference_sum,
-            )  # fmt: skip
-            store(totals, c, total)
-        store(h, j, load(h, j) + received)
-        h_sum = h_sum + received
-    for c in range(n):
-        h_sum = h_sum + give(c, load(factors, c), load(totals, c), h)
-    return difference_sum, h_sum
+        store(differences, c, entry(values, c) - base)
+        store(weights, c, fma(load(noise, c), inverse_total, share))
+        seen[c] |= mask_bits(lightest * entry(inverse_weights, c) < limit)
+    difference_sum = zero
+    # All pairs, without branches: of some row nearly every category is light or heavy. Of two that swap at most
+    # one wins. The winner's difference is zero, and its noise EXCLUDED.
+    for j in range(1, n):
+        noise_j, inverse_weight_j, weight_j = load(noise, j), entry(inverse_weights, j), load(weights, j)
+        difference_j, received = load(differences, j), load(h, j)
+        for c in range(j):
+            c_wins = noise_j * entry(inverse_weights, c) < limit
+            j_wins = load(noise, c) * inverse_weight_j < limit
+            difference = select(j_wins, difference_j, select(c_wins, load(differences, c), zero))
+            store(h, c, fma(difference, weight_j, load(h, c)))
+            received = fma(difference, load(weights, c), received)
+            difference_sum = difference_sum + difference
+        store(h, j, received)
+    return difference_sum
 
 
 @inlined
@@ -114,7 +104,7 @@ def swap_losers_by_weight(
 ):  # fmt: skip
     """As swap_losers of lanes that share their weights, by which the categories are ordered; light is room."""
     zero, share = spread(0.0), spread(1.0 / inverse_weights.shape[0])
-    difference_sum, h_sum = zero, zero
+    difference_sum = zero
     common = order, limit, lightest, seen, noise, inverse_weights, values, inverse_total, share, base
     n_light = order.shape[0]
     for c in range(n_light):
@@ -140,11 +130,10 @@ def swap_losers_by_weight(
             n_left += mask_bits(noise_c * key_3 < limit) != 0
             store(h, c, load(h, c) + given)
             difference_sum = difference_sum + differences
-            h_sum = h_sum + given
         n_light = n_left
-        h_sum = h_sum + give(heavy_0, factor_0, sum_0, h)
-        h_sum = h_sum + give(heavy_1, factor_1, sum_1, h)
-        h_sum = h_sum + give(heavy_2, factor_2, sum_2, h)
-        h_sum = h_sum + give(heavy_3, factor_3, sum_3, h)
+        give(heavy_0, factor_0, sum_0, h)
+        give(heavy_1, factor_1, sum_1, h)
+        give(heavy_2, factor_2, sum_2, h)
+        give(heavy_3, factor_3, sum_3, h)
         place += 4
-    return difference_sum, h_sum
+    return difference_sum

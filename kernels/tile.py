@@ -250,9 +250,10 @@ def arsm_tile(noise, inverse_weights, values, swap, room, h, seen):
     )
     if n > 2 and mask_bits(lightest <= limit):
         common = noise, inverse_weights, values, inverse_total, base, limit, lightest, h, seen
-        away_difference, away_h = swap(*common, *room)
-        difference_sum = difference_sum + away_difference
-        h_sum = h_sum + away_h
+        difference_sum = difference_sum + swap(*common, *room)
+        h_sum = h_winner
+        for c in range(n):
+            h_sum = h_sum + load(h, c)
     scale = 2.0 / (np.float64(n) * n)
     return (first_at, h_winner, h_sum * (1.0 / n)), base + difference_sum * scale
 
@@ -512,8 +513,8 @@ def short_row_moments(
     """
     own_tiles = items_of(task, (value.shape[0] + WIDTH - 1) // WIDTH, n * n_samples * WIDTH)
     tiles = empty(np.float64, (BLOCK * n, WIDTH)), empty(np.float64, (n, WIDTH))
-    losers = empty(np.float64, (3 * n, WIDTH))
+    losers = empty(np.float64, (2 * n, WIDTH))
     return add_row_tiles(
         key, n_samples, own_tiles.start, own_tiles.stop, n, weights, weighed, values, mean, squares, value, seen,
-        block_room(n), tiles, (losers[:n], losers[n : 2 * n], losers[2 * n :]), tile_room(n),
+        block_room(n), tiles, (losers[:n], losers[n:]), tile_room(n),
     )  # fmt: skip
