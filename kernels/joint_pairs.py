@@ -22,8 +22,10 @@ from .vectors import HAS_AVX512, fma
 
 # Knuth's multiplicative hash: 2**64 over the golden ratio.
 PAIR_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
-# The rank of a category that is no true action, and the place of a change that is not to be written.
+# The place of a change that is not to be written.
 NONE = np.uint32(0xFFFFFFFF)
+ZERO, ONE = np.uint64(0), np.uint64(1)
+SEVERAL, NOTHING = np.uint64(1 << 63), np.uint64(2**64 - 1)
 # So many variables' gradients are added to at a time: as many as fill a register of the machine.
 STEP = WIDTH if HAS_AVX512 else WIDTH // 2
 load_some = loading(STEP)
@@ -71,37 +73,6 @@ def race_rows(key, noise, sample, first_row, inverse_weights, offsets, longest, 
 
 
 @inlined
-def enter_pair(pair, ranks, table, longest, hash_table, pairs, last):
-    """The entry of a pair, and the last entry then: a new pair gets the next one.
-
-    The table has a row for each category that has a rank, as true actions have; other pairs are hashed.
-    """
-    j, c = halves_of(pair)
-    c_rank, j_rank = ranks[c], ranks[j]
-    new = last + np.uint64(1)
-    if c_rank != j_rank:
-        cell = np.uint64(c_rank) * longest + j
-        if j_rank < c_rank:
-            cell = np.uint64(j_rank) * longest + c
-        entry = np.uint64(table[cell])
-        if entry > 0:
-            return entry, last
-        table[cell] = new
-    else:
-        slots = np.uint64(hash_table.shape[0] - 1)
-        slot = ((pair * PAIR_MULTIPLIER) >> WORD_BITS) & slots
-        entry = np.uint64(hash_table[slot])
-        while entry > 0:
-            if pairs[entry] == pair:
-                return entry, last
-            slot = (slot + np.uint64(1)) & slots
-            entry = np.uint64(hash_table[slot])
-        hash_table[slot] = new
-    pairs[new] = pair
-    return new, new
-
-
-@inlined
 def with_change(hashes, change, true_actions, multipliers):
     """The pair of hashes of a vector after one more change."""
     k, action = halves_of(change)
@@ -110,93 +81,160 @@ def with_change(hashes, change, true_actions, multipliers):
 
 
 @called
-def enter_changes(
-    all_pairs, row_pairs, row_changes, places, longest, pairs, counts, changes, hashes, true_actions, multipliers,
-    more_entries, more_changes, last, n_more, n_many,
-):  # fmt: skip
-    """Add a variable's changes to the entries of their pairs.
+def enter_pairs(all_pairs, pairs, start, stop, firsts, repeats, n_repeats):
+    """Enter the pairs of the changes start..stop - 1 into the table of each pair's first change, from 1 on.
 
-    An entry keeps its first change; others are listed as more, and it gets the hash of all, less that of the true
-    vector. The results are the last entry, how many more changes and how many entries with a hash there are then.
+    It has a place for each entry where all pairs have one, or is a hash table. Changes of a pair that has one are
+    listed with that one as repeats, after n_repeats others; the result is how many there are then.
     """
-    ranks, table, hash_table = places
-    for i in range(row_pairs.shape[0]):
-        pair, change = row_pairs[i], row_changes[i]
-        if all_pairs:
-            entry = np.uint64(entry_of_pair(pair))
-            count = counts[entry]
+    slots = np.uint64(firsts.shape[0] - 1)
+    for i in range(np.uint64(start), np.uint64(stop)):
+        pair = pairs[i]
+        slot = entry_of_pair(pair) if all_pairs else ((pair * PAIR_MULTIPLIER) >> WORD_BITS) & slots
+        first = np.uint64(firsts[slot])
+        while first > 0 and not all_pairs and pairs[first - ONE] != pair:
+            slot = (slot + ONE) & slots
+            first = np.uint64(firsts[slot])
+        if first > 0:
+            repeats[n_repeats, ZERO], repeats[n_repeats, ONE] = first - ONE, i
+            n_repeats += ONE
         else:
-            known = last
-            entry, last = enter_pair(pair, ranks, table, longest, hash_table, pairs, last)
-            count = counts[entry] if last == known else np.uint32(0)
-        counts[entry] = count + np.uint32(1)
-        if count == 0:
-            changes[entry] = change
-            continue
-        own = hashes[entry, 0], hashes[entry, 1]
-        if count == 1:
-            n_many += 1
-            own = with_change((np.uint64(0), np.uint64(0)), changes[entry], true_actions, multipliers)
-        hashes[entry, 0], hashes[entry, 1] = with_change(own, change, true_actions, multipliers)
-        more_entries[n_more], more_changes[n_more] = entry, change
-        n_more += np.uint64(1)
-    return last, n_more, n_many
+            firsts[slot] = i + ONE
+    return n_repeats
+
+
+@called
+def group_repeats(repeats, changes, true_actions, multipliers, members, member_groups, sizes, hashes):
+    """Put the changes of pairs that have several into groups; how many there are.
+
+    In the list of changes a pair's first one becomes SEVERAL and the number of its group, and others NOTHING. A
+    group gets its size, and the hash of its changes, less that of the true vector.
+    """
+    n_groups, n_members = ZERO, ZERO
+    for r in range(np.uint64(repeats.shape[0])):
+        first, i = np.uint64(repeats[r, ZERO]), np.uint64(repeats[r, ONE])
+        change = changes[first]
+        group = change ^ SEVERAL
+        own = hashes[group, ZERO], hashes[group, ONE]
+        if change < SEVERAL:
+            group = n_groups
+            n_groups += ONE
+            changes[first] = SEVERAL | group
+            members[n_members], member_groups[n_members] = change, group
+            n_members += ONE
+            sizes[group] = 1
+            own = with_change((ZERO, ZERO), change, true_actions, multipliers)
+        change = changes[i]
+        changes[i] = NOTHING
+        members[n_members], member_groups[n_members] = change, group
+        n_members += ONE
+        sizes[group] += np.uint32(1)
+        hashes[group, ZERO], hashes[group, ONE] = with_change(own, change, true_actions, multipliers)
+    return n_groups, n_members
+
+
+@called
+def number_vectors(
+    all_pairs, row_pairs, changes, offsets, singles, members, member_groups, sizes, hashes, group_table,
+    group_numbers, pairs, number, starts, vector_changes,
+):  # fmt: skip
+    """Number an item's distinct vectors in order of first appearance; how many entries, vectors, changes there are.
+
+    Vectors get their changes, from starts[i] on.
+    """
+    slots = np.uint64(group_table.shape[0] - 1)
+    starts[ZERO], number[ZERO] = 0, 0
+    i, n = ZERO, np.uint64(changes.shape[0])
+    entry, last, end = ONE, ZERO, ZERO
+    while True:
+        # A vector of one change is known by that; others, which are few where there are few variables, by hash.
+        while i < n:
+            change = changes[i]
+            if change >= SEVERAL:
+                break
+            # It is written as a new vector, whether it is one or not: that costs less than to guess.
+            new = last + ONE
+            starts[new], vector_changes[end] = end, change
+            k, action = halves_of(change)
+            cell = np.uint64(offsets[k]) + action
+            found = np.uint64(singles[cell])
+            found = found if found > 0 else new
+            singles[cell] = found
+            pairs[entry], number[entry] = row_pairs[i], found
+            is_new = np.uint64(found == new)
+            last += is_new
+            end += is_new
+            entry += ONE
+            i += ONE
+        if i == n:
+            break
+        change = changes[i]
+        if change != NOTHING:
+            group = change ^ SEVERAL
+            slot = (hashes[group, ZERO] ^ (hashes[group, ZERO] >> WORD_BITS)) & slots
+            other = np.uint64(group_table[slot])
+            while other > 0:
+                if hashes[other - ONE, ZERO] == hashes[group, ZERO] and hashes[other - ONE, ONE] == hashes[group, ONE]:
+                    break
+                slot = (slot + ONE) & slots
+                other = np.uint64(group_table[slot])
+            if other > 0:
+                found = np.uint64(group_numbers[other - ONE])
+                sizes[group] = NONE
+            else:
+                last += ONE
+                found = last
+                group_table[slot] = group + ONE
+                group_numbers[group] = found
+                starts[found] = end
+                count = np.uint64(sizes[group])
+                sizes[group] = end
+                end += count
+            pairs[entry], number[entry] = row_pairs[i], found
+            entry += ONE
+        elif all_pairs:
+            number[entry] = 0
+            entry += ONE
+        i += ONE
+    for member in range(np.uint64(members.shape[0])):
+        group = np.uint64(member_groups[member])
+        place = sizes[group]
+        if place != NONE:
+            vector_changes[place] = members[member]
+            sizes[group] = place + np.uint32(1)
+    starts[last + ONE] = end
+    return np.int64(entry), np.int64(last) + 1, np.int64(end)
 
 
 @allocating
-def number_vectors(
-    offsets, n_many, counts, changes, hashes, more_entries, more_changes, number, starts, vector_changes
+def number_entries(
+    all_pairs, row_pairs, changes, firsts, repeats, offsets, true_actions, multipliers, pairs, number, starts,
+    vector_changes,
 ):  # fmt: skip
-    """Number an item's distinct vectors in order of first appearance; how many there are.
-
-    n_many entries have several changes, and hashes. Vectors get their changes, from starts[i] on.
-    """
-    # A vector of one change is known by that; others, which are few where there are few variables, by hash.
+    """As number_vectors."""
+    n_repeats = repeats.shape[0]
+    members, member_groups = empty(np.uint64, 2 * n_repeats), empty(np.uint32, 2 * n_repeats)
+    sizes, hashes = empty(np.uint32, n_repeats + 1), empty(np.uint64, (n_repeats + 1, 2))
+    n_groups, n_members = group_repeats(
+        repeats, changes, true_actions, multipliers, members, member_groups, sizes, hashes
+    )
+    group_table = zeros(np.uint32, table_size(np.int64(n_groups)))
+    group_numbers = empty(np.uint32, np.int64(n_groups))
+    own_offsets = empty(np.uint32, offsets.shape[0] - 1)
+    for k in range(own_offsets.shape[0]):
+        own_offsets[k] = offsets[k] - offsets[0]
     singles = zeros(np.uint32, offsets[-1] - offsets[0])
-    table = zeros(np.uint32, table_size(n_many))
-    slots = np.uint64(table.shape[0] - 1)
-    first = empty(np.uint32, counts.shape[0] + 1)
-    last, end = np.uint32(0), np.uint32(0)
-    starts[0] = 0
-    for entry in range(counts.shape[0]):
-        count = counts[entry]
-        if count == 0:
-            number[entry] = 0
-            continue
-        # It is written as a new vector, whether it is one or not: that costs less than to guess.
-        new = last + np.uint32(1)
-        change = changes[entry]
-        starts[new], vector_changes[end] = end, change
-        if count == 1:
-            k, action = halves_of(change)
-            cell = np.uint64(offsets[k] - offsets[0]) + action
-            found = singles[cell]
-            found = found if found > 0 else new
-            singles[cell] = found
-        else:
-            first[new] = entry
-            slot = (hashes[entry, 0] ^ (hashes[entry, 0] >> WORD_BITS)) & slots
-            found = table[slot]
-            while found > 0:
-                other = first[found]
-                if hashes[other, 0] == hashes[entry, 0] and hashes[other, 1] == hashes[entry, 1]:
-                    break
-                slot = (slot + np.uint64(1)) & slots
-                found = table[slot]
-            found = found if found > 0 else new
-            table[slot] = found
-            counts[entry] = end + np.uint32(1) if found == new else NONE
-        number[entry] = found
-        last += np.uint32(found == new)
-        end += count if found == new else np.uint32(0)
-    for i in range(more_entries.shape[0]):
-        entry = more_entries[i]
-        place = counts[entry]
-        if place != NONE:
-            vector_changes[place] = more_changes[i]
-            counts[entry] = place + np.uint32(1)
-    starts[last + np.uint32(1)] = end
-    return np.int64(last) + 1
+    own_changes, own_pairs = changes, row_pairs
+    if all_pairs:
+        n = pairs.shape[0] - 1
+        own_changes, own_pairs = empty(np.uint64, n), pairs[1:]
+        for entry in range(n):
+            first = firsts[entry + 1]
+            own_changes[entry] = changes[first - 1] if first > 0 else NOTHING
+    return number_vectors(
+        all_pairs, own_pairs, own_changes, own_offsets, singles, members[: np.int64(n_members)], member_groups,
+        sizes, hashes, group_table, group_numbers, pairs, number, starts, vector_changes,
+    )  # fmt: skip
 
 
 @allocating
@@ -211,55 +249,38 @@ def find_vectors(
     """
     problem, sample = item // n_samples, item % n_samples
     room = vector_changes.shape[0]
-    most_entries = pairs.shape[0]
     own_offsets = offsets[problem * n_variables : (problem + 1) * n_variables + 1]
     rows = empty(np.float64, own_offsets[n_variables] - own_offsets[0] + LANES)
     races = empty(np.float64, (n_variables, 4))
     race_rows(key, noise, sample, problem * n_variables, inverse_weights, offsets, longest, rows, races)
-    ranks = empty(np.uint32, 0 if all_pairs else longest)
-    ranks[:] = NONE
-    n_ranks = np.uint32(0)
-    for k in range(n_variables):
-        winner = np.int64(races[k, 0])
-        true_actions[k] = winner
-        if not all_pairs and ranks[winner] == NONE:
-            ranks[winner] = n_ranks
-            n_ranks += np.uint32(1)
-    table = zeros(np.uint32, np.int64(n_ranks) * longest)
-    hash_table = zeros(np.uint32, 1 if all_pairs else table_size(room // 2))
-    scratch = pair_scratch(longest)
-    row_pairs, row_changes = empty(np.uint64, room + WIDTH), empty(np.uint64, room + WIDTH)
-    counts = empty(np.uint32, most_entries)
-    changes = empty(np.uint64, most_entries)
-    hashes = empty(np.uint64, (most_entries, 2))
-    more_entries, more_changes = empty(np.uint32, room), empty(np.uint64, room)
-    last = np.uint64(0)
     if all_pairs:
-        last = np.uint64(longest * (longest - 1) // 2)
         list_all_pairs(longest, pairs)
-    counts[: np.int64(last) + 1] = 0
-    n_changes, n_many, most = np.int64(0), np.int64(0), np.int64(0)
-    n_more = np.uint64(0)
+    scratch = pair_scratch(longest)
+    row_pairs = empty(np.uint64, room + longest + WIDTH)
+    changes = empty(np.uint64, row_pairs.shape[0])
+    firsts = zeros(np.uint32, pairs.shape[0] if all_pairs else table_size(room))
+    repeats = empty(np.uint32, (room, 2))
+    n_repeats = np.uint64(0)
+    n_changes, most = np.int64(0), np.int64(0)
     for k in range(n_variables):
+        true_actions[k] = np.int64(races[k, 0])
         start, stop = own_offsets[k], own_offsets[k + 1]
         race = np.int64(races[k, 0]), np.int64(races[k, 1]), races[k, 2], races[k, 3]
         own_rows = rows[start - own_offsets[0] : stop - own_offsets[0]]
-        count = changed_pairs(k, own_rows, inverse_weights[start:stop], race, scratch, row_pairs, row_changes)
+        first = n_changes if n_changes <= room else 0
+        count = changed_pairs(
+            k, own_rows, inverse_weights[start:stop], race, scratch, row_pairs[first:], changes[first:]
+        )
         n_changes += count
         most = max(most, count)
         if n_changes <= room:
-            last, n_more, n_many = enter_changes(
-                all_pairs, row_pairs[:count], row_changes[:count], (ranks, table, hash_table), np.uint64(longest),
-                pairs, counts, changes, hashes, true_actions, multipliers, more_entries, more_changes,
-                last, n_more, n_many,
-            )  # fmt: skip
-    n_entries, n_vectors, n_kept = np.int64(last) + 1, 0, 0
+            n_repeats = enter_pairs(all_pairs, row_pairs, first, n_changes, firsts, repeats, n_repeats)
+    n_entries, n_vectors, n_kept = np.int64(0), np.int64(0), np.int64(0)
     if n_changes <= room:
-        n_vectors = number_vectors(
-            own_offsets, n_many, counts[:n_entries], changes, hashes,
-            more_entries[: np.int64(n_more)], more_changes, number, starts, vector_changes,
+        n_entries, n_vectors, n_kept = number_entries(
+            all_pairs, row_pairs, changes[:n_changes], firsts, repeats[: np.int64(n_repeats)], own_offsets,
+            true_actions, multipliers, pairs, number, starts, vector_changes,
         )  # fmt: skip
-        n_kept = np.int64(starts[n_vectors])
     return n_changes, n_entries, n_vectors, n_kept, most
 
 
