@@ -48,8 +48,7 @@ class Entries(NamedTuple):
     pairs: NDArray[np.uint64]
     number: NDArray[np.uint32]
     hashes: HashArray
-    starts: NDArray[np.uint32]
-    changes: NDArray[np.uint64]
+    words: NDArray[np.uint64]
 
     @property
     def vector_bounds(self) -> IntArray:
@@ -124,23 +123,22 @@ class JointPairs:
         true_actions = np.empty((n_items, n_variables), np.int32)
         while needed > room:
             room = needed
-            most_entries = 1 + (_n_pairs(longest) if all_pairs else room)
+            most_entries = 1 + (_n_pairs(longest) if all_pairs else room + longest + WIDTH)
             pairs = np.empty(n_items * most_entries, np.uint64)
             number = np.empty(n_items * most_entries, np.uint32)
-            starts = np.empty(n_items * (most_entries + 1), np.uint32)
-            changes = np.empty(n_items * room, np.uint64)
+            words = np.empty(n_items * (1 + 2 * room), np.uint64)
             find_entries(
                 *(n_tasks, first_item, all_pairs, *self._arguments, self._multipliers),
-                *(bounds, found, true_actions, pairs, number, starts, changes),
+                *(room, bounds, found, true_actions, pairs, number, words),
             )
             needed, most = (found[0] if n_items == 1 else found.max(axis=0)).tolist()
         if n_items > 1:
             bounds.cumsum(axis=1, out=bounds)
-            close_entries(n_tasks, bounds, pairs, number, starts, changes)
-        n_entries, n_vectors, n_changes = bounds[:, -1].tolist()
+            close_entries(n_tasks, bounds, pairs, number, words)
+        n_entries, n_vectors, n_words = bounds[:, -1].tolist()
         hashes = np.empty((n_vectors if n_samples > 1 else 0, 2), np.uint64)
         if n_samples > 1:
-            hash_vectors(true_actions, bounds, starts, changes, self._multipliers, hashes)
+            hash_vectors(true_actions, bounds, words, self._multipliers, hashes)
         return Entries(
             most,
             true_actions,
@@ -148,8 +146,7 @@ class JointPairs:
             pairs[:n_entries],
             number[:n_entries],
             hashes,
-            starts[: n_vectors + n_items],
-            changes[:n_changes],
+            words[:n_words],
         )
 
     def _form_wave(self, wanted: IntArray, entries: Any, vectors: VectorArray) -> None:
@@ -159,8 +156,7 @@ class JointPairs:
             wanted.searchsorted(entries.vector_bounds),
             entries.true_actions,
             entries.bounds,
-            entries.starts,
-            entries.changes,
+            entries.words,
             vectors,
         )
 
@@ -180,7 +176,6 @@ class JointPairs:
             np.concatenate([wave.pairs for wave in waves]),
             np.concatenate([wave.number for wave in waves]),
             np.concatenate([wave.hashes for wave in waves]),
-            NOTHING,
             NOTHING,
         )
 

@@ -13,7 +13,7 @@ from .bits import WORD_BITS
 from .lanes import WIDTH, loading, store_from
 from .moments import add_to_tree, sample_room, take_result, tree_room
 from .noise import LANES, noise_row
-from .pairs import changed_pairs, halves_of, pair_of, pair_scratch
+from .pairs import changed_pairs, halves_of, pair_of, pair_scratch, word_of
 from .race import race_scratch, run_race
 from .room import empty, flat, zeros
 from .rows import copy_row
@@ -25,7 +25,7 @@ PAIR_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 # The place of a change that is not to be written.
 NONE = np.uint32(0xFFFFFFFF)
 ZERO, ONE = np.uint64(0), np.uint64(1)
-SEVERAL, NOTHING = np.uint64(1 << 63), np.uint64(2**64 - 1)
+SEVERAL, NOTHING, END = np.uint64(1 << 63), np.uint64(2**64 - 1), np.uint64(2**64 - 2)
 # So many variables' gradients are added to at a time: as many as fill a register of the machine.
 STEP = WIDTH if HAS_AVX512 else WIDTH // 2
 load_some = loading(STEP)
@@ -135,40 +135,33 @@ def group_repeats(repeats, changes, true_actions, multipliers, members, member_g
 
 @called
 def number_vectors(
-    all_pairs, row_pairs, changes, offsets, singles, members, member_groups, sizes, hashes, group_table,
-    group_numbers, pairs, number, starts, vector_changes,
+    all_pairs, pairs, changes, offsets, singles, members, member_groups, sizes, hashes, group_table, group_numbers,
+    number, words,
 ):  # fmt: skip
-    """Number an item's distinct vectors in order of first appearance; how many entries, vectors, changes there are.
-
-    Vectors get their changes, from starts[i] on.
-    """
+    """Number an item's distinct vectors in order of first appearance; how many entries, vectors and words there are."""
     slots = np.uint64(group_table.shape[0] - 1)
-    starts[ZERO], number[ZERO] = 0, 0
-    i, n = ZERO, np.uint64(changes.shape[0])
-    entry, last, end = ONE, ZERO, ZERO
+    words[ZERO], number[ZERO] = SEVERAL, 0
+    i, entry, last, end = ZERO, ONE, ZERO, ZERO
     while True:
         # A vector of one change is known by that; others, which are few where there are few variables, by hash.
-        while i < n:
-            change = changes[i]
-            if change >= SEVERAL:
-                break
+        change = changes[i]
+        while change < SEVERAL:
             # It is written as a new vector, whether it is one or not: that costs less than to guess.
             new = last + ONE
-            starts[new], vector_changes[end] = end, change
+            words[new] = change
             k, action = halves_of(change)
             cell = np.uint64(offsets[k]) + action
             found = np.uint64(singles[cell])
             found = found if found > 0 else new
             singles[cell] = found
-            pairs[entry], number[entry] = row_pairs[i], found
-            is_new = np.uint64(found == new)
-            last += is_new
-            end += is_new
-            entry += ONE
             i += ONE
-        if i == n:
+            pairs[entry], number[entry] = pairs[i], found
+            last += np.uint64(found == new)
+            entry += ONE
+            change = changes[i]
+        if change == END:
             break
-        change = changes[i]
+        i += ONE
         if change != NOTHING:
             group = change ^ SEVERAL
             slot = (hashes[group, ZERO] ^ (hashes[group, ZERO] >> WORD_BITS)) & slots
@@ -186,30 +179,28 @@ def number_vectors(
                 found = last
                 group_table[slot] = group + ONE
                 group_numbers[group] = found
-                starts[found] = end
-                count = np.uint64(sizes[group])
+                size = np.uint64(sizes[group])
+                words[found] = SEVERAL | word_of(size, end)
                 sizes[group] = end
-                end += count
-            pairs[entry], number[entry] = row_pairs[i], found
+                end += size
+            pairs[entry], number[entry] = pairs[i], found
             entry += ONE
         elif all_pairs:
             number[entry] = 0
             entry += ONE
-        i += ONE
+    n_vectors = last + ONE
     for member in range(np.uint64(members.shape[0])):
         group = np.uint64(member_groups[member])
         place = sizes[group]
         if place != NONE:
-            vector_changes[place] = members[member]
+            words[n_vectors + np.uint64(place)] = members[member]
             sizes[group] = place + np.uint32(1)
-    starts[last + ONE] = end
-    return np.int64(entry), np.int64(last) + 1, np.int64(end)
+    return np.int64(entry), np.int64(n_vectors), np.int64(n_vectors + end)
 
 
 @allocating
 def number_entries(
-    all_pairs, row_pairs, changes, firsts, repeats, offsets, true_actions, multipliers, pairs, number, starts,
-    vector_changes,
+    all_pairs, changes, n_changes, firsts, repeats, offsets, true_actions, multipliers, pairs, number, words
 ):  # fmt: skip
     """As number_vectors."""
     n_repeats = repeats.shape[0]
@@ -224,40 +215,44 @@ def number_entries(
     for k in range(own_offsets.shape[0]):
         own_offsets[k] = offsets[k] - offsets[0]
     singles = zeros(np.uint32, offsets[-1] - offsets[0])
-    own_changes, own_pairs = changes, row_pairs
+    own_changes = changes
     if all_pairs:
         n = pairs.shape[0] - 1
-        own_changes, own_pairs = empty(np.uint64, n), pairs[1:]
+        own_changes = empty(np.uint64, n + 1)
         for entry in range(n):
             first = firsts[entry + 1]
             own_changes[entry] = changes[first - 1] if first > 0 else NOTHING
+        own_changes[n] = END
+    else:
+        changes[n_changes] = END
     return number_vectors(
-        all_pairs, own_pairs, own_changes, own_offsets, singles, members[: np.int64(n_members)], member_groups,
-        sizes, hashes, group_table, group_numbers, pairs, number, starts, vector_changes,
+        all_pairs, pairs, own_changes, own_offsets, singles, members[: np.int64(n_members)], member_groups, sizes,
+        hashes, group_table, group_numbers, number, words,
     )  # fmt: skip
 
 
 @allocating
 def find_vectors(
     all_pairs, key, noise, n_samples, n_variables, inverse_weights, offsets, longest, multipliers,
-    item, true_actions, pairs, number, starts, vector_changes,
+    item, room, true_actions, pairs, number, words,
 ):  # fmt: skip
     """Find the entries and the vectors of an item, if there is room for its changes.
 
-    Results: the number of all changes, of entries, of vectors, of the vectors' changes, and of changes of the
+    Results: the number of all changes, of entries, of vectors, of the vectors' words, and of changes of the
     variable with the most.
     """
     problem, sample = item // n_samples, item % n_samples
-    room = vector_changes.shape[0]
     own_offsets = offsets[problem * n_variables : (problem + 1) * n_variables + 1]
     rows = empty(np.float64, own_offsets[n_variables] - own_offsets[0] + LANES)
     races = empty(np.float64, (n_variables, 4))
     race_rows(key, noise, sample, problem * n_variables, inverse_weights, offsets, longest, rows, races)
+    scratch = pair_scratch(longest)
+    changes = empty(np.uint64, room + longest + WIDTH)
     if all_pairs:
         list_all_pairs(longest, pairs)
-    scratch = pair_scratch(longest)
-    row_pairs = empty(np.uint64, room + longest + WIDTH)
-    changes = empty(np.uint64, row_pairs.shape[0])
+        row_pairs = empty(np.uint64, changes.shape[0])
+    else:
+        row_pairs = pairs[1:]
     firsts = zeros(np.uint32, pairs.shape[0] if all_pairs else table_size(room))
     repeats = empty(np.uint32, (room, 2))
     n_repeats = np.uint64(0)
@@ -275,13 +270,13 @@ def find_vectors(
         most = max(most, count)
         if n_changes <= room:
             n_repeats = enter_pairs(all_pairs, row_pairs, first, n_changes, firsts, repeats, n_repeats)
-    n_entries, n_vectors, n_kept = np.int64(0), np.int64(0), np.int64(0)
+    n_entries, n_vectors, n_words = np.int64(0), np.int64(0), np.int64(0)
     if n_changes <= room:
-        n_entries, n_vectors, n_kept = number_entries(
-            all_pairs, row_pairs, changes[:n_changes], firsts, repeats[: np.int64(n_repeats)], own_offsets,
-            true_actions, multipliers, pairs, number, starts, vector_changes,
+        n_entries, n_vectors, n_words = number_entries(
+            all_pairs, changes, n_changes, firsts, repeats[: np.int64(n_repeats)], own_offsets, true_actions,
+            multipliers, pairs, number, words,
         )  # fmt: skip
-    return n_changes, n_entries, n_vectors, n_kept, most
+    return n_changes, n_entries, n_vectors, n_words, most
 
 
 @inlined
@@ -294,75 +289,81 @@ def share_of(task, n_tasks, n_items):
 @tasks("n_tasks")
 def find_entries(
     task, n_tasks, first_item, all_pairs, key, noise, n_samples, n_variables, inverse_weights, offsets, longest,
-    multipliers, bounds, found, true_actions, pairs, number, starts, changes,
+    multipliers, room, bounds, found, true_actions, pairs, number, words,
 ):  # fmt: skip
     """Find the entries and the vectors of items from the first on, of which each has a row of true actions.
 
-    Of item i bounds[:, i + 1] gets how many entries, vectors and changes of these there are, and found[i] of how
-    many changes in all, and of how many of the variable with the most. All other arrays have the same room for
-    each item; those of a task follow each other at the beginning of what it has: little memory is touched.
+    Of item i bounds[:, i + 1] gets how many entries, vectors and words of these there are, and found[i] of how
+    many changes in all, for which there is so much room, and of how many of the variable with the most. All other
+    arrays have the same room for each item; those of a task follow each other at the beginning of what it has:
+    little memory is touched.
     """
     n_items = found.shape[0]
-    most_entries, room = pairs.shape[0] // n_items, changes.shape[0] // n_items
+    most_entries, most_words = pairs.shape[0] // n_items, words.shape[0] // n_items
     items = share_of(task, n_tasks, n_items)
-    entry, start, change = items.start * most_entries, items.start * (most_entries + 1), items.start * room
+    entry, word = items.start * most_entries, items.start * most_words
     for i in items:
-        found[i, 0], n_entries, n_vectors, n_changes, found[i, 1] = find_vectors(
+        found[i, 0], n_entries, n_vectors, n_words, found[i, 1] = find_vectors(
             all_pairs, key, noise, n_samples, n_variables, inverse_weights, offsets, longest, multipliers,
-            first_item + i, true_actions[i], pairs[entry : entry + most_entries],
-            number[entry : entry + most_entries], starts[start : start + most_entries + 1],
-            changes[change : change + room],
+            first_item + i, room, true_actions[i], pairs[entry : entry + most_entries],
+            number[entry : entry + most_entries], words[word : word + most_words],
         )  # fmt: skip
-        bounds[0, i + 1], bounds[1, i + 1], bounds[2, i + 1] = n_entries, n_vectors, n_changes
+        bounds[0, i + 1], bounds[1, i + 1], bounds[2, i + 1] = n_entries, n_vectors, n_words
         entry += n_entries
-        start += n_vectors + 1
-        change += n_changes
+        word += n_words
 
 
 @inlined
-def close_ranks(array, room, task, n_tasks, bounds, extra):
-    """Move what a task wrote, with so much room for each item, to behind what those before it did.
+def close_ranks(array, task, n_tasks, bounds):
+    """Move what a task wrote, with the same room for each item, to behind what those before it did.
 
-    Item i has bounds[i]..bounds[i + 1] - 1, and extra numbers more.
+    Item i has bounds[i]..bounds[i + 1] - 1.
     """
-    items = share_of(task, n_tasks, bounds.shape[0] - 1)
-    start = bounds[items.start] + extra * items.start
-    shift = items.start * room - start
-    for i in range(start, bounds[items.stop] + extra * items.stop):
+    n_items = bounds.shape[0] - 1
+    items = share_of(task, n_tasks, n_items)
+    shift = items.start * (array.shape[0] // n_items) - bounds[items.start]
+    for i in range(bounds[items.start], bounds[items.stop]):
         array[i] = array[i + shift]
 
 
 @serial
-def close_entries(n_tasks, bounds, pairs, number, starts, changes):
+def close_entries(n_tasks, bounds, pairs, number, words):
     """Make the results of all tasks of find_entries follow each other; the bounds are added up by now."""
-    n_items = bounds.shape[1] - 1
-    most_entries, room = pairs.shape[0] // n_items, changes.shape[0] // n_items
     for task in range(1, n_tasks):
-        close_ranks(pairs, most_entries, task, n_tasks, bounds[0], 0)
-        close_ranks(number, most_entries, task, n_tasks, bounds[0], 0)
-        close_ranks(starts, most_entries + 1, task, n_tasks, bounds[1], 1)
-        close_ranks(changes, room, task, n_tasks, bounds[2], 0)
+        close_ranks(pairs, task, n_tasks, bounds[0])
+        close_ranks(number, task, n_tasks, bounds[0])
+        close_ranks(words, task, n_tasks, bounds[2])
+
+
+@inlined
+def changes_of(word):
+    """Where the changes of a vector of several are among those of its item, a range."""
+    size, first = halves_of(word ^ SEVERAL)
+    return range(first, first + size)
 
 
 @tasks("true_actions.shape[0]")
-def hash_vectors(task, true_actions, bounds, starts, changes, multipliers, out):
+def hash_vectors(task, true_actions, bounds, words, multipliers, out):
     """The hashes of all vectors, as of distinct.hash_rows."""
-    first, origin, own_actions = bounds[1, task], bounds[2, task], true_actions[task]
-    hashes = out[first : bounds[1, task + 1]]
-    hashes[0] = 0
+    own_actions, own_words = true_actions[task], words[bounds[2, task] :]
+    hashes = out[bounds[1, task] : bounds[1, task + 1]]
+    base = ZERO, ZERO
     for k in range(own_actions.shape[0]):
-        hashes[0, 0] += multipliers[k, 0] * np.uint64(own_actions[k])
-        hashes[0, 1] += multipliers[k, 1] * np.uint64(own_actions[k])
-    own_starts = starts[first + task :]
-    for v in range(1, hashes.shape[0]):
-        own = hashes[0, 0], hashes[0, 1]
-        for i in range(own_starts[v], own_starts[v + 1]):
-            own = with_change(own, changes[origin + np.int64(i)], own_actions, multipliers)
-        hashes[v, 0], hashes[v, 1] = own
+        action = np.uint64(own_actions[k])
+        base = base[0] + multipliers[k, 0] * action, base[1] + multipliers[k, 1] * action
+    several = own_words[hashes.shape[0] :]
+    for v in range(np.uint64(hashes.shape[0])):
+        word, own = own_words[v], base
+        if word < SEVERAL:
+            own = with_change(own, word, own_actions, multipliers)
+        else:
+            for i in changes_of(word):
+                own = with_change(own, several[i], own_actions, multipliers)
+        hashes[v, ZERO], hashes[v, ONE] = own
 
 
 @tasks("true_actions.shape[0]")
-def form_joint_vectors(task, wanted, wanted_bounds, true_actions, bounds, starts, changes, out):
+def form_joint_vectors(task, wanted, wanted_bounds, true_actions, bounds, words, out):
     """The given vectors, in ascending order, from the results of find_entries.
 
     Those of item i are wanted_bounds[i]..wanted_bounds[i + 1] - 1 of them.
@@ -375,13 +376,18 @@ def form_joint_vectors(task, wanted, wanted_bounds, true_actions, bounds, starts
     while done < own.shape[0]:
         copy_row(own[: min(done, own.shape[0] - done)], own[done:])
         done *= 2
-    own_changes = changes[bounds[2, task] :]
-    first = np.uint64(0)
-    for at in range(end - begin):
-        start = np.uint64(wanted[begin + at] + task)  # there is one number more for each item before
-        for i in range(starts[start], starts[start + np.uint64(1)]):
-            k, action = halves_of(own_changes[i])
+    own_words = words[bounds[2, task] :]
+    several = own_words[bounds[1, task + 1] - bounds[1, task] :]
+    first = ZERO
+    for at in range(np.uint64(begin), np.uint64(end)):
+        word = own_words[np.uint64(wanted[at] - bounds[1, task])]
+        if word < SEVERAL:
+            k, action = halves_of(word)
             own[first + k] = action
+        else:
+            for i in changes_of(word):
+                k, action = halves_of(several[i])
+                own[first + k] = action
         first += np.uint64(n_variables)
 
 
