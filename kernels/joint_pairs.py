@@ -81,51 +81,55 @@ def with_change(hashes, change, true_actions, multipliers):
 
 
 @called
-def enter_pairs(all_pairs, pairs, start, stop, firsts, repeats, n_repeats):
-    """Enter the pairs of the changes start..stop - 1 into the table of each pair's first change, from 1 on.
+def enter_changes(all_pairs, pairs, changes, stop, entries, more_changes, more_entries, last, n_more):
+    """Enter a variable's changes: a pair that has no entry gets the next one, and that keeps its first change.
 
-    It has a place for each entry where all pairs have one, or is a hash table. Changes of a pair that has one are
-    listed with that one as repeats, after n_repeats others; the result is how many there are then.
+    Those of entries follow each other at the beginning of pairs and changes; the variable's are from behind the
+    last one to before stop. More changes of an entry are listed, after n_more others. The table of entries has a
+    place for each pair where all pairs have one, or is a hash table. The results are the last entry, and how many
+    more changes there are.
     """
-    slots = np.uint64(firsts.shape[0] - 1)
-    for i in range(np.uint64(start), np.uint64(stop)):
-        pair = pairs[i]
+    slots = np.uint64(entries.shape[0] - 1)
+    for i in range(last + ONE, np.uint64(stop)):
+        pair, change = pairs[i], changes[i]
         slot = entry_of_pair(pair) if all_pairs else ((pair * PAIR_MULTIPLIER) >> WORD_BITS) & slots
-        first = np.uint64(firsts[slot])
-        while first > 0 and not all_pairs and pairs[first - ONE] != pair:
+        entry = np.uint64(entries[slot])
+        while entry > 0 and not all_pairs and pairs[entry] != pair:
             slot = (slot + ONE) & slots
-            first = np.uint64(firsts[slot])
-        if first > 0:
-            repeats[n_repeats, ZERO], repeats[n_repeats, ONE] = first - ONE, i
-            n_repeats += ONE
+            entry = np.uint64(entries[slot])
+        if entry > 0:
+            more_changes[n_more], more_entries[n_more] = change, entry
+            n_more += ONE
         else:
-            firsts[slot] = i + ONE
-    return n_repeats
+            last += ONE
+            entries[slot] = last
+            pairs[last], changes[last] = pair, change
+    return last, n_more
 
 
 @called
-def group_repeats(repeats, changes, true_actions, multipliers, members, member_groups, sizes, hashes):
-    """Put the changes of pairs that have several into groups; how many there are.
+def group_changes(more_changes, more_entries, changes, true_actions, multipliers, members, member_groups, sizes, hashes):
+    """Put the changes of each entry that has several into a group; how many groups and members there are.
 
-    In the list of changes a pair's first one becomes SEVERAL and the number of its group, and others NOTHING. A
-    group gets its size, and the hash of its changes, less that of the true vector.
+    The entry's own becomes SEVERAL and the number of its group. That gets its size, and the hash of its changes,
+    less that of the true vector.
     """
     n_groups, n_members = ZERO, ZERO
-    for r in range(np.uint64(repeats.shape[0])):
-        first, i = np.uint64(repeats[r, ZERO]), np.uint64(repeats[r, ONE])
-        change = changes[first]
+    for i in range(np.uint64(more_changes.shape[0])):
+        entry = np.uint64(more_entries[i])
+        change = changes[entry]
         group = change ^ SEVERAL
-        own = hashes[group, ZERO], hashes[group, ONE]
         if change < SEVERAL:
             group = n_groups
             n_groups += ONE
-            changes[first] = SEVERAL | group
+            changes[entry] = SEVERAL | group
             members[n_members], member_groups[n_members] = change, group
             n_members += ONE
             sizes[group] = 1
             own = with_change((ZERO, ZERO), change, true_actions, multipliers)
-        change = changes[i]
-        changes[i] = NOTHING
+        else:
+            own = hashes[group, ZERO], hashes[group, ONE]
+        change = more_changes[i]
         members[n_members], member_groups[n_members] = change, group
         n_members += ONE
         sizes[group] += np.uint32(1)
@@ -135,59 +139,57 @@ def group_repeats(repeats, changes, true_actions, multipliers, members, member_g
 
 @called
 def number_vectors(
-    all_pairs, pairs, changes, offsets, singles, members, member_groups, sizes, hashes, group_table, group_numbers,
-    number, words,
+    changes, offsets, singles, members, member_groups, sizes, hashes, group_table, group_numbers, number, words
 ):  # fmt: skip
-    """Number an item's distinct vectors in order of first appearance; how many entries, vectors and words there are."""
+    """Number an item's distinct vectors in order of first appearance; how many vectors and words there are."""
     slots = np.uint64(group_table.shape[0] - 1)
     words[ZERO], number[ZERO] = SEVERAL, 0
-    i, entry, last, end = ZERO, ONE, ZERO, ZERO
+    entry, last, end = ONE, ZERO, ZERO
     while True:
         # A vector of one change is known by that; others, which are few where there are few variables, by hash.
-        change = changes[i]
+        change = changes[entry]
         while change < SEVERAL:
             # It is written as a new vector, whether it is one or not: that costs less than to guess.
             new = last + ONE
             words[new] = change
             k, action = halves_of(change)
             cell = np.uint64(offsets[k]) + action
-            found = np.uint64(singles[cell])
-            found = found if found > 0 else new
+            known = np.uint64(singles[cell])
+            is_new = np.uint64(known == 0)
+            found = known | new & (ZERO - is_new)
             singles[cell] = found
-            i += ONE
-            pairs[entry], number[entry] = pairs[i], found
-            last += np.uint64(found == new)
+            number[entry] = found
+            last += is_new
             entry += ONE
-            change = changes[i]
+            change = changes[entry]
         if change == END:
             break
-        i += ONE
-        if change != NOTHING:
-            group = change ^ SEVERAL
-            slot = (hashes[group, ZERO] ^ (hashes[group, ZERO] >> WORD_BITS)) & slots
-            other = np.uint64(group_table[slot])
-            while other > 0:
-                if hashes[other - ONE, ZERO] == hashes[group, ZERO] and hashes[other - ONE, ONE] == hashes[group, ONE]:
-                    break
-                slot = (slot + ONE) & slots
-                other = np.uint64(group_table[slot])
-            if other > 0:
-                found = np.uint64(group_numbers[other - ONE])
-                sizes[group] = NONE
-            else:
-                last += ONE
-                found = last
-                group_table[slot] = group + ONE
-                group_numbers[group] = found
-                size = np.uint64(sizes[group])
-                words[found] = SEVERAL | word_of(size, end)
-                sizes[group] = end
-                end += size
-            pairs[entry], number[entry] = pairs[i], found
-            entry += ONE
-        elif all_pairs:
+        if change == NOTHING:
             number[entry] = 0
             entry += ONE
+            continue
+        group = change ^ SEVERAL
+        slot = (hashes[group, ZERO] ^ (hashes[group, ZERO] >> WORD_BITS)) & slots
+        other = np.uint64(group_table[slot])
+        while other > 0:
+            if hashes[other - ONE, ZERO] == hashes[group, ZERO] and hashes[other - ONE, ONE] == hashes[group, ONE]:
+                break
+            slot = (slot + ONE) & slots
+            other = np.uint64(group_table[slot])
+        if other > 0:
+            found = np.uint64(group_numbers[other - ONE])
+            sizes[group] = NONE
+        else:
+            last += ONE
+            found = last
+            group_table[slot] = group + ONE
+            group_numbers[group] = found
+            size = np.uint64(sizes[group])
+            words[found] = SEVERAL | word_of(size, end)
+            sizes[group] = end
+            end += size
+        number[entry] = found
+        entry += ONE
     n_vectors = last + ONE
     for member in range(np.uint64(members.shape[0])):
         group = np.uint64(member_groups[member])
@@ -195,39 +197,37 @@ def number_vectors(
         if place != NONE:
             words[n_vectors + np.uint64(place)] = members[member]
             sizes[group] = place + np.uint32(1)
-    return np.int64(entry), np.int64(n_vectors), np.int64(n_vectors + end)
+    return np.int64(n_vectors), np.int64(n_vectors + end)
 
 
 @allocating
 def number_entries(
-    all_pairs, changes, n_changes, firsts, repeats, offsets, true_actions, multipliers, pairs, number, words
+    all_pairs, changes, n_entries, entries, more_changes, more_entries, offsets, true_actions, multipliers, number,
+    words,
 ):  # fmt: skip
     """As number_vectors."""
-    n_repeats = repeats.shape[0]
-    members, member_groups = empty(np.uint64, 2 * n_repeats), empty(np.uint32, 2 * n_repeats)
-    sizes, hashes = empty(np.uint32, n_repeats + 1), empty(np.uint64, (n_repeats + 1, 2))
-    n_groups, n_members = group_repeats(
-        repeats, changes, true_actions, multipliers, members, member_groups, sizes, hashes
+    n_more = more_changes.shape[0]
+    members, member_groups = empty(np.uint64, 2 * n_more), empty(np.uint32, 2 * n_more)
+    sizes, hashes = empty(np.uint32, n_more), empty(np.uint64, (n_more, 2))
+    n_groups, n_members = group_changes(
+        more_changes, more_entries, changes, true_actions, multipliers, members, member_groups, sizes, hashes
     )
+    own_changes = changes
+    if all_pairs:
+        own_changes = empty(np.uint64, n_entries + 1)
+        for place in range(1, n_entries):
+            entry = np.uint64(entries[place])
+            own_changes[place] = changes[entry] if entry > 0 else NOTHING
+    own_changes[n_entries] = END
     group_table = zeros(np.uint32, table_size(np.int64(n_groups)))
     group_numbers = empty(np.uint32, np.int64(n_groups))
     own_offsets = empty(np.uint32, offsets.shape[0] - 1)
     for k in range(own_offsets.shape[0]):
         own_offsets[k] = offsets[k] - offsets[0]
     singles = zeros(np.uint32, offsets[-1] - offsets[0])
-    own_changes = changes
-    if all_pairs:
-        n = pairs.shape[0] - 1
-        own_changes = empty(np.uint64, n + 1)
-        for entry in range(n):
-            first = firsts[entry + 1]
-            own_changes[entry] = changes[first - 1] if first > 0 else NOTHING
-        own_changes[n] = END
-    else:
-        changes[n_changes] = END
     return number_vectors(
-        all_pairs, pairs, own_changes, own_offsets, singles, members[: np.int64(n_members)], member_groups, sizes,
-        hashes, group_table, group_numbers, number, words,
+        own_changes, own_offsets, singles, members[: np.int64(n_members)], member_groups, sizes, hashes, group_table,
+        group_numbers, number, words,
     )  # fmt: skip
 
 
@@ -247,34 +247,37 @@ def find_vectors(
     races = empty(np.float64, (n_variables, 4))
     race_rows(key, noise, sample, problem * n_variables, inverse_weights, offsets, longest, rows, races)
     scratch = pair_scratch(longest)
-    changes = empty(np.uint64, room + longest + WIDTH)
+    changes = empty(np.uint64, 1 + room + longest + WIDTH)
+    row_pairs = pairs
     if all_pairs:
         list_all_pairs(longest, pairs)
         row_pairs = empty(np.uint64, changes.shape[0])
-    else:
-        row_pairs = pairs[1:]
-    firsts = zeros(np.uint32, pairs.shape[0] if all_pairs else table_size(room))
-    repeats = empty(np.uint32, (room, 2))
-    n_repeats = np.uint64(0)
+    entries = zeros(np.uint32, pairs.shape[0] if all_pairs else table_size(room))
+    more_changes, more_entries = empty(np.uint64, room), empty(np.uint32, room)
+    last, n_more = ZERO, ZERO
     n_changes, most = np.int64(0), np.int64(0)
     for k in range(n_variables):
         true_actions[k] = np.int64(races[k, 0])
         start, stop = own_offsets[k], own_offsets[k + 1]
         race = np.int64(races[k, 0]), np.int64(races[k, 1]), races[k, 2], races[k, 3]
         own_rows = rows[start - own_offsets[0] : stop - own_offsets[0]]
-        first = n_changes if n_changes <= room else 0
+        first = np.int64(last) + 1
         count = changed_pairs(
             k, own_rows, inverse_weights[start:stop], race, scratch, row_pairs[first:], changes[first:]
         )
         n_changes += count
         most = max(most, count)
         if n_changes <= room:
-            n_repeats = enter_pairs(all_pairs, row_pairs, first, n_changes, firsts, repeats, n_repeats)
-    n_entries, n_vectors, n_words = np.int64(0), np.int64(0), np.int64(0)
+            last, n_more = enter_changes(
+                all_pairs, row_pairs, changes, first + count, entries, more_changes, more_entries, last, n_more
+            )
+    n_entries = pairs.shape[0] if all_pairs else np.int64(last) + 1
+    n_vectors, n_words = np.int64(0), np.int64(0)
     if n_changes <= room:
-        n_entries, n_vectors, n_words = number_entries(
-            all_pairs, changes, n_changes, firsts, repeats[: np.int64(n_repeats)], own_offsets, true_actions,
-            multipliers, pairs, number, words,
+        n = np.int64(n_more)
+        n_vectors, n_words = number_entries(
+            all_pairs, changes, n_entries, entries, more_changes[:n], more_entries[:n], own_offsets, true_actions,
+            multipliers, number, words,
         )  # fmt: skip
     return n_changes, n_entries, n_vectors, n_words, most
 
