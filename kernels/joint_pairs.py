@@ -145,6 +145,8 @@ def number_vectors(
     slots = np.uint64(group_table.shape[0] - 1)
     words[ZERO], number[ZERO] = SEVERAL, 0
     entry, last, end = ONE, ZERO, ZERO
+    found, previous = ZERO, END
+    singles[ZERO] = 1
     while True:
         # A vector of one change is known by that; others, which are few where there are few variables, by hash.
         change = changes[entry]
@@ -154,10 +156,13 @@ def number_vectors(
             words[new] = change
             k, action = halves_of(change)
             cell = np.uint64(offsets[k]) + action
-            known = np.uint64(singles[cell])
+            # That a number was just written there is not waited for: the one of the change before is at hand.
+            other = ZERO - np.uint64(change != previous)
+            known = np.uint64(singles[cell & other])
             is_new = np.uint64(known == 0)
-            found = known | new & (ZERO - is_new)
+            found = found & ~other | known & other | new & (ZERO - is_new)
             singles[cell] = found
+            previous = change
             number[entry] = found
             last += is_new
             entry += ONE
@@ -177,18 +182,18 @@ def number_vectors(
             slot = (slot + ONE) & slots
             other = np.uint64(group_table[slot])
         if other > 0:
-            found = np.uint64(group_numbers[other - ONE])
+            several = np.uint64(group_numbers[other - ONE])
             sizes[group] = NONE
         else:
             last += ONE
-            found = last
+            several = last
             group_table[slot] = group + ONE
-            group_numbers[group] = found
+            group_numbers[group] = last
             size = np.uint64(sizes[group])
-            words[found] = SEVERAL | word_of(size, end)
+            words[last] = SEVERAL | word_of(size, end)
             sizes[group] = end
             end += size
-        number[entry] = found
+        number[entry] = several
         entry += ONE
     n_vectors = last + ONE
     for member in range(np.uint64(members.shape[0])):
@@ -223,8 +228,8 @@ def number_entries(
     group_numbers = empty(np.uint32, np.int64(n_groups))
     own_offsets = empty(np.uint32, offsets.shape[0] - 1)
     for k in range(own_offsets.shape[0]):
-        own_offsets[k] = offsets[k] - offsets[0]
-    singles = zeros(np.uint32, offsets[-1] - offsets[0])
+        own_offsets[k] = offsets[k] - offsets[0] + 1
+    singles = zeros(np.uint32, offsets[-1] - offsets[0] + 1)
     return number_vectors(
         own_changes, own_offsets, singles, members[: np.int64(n_members)], member_groups, sizes, hashes, group_table,
         group_numbers, number, words,
