@@ -194,7 +194,9 @@ class JointPairs:
             problem = problems_of(bounds[1:] - bounds[:-1])
         else:
             by_problem = np.ascontiguousarray(bounds[:: self._noise.n_samples])
-            self._number, self._first, problem = find_distinct(self._kept.hashes, by_problem)
+            number, first, problem = find_distinct(self._kept.hashes, by_problem)
+            if first.size < number.size:  # most often all are distinct
+                self._number, self._first = number, first
         return FormedVectors(self._form, problem.size), problem
 
     def _form(self, start: int, stop: int) -> VectorArray:

@@ -11,6 +11,10 @@ from .bits import WORD_BITS
 from .room import zeros
 from .tasks import items_of, tasks
 
+ZERO, ONE = np.uint64(0), np.uint64(1)
+# Few entries then meet a slot that is taken, which no processor foresees.
+SLOTS_PER_ENTRY = 4
+
 
 @tasks("actions.shape[0]", "actions.shape[1]")
 def hash_rows(task, actions, multipliers, out):
@@ -32,26 +36,27 @@ def number_distinct(problem, bounds, hashes, numbers, first, counts):
     In order of first appearance: numbers become each entry's, from 0 on in each problem, first from bounds[b] on
     the entry that each number first appears at, and counts how many there are.
     """
-    start, stop = bounds[problem], bounds[problem + 1]
+    start, stop = np.uint64(bounds[problem]), np.uint64(bounds[problem + 1])
     size = 8
-    while size < 2 * (stop - start):
+    while size < SLOTS_PER_ENTRY * np.int64(stop - start):
         size *= 2
     table = zeros(np.uint32, size)
     slots = np.uint64(size - 1)
-    count = 0
+    count = ZERO
     for entry in range(start, stop):
-        slot = (hashes[entry, 0] ^ (hashes[entry, 0] >> WORD_BITS)) & slots
-        while True:
-            found = np.int64(table[slot]) - 1
-            if found < 0:
-                first[start + count] = entry
-                numbers[entry] = count
-                count += 1
-                table[slot] = count
+        hash_0, hash_1 = hashes[entry, ZERO], hashes[entry, ONE]
+        slot = (hash_0 ^ (hash_0 >> WORD_BITS)) & slots
+        number = np.uint64(table[slot])
+        while number > 0:
+            other = np.uint64(first[start + number - ONE])
+            if hashes[other, ZERO] == hash_0 and hashes[other, ONE] == hash_1:
                 break
-            other = first[start + found]
-            if hashes[other, 0] == hashes[entry, 0] and hashes[other, 1] == hashes[entry, 1]:
-                numbers[entry] = found
-                break
-            slot = (slot + np.uint64(1)) & slots
+            slot = (slot + ONE) & slots
+            number = np.uint64(table[slot])
+        if number == 0:
+            first[start + count] = entry
+            count += ONE
+            number = count
+            table[slot] = count
+        numbers[entry] = number - ONE
     counts[problem] = count
