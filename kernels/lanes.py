@@ -388,6 +388,19 @@ def marks_from(typing_context, array, start):
 INTEGERS = ir.VectorType(ir.IntType(32), WIDTH)
 
 
+@intrinsic
+def words_from(typing_context, array, start):
+    """Eight entries of an array of int32, none of them negative, from start on."""
+    result = Words(WIDTH)
+
+    def codegen(context, builder, sig, arguments):
+        data = context.make_array(sig.args[0])(context, builder, arguments[0]).data
+        pointer = builder.bitcast(builder.gep(data, [arguments[1]]), INTEGERS.as_pointer())
+        return builder.zext(builder.load(pointer, align=4), ir_type(result))
+
+    return result(array, types.int64), codegen
+
+
 def _lanes_listed(builder, condition):
     """The numbers of the lanes where the condition holds, and then of any."""
     if HAS_AVX512:

@@ -8,12 +8,12 @@ import numpy as np
 
 from ._jit import allocating, called, inlined
 from .bits import LOW_WORD, WORD_BITS, lowest_bit
-from .lanes import WIDTH, load, mask_bits
+from .lanes import WIDTH, load, mask_bits, store_from, words_from
 from .merge import EXCLUDED, append_below, limit_of
 from .race import swap_winner
 from .room import empty
 from .sorting import sort_by_key
-from .vectors import as_bits, as_float
+from .vectors import as_bits, as_float, select
 
 INFINITY_BITS = np.uint64(0x7FF0000000000000)
 
@@ -39,7 +39,8 @@ def pair_of(c, j):
 @allocating
 def pair_scratch(n):
     """Scratch of changed_pairs for rows of up to n categories."""
-    return empty(np.int32, n), empty(np.int32, n), empty(np.float64, n + WIDTH), empty(np.float64, n + WIDTH)
+    size = n + WIDTH
+    return empty(np.int32, size), empty(np.int32, size), empty(np.float64, size), empty(np.float64, size)
 
 
 @inlined
@@ -132,6 +133,7 @@ def changed_pairs(variable, noise, inverse_weights, race, scratch, pairs, change
     for i in range(n_short):
         limits[i] = limit_of(short[i], winner, winner_value)
     room = np.uint64(pairs.shape[0] - WIDTH)
+    of_eight = np.uint64(0) if by_light else LOW_WORD
     for i in range(long.shape[0]):
         member = long[i]
         key, limit = long_keys[member], limit_of(member, winner, winner_value)
@@ -142,10 +144,12 @@ def changed_pairs(variable, noise, inverse_weights, race, scratch, pairs, change
             below = products < limit if by_light else products < load(limits, vector)
             n_below = lowest_bit(~mask_bits(below))
             if count <= room:
-                for lane in range(n_below):
-                    other = short[vector * WIDTH + lane]
-                    pairs[count + np.uint64(lane)] = pair_of(member, other)
-                    changes[count + np.uint64(lane)] = no_action + np.uint64(member if by_light else other)
+                # All eight are written, and what is not below is written over.
+                own, eight = np.uint64(member), words_from(short, vector * WIDTH)
+                with_lower, with_higher = eight | own << WORD_BITS, eight << WORD_BITS | own
+                store_from(pairs, np.int64(count), select(eight < own, with_lower, with_higher))
+                action = own if by_light else np.uint64(0)
+                store_from(changes, np.int64(count), eight & of_eight | (no_action + action))
             count += np.uint64(n_below)
             if n_below < WIDTH:
                 break
