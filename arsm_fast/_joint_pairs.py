@@ -36,10 +36,9 @@ class Entries(NamedTuple):
     """What kernels.joint_pairs.find_entries finds out about a wave of items.
 
     The most changes of any one variable; the true actions, (items, variables); bounds, (3, items + 1): the
-    entries of item i are bounds[0, i]..bounds[0, i + 1] - 1, and likewise its vectors and their changes; the
-    entries' pairs; the number of each one's vector within the item; the vectors' hashes, if there are several
-    samples; where the changes of each vector start within those of its item, and after the last one of an item
-    where they end; and the changes (see kernels.pairs).
+    entries of item i are bounds[0, i]..bounds[0, i + 1] - 1, and likewise its vectors and its words; the entries'
+    pairs; the number of each one's vector within the item; the vectors' hashes, if there are several samples; and
+    the words that say what the vectors are (see kernels.joint_pairs).
     """
 
     most: int

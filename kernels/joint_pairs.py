@@ -4,6 +4,9 @@ Item (problem, sample) is number problem * n_samples + sample. Its entries are n
 swap changes any variable; a swap leaves a variable alone that has no such category. Where there are no more pairs
 than changes, each pair has an entry: some may leave the true vector as it is. The vectors of an item are the
 distinct ones of its entries, the true one first.
+
+Most vectors have one change, and are known by that (see pairs). A vector is such a word, or SEVERAL and where its
+changes are among those that follow the item's vectors: how many, in the high half, and the first.
 """
 
 import numpy as np
@@ -22,9 +25,10 @@ from .vectors import HAS_AVX512, fma
 
 # Knuth's multiplicative hash: 2**64 over the golden ratio.
 PAIR_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
-# The place of a change that is not to be written.
+# The place of changes that are not to be written.
 NONE = np.uint32(0xFFFFFFFF)
 ZERO, ONE = np.uint64(0), np.uint64(1)
+# What is no change but more than any: this and a number, that a pair changes nothing, and the end of a list.
 SEVERAL, NOTHING, END = np.uint64(1 << 63), np.uint64(2**64 - 1), np.uint64(2**64 - 2)
 # So many variables' gradients are added to at a time: as many as fill a register of the machine.
 STEP = WIDTH if HAS_AVX512 else WIDTH // 2
@@ -108,11 +112,13 @@ def enter_changes(all_pairs, pairs, changes, stop, entries, more_changes, more_e
 
 
 @called
-def group_changes(more_changes, more_entries, changes, true_actions, multipliers, members, member_groups, sizes, hashes):
+def group_changes(
+    more_changes, more_entries, changes, true_actions, multipliers, members, member_groups, sizes, hashes
+):
     """Put the changes of each entry that has several into a group; how many groups and members there are.
 
-    The entry's own becomes SEVERAL and the number of its group. That gets its size, and the hash of its changes,
-    less that of the true vector.
+    The entry's own becomes SEVERAL and the number of its group, from 0 on. That gets its size, and the hash of
+    all its changes, less that of the true vector.
     """
     n_groups, n_members = ZERO, ZERO
     for i in range(np.uint64(more_changes.shape[0])):
@@ -137,12 +143,29 @@ def group_changes(more_changes, more_entries, changes, true_actions, multipliers
     return n_groups, n_members
 
 
+@inlined
+def find_group(group, hashes, group_table):
+    """The first group of the same changes that is in a hash table, from 1 on, or zero; and the slot it is in."""
+    slots = np.uint64(group_table.shape[0] - 1)
+    hash_0, hash_1 = hashes[group, ZERO], hashes[group, ONE]
+    slot = (hash_0 ^ (hash_0 >> WORD_BITS)) & slots
+    other = np.uint64(group_table[slot])
+    while other > 0 and (hashes[other - ONE, ZERO] != hash_0 or hashes[other - ONE, ONE] != hash_1):
+        slot = (slot + ONE) & slots
+        other = np.uint64(group_table[slot])
+    return other, slot
+
+
 @called
 def number_vectors(
     changes, offsets, singles, members, member_groups, sizes, hashes, group_table, group_numbers, number, words
-):  # fmt: skip
-    """Number an item's distinct vectors in order of first appearance; how many vectors and words there are."""
-    slots = np.uint64(group_table.shape[0] - 1)
+):
+    """Number an item's distinct vectors in order of first appearance; how many vectors and words there are.
+
+    changes has what each entry is, from 1 on: its change, SEVERAL and a group, or NOTHING; then END. Offsets are
+    into singles, from 1 on; both tables are zero. Words become the vectors, and then the changes of those that
+    have several.
+    """
     words[ZERO], number[ZERO] = SEVERAL, 0
     entry, last, end = ONE, ZERO, ZERO
     found, previous = ZERO, END
@@ -174,15 +197,9 @@ def number_vectors(
             entry += ONE
             continue
         group = change ^ SEVERAL
-        slot = (hashes[group, ZERO] ^ (hashes[group, ZERO] >> WORD_BITS)) & slots
-        other = np.uint64(group_table[slot])
-        while other > 0:
-            if hashes[other - ONE, ZERO] == hashes[group, ZERO] and hashes[other - ONE, ONE] == hashes[group, ONE]:
-                break
-            slot = (slot + ONE) & slots
-            other = np.uint64(group_table[slot])
-        if other > 0:
-            several = np.uint64(group_numbers[other - ONE])
+        first, slot = find_group(group, hashes, group_table)
+        if first > 0:
+            several = np.uint64(group_numbers[first - ONE])
             sizes[group] = NONE
         else:
             last += ONE
@@ -207,10 +224,10 @@ def number_vectors(
 
 @allocating
 def number_entries(
-    all_pairs, changes, n_entries, entries, more_changes, more_entries, offsets, true_actions, multipliers, number,
-    words,
+    all_pairs, changes, n_entries, entries, more_changes, more_entries, offsets, true_actions, multipliers,
+    number, words,
 ):  # fmt: skip
-    """As number_vectors."""
+    """Number the vectors of an item (see number_vectors) from what enter_changes found."""
     n_more = more_changes.shape[0]
     members, member_groups = empty(np.uint64, 2 * n_more), empty(np.uint32, 2 * n_more)
     sizes, hashes = empty(np.uint32, n_more), empty(np.uint64, (n_more, 2))
@@ -231,8 +248,8 @@ def number_entries(
         own_offsets[k] = offsets[k] - offsets[0] + 1
     singles = zeros(np.uint32, offsets[-1] - offsets[0] + 1)
     return number_vectors(
-        own_changes, own_offsets, singles, members[: np.int64(n_members)], member_groups, sizes, hashes, group_table,
-        group_numbers, number, words,
+        own_changes, own_offsets, singles, members[: np.int64(n_members)], member_groups, sizes, hashes,
+        group_table, group_numbers, number, words,
     )  # fmt: skip
 
 
