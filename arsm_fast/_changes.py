@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from ._distinct import HashArray, find_distinct, hash_multipliers
+from ._frozen import Frozen
 from ._logits import FloatArray, IntArray
 from ._vectors import FormedVectors, VectorArray
 from .kernels.distinct import hash_rows
 
 
-@dataclass(frozen=True, eq=False)
-class Changes:
+class Changes(Frozen):
     """The entries bounds[item]..bounds[item + 1] - 1 of each item, number problem * n_samples + sample.
 
     Each has the variable and the category that it sets in the item's true actions, (items, variables), and the
@@ -62,8 +60,7 @@ class Changes:
         return DistinctChanges(self, distinct.number, distinct.first, distinct.problem)
 
 
-@dataclass(frozen=True, eq=False)
-class DistinctChanges:
+class DistinctChanges(Frozen):
     """Each entry's distinct vector, the entry that each of these first appears at, and its problem."""
 
     changes: Changes

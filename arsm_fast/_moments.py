@@ -15,6 +15,7 @@ import numba
 import numpy as np
 
 from ._checks import all_finite
+from ._frozen import Frozen
 from ._logits import FloatArray, IntArray
 from .kernels.moments import merge_blocks
 
@@ -82,8 +83,7 @@ class Moments:
         return Branches(tuple(branches)).moments()
 
 
-@dataclass(frozen=True, eq=False)
-class Branch:
+class Branch(Frozen):
     """Moments of `count` samples, a power of two, from number `first` on, a multiple of it; values are summed."""
 
     first: int
@@ -105,8 +105,7 @@ class Branch:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class Branches:
+class Branches(Frozen):
     """The largest whole branches of the tree of all samples that are among some in a row."""
 
     branches: tuple[Branch, ...]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._checks import check_integer, check_scopes
+from ._frozen import Setting
 from ._logits import Logits
 from ._trials import Trial, Trials
 from .baselines import Baseline
@@ -42,8 +43,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
-class AR:
+class AR(Setting):
     """Augment-REINFORCE: ``f(z) (1 - C pi_c)``.
 
     Unbiased. One evaluation a sample. Its variance grows with C and with the level of f: it is here
@@ -56,8 +56,7 @@ class AR:
     """
 
 
-@dataclass(frozen=True)
-class ARS:
+class ARS(Setting):
     """Augment-REINFORCE-swap, with one reference category.
 
     ``[f(z^(c<->j)) - mean_m f(z^(m<->j))] (1 - C pi_j)`` for the reference j; for several variables
@@ -84,8 +83,7 @@ class ARS:
             check_integer(self.reference, "reference", 0)
 
 
-@dataclass(frozen=True)
-class ARSM:
+class ARSM(Setting):
     """Augment-REINFORCE-swap-merge: the mean of ARS over the references.
 
     Unbiased; the gradient of each variable sums to zero, and is exactly zero where no swap changes the
@@ -133,8 +131,7 @@ class ARSM:
             raise TypeError(f"plus must be True or False; got {self.plus!r}")
 
 
-@dataclass(frozen=True)
-class Reinforce:
+class Reinforce(Setting):
     """REINFORCE: ``(f(z) - baseline) (1[z = c] - p_c)``.
 
     Unbiased if the baseline does not depend on the actions drawn now. One evaluation a sample. A sample takes two
@@ -169,8 +166,7 @@ class Reinforce:
         object.__setattr__(self, "baseline", tuple(array.ravel().tolist()) if array.ndim else float(array))
 
 
-@dataclass(frozen=True)
-class LeaveOneOut:
+class LeaveOneOut(Setting):
     """REINFORCE with, for each draw, the mean of the other draws as its baseline (RLOO, VarGrad).
 
     ``1/(n-1) sum_i (f_i - mean f) 1[z_i = c]`` over n draws a sample. Unbiased; the gradient of each
@@ -193,8 +189,7 @@ class LeaveOneOut:
         check_integer(self.n, "n", 2)
 
 
-@dataclass(frozen=True)
-class ScopedLeaveOneOut:
+class ScopedLeaveOneOut(Setting):
     """Leave-one-out for an objective that is a sum of terms: each variable learns from its own terms alone.
 
     ``1/(n-1) sum_i (F_ik - mean F_k) 1[z_ik = c]`` for variable k over n draws a sample, F_ik being the sum of
@@ -232,8 +227,7 @@ class ScopedLeaveOneOut:
             object.__setattr__(self, "scopes", check_scopes(self.scopes))
 
 
-@dataclass(frozen=True)
-class LocalExpectation:
+class LocalExpectation(Setting):
     """The exact expectation over each variable, with the others at their true action.
 
     ``p_c (f(z_-k, c) - sum_b p_b f(z_-k, b))`` for variable k. Unbiased; the gradient of each variable sums
@@ -261,8 +255,7 @@ class LocalExpectation:
             check_integer(self.variables, "variables", 1)
 
 
-@dataclass(frozen=True)
-class RaoBlackwellTop:
+class RaoBlackwellTop(Setting):
     """The exact sum over the m likeliest categories of each variable; one draw stands for all others.
 
     ``sum_{c in top} p_c (f_c - b) (1_c - p) + P (f_t - b) (1_t - p)`` with ``f_c = f(z_-k, c)`` for variable
@@ -288,8 +281,7 @@ class RaoBlackwellTop:
         check_integer(self.m, "m", 1)
 
 
-@dataclass(frozen=True)
-class LocalPair:
+class LocalPair(Setting):
     """The difference of two categories of each variable, with the others at their true action.
 
     ``w (f_a - f_b) (1_a - 1_b)`` with ``f_c = f(z_-k, c)`` for variable k, a its true action and b a second draw.
@@ -317,8 +309,7 @@ class LocalPair:
             raise TypeError(f"replacement must be True or False; got {self.replacement!r}")
 
 
-@dataclass(frozen=True)
-class ARM:
+class ARM(Setting):
     """Augment-REINFORCE-merge, for variables of two categories.
 
     ``1/2 (f(z) - f(z')) (1 - 2 pi_1)`` and its negative, z' being z with the noise of both categories exchanged,
@@ -331,8 +322,7 @@ class ARM:
     """
 
 
-@dataclass(frozen=True)
-class DisARM:
+class DisARM(Setting):
     """Leave-one-out of two antithetic draws of all variables at once.
 
     ``1/2 (f(z) - f(z')) w_k (1[z_k = c] - 1[z'_k = c])``. z_k is the first category i with ``u_i < q_i``, z'_k
@@ -350,8 +340,7 @@ class DisARM:
     """
 
 
-@dataclass(frozen=True)
-class CARMS:
+class CARMS(Setting):
     """Leave-one-out of n antithetic draws of all variables at once, each pair weighted by importance.
 
     ``1/(n (n - 1)) sum_{i < j} (f_i - f_j) p(z_ik) p(z_jk) / J(z_ik, z_jk) (1[z_ik = c] - 1[z_jk = c])``, with J
@@ -384,8 +373,7 @@ class CARMS:
         check_integer(self.limit, "limit", 1)
 
 
-@dataclass(frozen=True)
-class UnorderedSet:
+class UnorderedSet(Setting):
     """A set of n vectors without replacement, each with its probability to have been drawn first.
 
     ``sum_{s in S} q_s (f_s - b_s) (1[s_k = c] - p_kc)``, with q_s the probability that s was drawn first given
@@ -413,8 +401,7 @@ class UnorderedSet:
         check_integer(self.n, "n", 2)
 
 
-@dataclass(frozen=True)
-class Exact:
+class Exact(Setting):
     """The gradient itself, by enumeration of all vectors of available categories.
 
     No noise and no variance: the standard error is zero, and ``n_samples`` and ``rng`` do not matter. The
@@ -449,8 +436,7 @@ Named = (
 Sampling = Named | REBAR | RELAX | MuProp
 
 
-@dataclass(frozen=True)
-class ControlVariate:
+class ControlVariate(Setting):
     """Any other estimator of ``f - beta h``, and the exact gradient of ``beta E[h]``.
 
     h is a surrogate that learns the objective from past evaluations, beta how far to trust it, from how well it

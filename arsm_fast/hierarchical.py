@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from ._checks import check_integer, check_values, real_array
 from ._draws import true_actions
+from ._frozen import Frozen
 from ._logits import FloatArray, Logits, check_logits
 from ._noise import Noise
 from ._random import SeedLike, generator_key
@@ -28,8 +28,7 @@ ActionArray = NDArray[np.int32]
 PART_LOGITS = 2**21
 
 
-@dataclass(frozen=True, eq=False)
-class HierarchicalEstimate:
+class HierarchicalEstimate(Frozen):
     """An estimate of the gradient of E[f] with respect to the logits of every layer.
 
     Attributes
@@ -198,8 +197,7 @@ def _check_estimators(estimator: Any, n_layers: int) -> list[Estimator]:
     return resolved
 
 
-@dataclass(frozen=True, eq=False)
-class _Shared:
+class _Shared(Frozen):
     """The noise of the true path at one layer, (batch, K, C)."""
 
     noise: FloatArray
@@ -209,8 +207,7 @@ class _Shared:
         return self.noise[problem]
 
 
-@dataclass(frozen=True, eq=False)
-class _Fresh:
+class _Fresh(Frozen):
     """Noise of its own for each path at one layer, path after path from one stream."""
 
     generator: np.random.Generator

@@ -19,6 +19,7 @@ from ._control_variate import WithSurrogate
 from ._coordinate import coordinate_swaps
 from ._draws import Draws
 from ._exact import Enumeration
+from ._frozen import Frozen
 from ._joint_pairs import joint_pairs
 from ._joint_references import JointReferences
 from ._joint_sets import JointSets
@@ -71,8 +72,7 @@ ANTITHETIC = DisARM | CARMS
 BATCH_ACTIONS = 2**22
 
 
-@dataclass(frozen=True, eq=False)
-class Share:
+class Share(Frozen):
     """Which samples an estimate is from that is to be combined with others: first, ..., stop - 1 of n_samples."""
 
     first: int

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ._checks import check_positive
+from ._frozen import Setting
 from .control_network import ControlNetwork
 
 __all__ = ["REBAR", "RELAX", "GumbelSoftmax", "MuProp", "Relaxed"]
@@ -17,8 +17,7 @@ Relaxed = Callable[..., Any]
 """A function of relaxed points, to their values and gradients."""
 
 
-@dataclass(frozen=True)
-class WithRelaxed:
+class WithRelaxed(Setting):
     """What estimators that need a relaxed objective have in common."""
 
     relaxed: Relaxed | None = None
@@ -28,7 +27,6 @@ class WithRelaxed:
             raise TypeError(f"relaxed must be a function of relaxed points; got {self.relaxed!r}")
 
 
-@dataclass(frozen=True)
 class GumbelSoftmax(WithRelaxed):
     """The gradient of the relaxed objective at softmax(z / temperature): **biased**.
 
@@ -66,7 +64,6 @@ class GumbelSoftmax(WithRelaxed):
             raise TypeError(f"straight_through must be True or False; got {self.straight_through!r}")
 
 
-@dataclass(frozen=True)
 class REBAR(WithRelaxed):
     """REINFORCE with the relaxed objective as its control variate.
 
@@ -104,7 +101,6 @@ class REBAR(WithRelaxed):
             raise ValueError(f"eta must be finite; got {self.eta!r}")
 
 
-@dataclass(frozen=True)
 class MuProp(WithRelaxed):
     """REINFORCE with the relaxed objective's linear part at the mean as its control variate.
 
@@ -124,8 +120,7 @@ class MuProp(WithRelaxed):
     """
 
 
-@dataclass(frozen=True)
-class RELAX:
+class RELAX(Setting):
     """REINFORCE with a network as its control variate, which learns to make the variance small.
 
     As `REBAR`, with ``c(z) = control(softmax(z / temperature))``. f need not be relaxed: it is asked at actions

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+
+from ._frozen import Setting
 
 __all__ = ["Adam", "Annealing", "GradientDescent", "Momentum", "NaturalGradient", "Update", "resolve_update"]
 
@@ -19,8 +20,7 @@ def _check_number(value: object, name: str, least: float, below: float) -> None:
         raise ValueError(f"{name} must be above {least:g} and below {below:g}; got {value!r}")
 
 
-@dataclass(frozen=True)
-class Annealing:
+class Annealing(Setting):
     """Change a few variables at a time, and accept what is worse less and less often.
 
     It holds one vector. A step proposes to change some variables, each alone, in the order in which the changes
@@ -54,8 +54,7 @@ class Annealing:
         _check_number(self.highest, "highest", 0.0, 100.0)
 
 
-@dataclass(frozen=True)
-class _Gradient:
+class _Gradient(Setting):
     """What all updates by a gradient share."""
 
     step: float = 0.2
@@ -84,7 +83,6 @@ _PARAMETERS = """
 """
 
 
-@dataclass(frozen=True)
 class NaturalGradient(_Gradient):
     """Change the probabilities by the gradient with respect to the logits.
 
@@ -93,21 +91,18 @@ class NaturalGradient(_Gradient):
     """
 
 
-@dataclass(frozen=True)
 class GradientDescent(_Gradient):
     """Change the logits against the gradient."""
 
     step: float = 1.5
 
 
-@dataclass(frozen=True)
 class Momentum(_Gradient):
     """Gradient descent with a running sum of gradients, which keeps 0.9 of itself each step."""
 
     step: float = 0.15
 
 
-@dataclass(frozen=True)
 class Adam(_Gradient):
     """Adam: means of the gradient and of its square, over about 10 and 100 steps.
 

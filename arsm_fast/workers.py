@@ -10,7 +10,6 @@ import signal
 import traceback
 from collections.abc import Callable, Iterable
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, as_completed, wait
-from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
 from typing import Any, Literal
@@ -19,6 +18,7 @@ import numpy as np
 from numba.core.dispatcher import Dispatcher
 from numpy.typing import ArrayLike, NDArray
 
+from ._frozen import Frozen
 from ._logits import FloatArray
 from .objectives import evaluate_compiled, store_values, try_compiled
 
@@ -246,8 +246,7 @@ class Workers:
             self._executor = None
 
 
-@dataclass(frozen=True)
-class Failure:
+class Failure(Frozen):
     """An exception of the objective, on its way back."""
 
     error: Exception
