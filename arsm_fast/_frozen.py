@@ -7,14 +7,15 @@ classes: to make them anew took a third of the time in which `gradient` was impo
 from __future__ import annotations
 
 from dataclasses import Field, FrozenInstanceError, dataclass
-from typing import Any, ClassVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
 
 
 @dataclass_transform(eq_default=False, frozen_default=True)
 class Frozen:
     """A base of dataclasses whose fields are set once, when they are made."""
 
-    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+    if TYPE_CHECKING:
+        __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
     def __init_subclass__(cls) -> None:
         dataclass(eq=False, repr=False)(cls)
