@@ -7,8 +7,8 @@ since about 2010 and most 64-bit ARM have them, is fast; see portable_ars.py for
 from llvmlite import binding, ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
 
+from ._intrinsics import intrinsic
 from .portable_ars import ROUNDS, WEYL_HIGH, WEYL_LOW, portable_ars
 from .vectors import FEATURES, HAS_AVX512, concatenated, shuffled
 

@@ -3,7 +3,8 @@
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
+
+from ._intrinsics import intrinsic
 
 MASK_WIDTH = 32
 # A word's low half, and how far its high one is shifted.

@@ -11,8 +11,8 @@ Eight variables are a group, and their actions the bytes of a word (see joint_wo
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
 
+from ._intrinsics import intrinsic
 from ._jit import called, inlined, serial
 from .bits import WORD_BITS
 from .joint_words import add_hashes, fill_words, group_room

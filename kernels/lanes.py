@@ -4,8 +4,8 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
 
+from ._intrinsics import intrinsic
 from ._jit import inlined
 from .vectors import HAS_AVX512, Lanes, Mask, Words, as_vector, ir_type, shuffled
 

@@ -4,8 +4,8 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.imputils import impl_ret_borrowed
-from numba.extending import intrinsic
 
+from ._intrinsics import intrinsic
 from .lanes import WIDTH
 
 # Bytes of a cache line.

@@ -15,8 +15,8 @@ from numba import types
 from numba.core import cgutils
 from numba.core.callconv import excinfo_ptr_t
 from numba.core.compiler_lock import global_compiler_lock
-from numba.extending import intrinsic
 
+from ._intrinsics import intrinsic
 from ._jit import PRANGE_ONLY, compiled, enters_freely, inlined, parallel_entry
 
 CATEGORIES_PER_TASK = 16384

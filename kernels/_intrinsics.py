@@ -1,0 +1,33 @@
+"""Functions that say how LLVM is to write them, as numba.extending.intrinsic has them, but known when asked for.
+
+That registers each when it is defined, with all that goes through the registry when a process calls its first
+kernel. Nobody asks for them where kernels are loaded from the cache.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from numba import types
+from numba.core.typing.templates import make_intrinsic_template
+
+
+class Intrinsic:
+    """A function of the typing context and the types of arguments, to a signature and what writes the code."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        functools.update_wrapper(self, function)
+        self._function, self._name = function, function.__name__  # the name is for Numba's passes
+
+    @functools.cached_property
+    def _numba_type_(self) -> Any:
+        """By which Numba knows it in the code of others."""
+        return types.Function(make_intrinsic_template(self, self._function, self._name))
+
+    def __call__(self, *arguments: Any) -> Any:
+        raise NotImplementedError(f"{self._name} is for compiled code")
+
+
+def intrinsic(function: Callable[..., Any]) -> Intrinsic:
+    """Make one of a function."""
+    return Intrinsic(function)
