@@ -16,7 +16,7 @@ IntArray = NDArray[np.int64]
 LogitsLike = ArrayLike | Sequence[ArrayLike]
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Logits:
     """Logits of `n_problems` problems of `n_variables` variables each, as inverse weights.
 

@@ -55,7 +55,7 @@ class Partial(Protocol):
         """The moments of all samples, from shares like this one, itself among them, in the order of samples."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Moments:
     """Mean and sum of squared deviations of the gradient over samples, flat, and the mean of f by group.
 

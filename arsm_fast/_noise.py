@@ -17,7 +17,7 @@ NOT_GIVEN = np.empty((0, 0))
 ZERO = np.uint64(0)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Noise:
     """The generator's key, or noise that was given, for so many samples; and how references are chosen.
 

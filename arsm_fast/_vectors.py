@@ -19,7 +19,7 @@ class Vectors(Protocol):
         """Some of the vectors."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class FormedVectors:
     """Vectors that `form` makes from first to last, each time anew."""
 

@@ -20,8 +20,6 @@ from ._coordinate import coordinate_swaps
 from ._draws import Draws
 from ._exact import Enumeration
 from ._frozen import Frozen
-from ._joint_pairs import joint_pairs
-from ._joint_references import JointReferences
 from ._joint_sets import JointSets
 from ._learnt_baseline import LearntBaseline
 from ._local import LocalPairs, LocalSums
@@ -527,6 +525,10 @@ def _swap_method(
         return OneVariable(logits, settings)
     if isinstance(estimator, ARSM) and estimator.swap == "coordinate":
         return coordinate_swaps(logits, settings)
+    # Here, as of all methods they take the longest to import, and a table of values has no need of them.
+    from ._joint_pairs import joint_pairs
+    from ._joint_references import JointReferences
+
     plus = isinstance(estimator, ARSM) and estimator.plus
     if n_references == 0:
         return joint_pairs(logits, settings, plus=plus)
