@@ -14,7 +14,7 @@ from ._vectors import Vectors
 from .surrogates import Surrogate
 
 if TYPE_CHECKING:
-    from .proposals import Method
+    from ._methods import Method
 
 
 class WithSurrogate:

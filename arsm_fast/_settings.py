@@ -13,10 +13,10 @@ from ._checks import Scopes, check_count, check_scopes
 from ._delta_annealing import DeltaAnnealingSearch
 from ._descent import DescentSearch
 from ._logits import LogitsLike, check_logits
+from ._methods import make_method
 from ._scoped_annealing import ScopedAnnealingSearch
 from ._search import Search
 from .estimators import ControlVariate, Estimator, Exact, LeaveOneOut, Named, learns, resolve_estimator
-from .proposals import make_method
 from .updates import Annealing, Update, resolve_update
 
 MOST_PROPOSALS = 20

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ._changes import DistinctChanges
 from ._checks import check_delta, check_own, check_terms, shown
 from ._logits import FloatArray, IntArray, Logits
 from ._scoped import ScopedDraws
@@ -17,6 +16,9 @@ from ._vectors import VectorArray
 from .estimators import ScopedLeaveOneOut
 from .objectives import evaluate_batches
 from .proposals import Proposal, as_actions, check_batch_size, in_batches
+
+if TYPE_CHECKING:
+    from ._changes import DistinctChanges
 
 
 def with_scopes_of(objective: Any, estimator: ScopedLeaveOneOut) -> ScopedLeaveOneOut:

@@ -10,10 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 from ._checks import check_integer, real_array
 from ._draws import true_actions
 from ._logits import FloatArray, Logits, check_logits
+from ._methods import Method, make_method
 from ._noise import Noise
 from ._random import SeedLike, generator_key
 from .estimators import ARS, ARSM, Estimator, LocalExpectation, resolve_estimator
-from .proposals import Method, make_method
 from .sampling import dirichlet_noise
 
 __all__ = ["BatchEpisode", "Episode"]

@@ -6,9 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from ._checks import check_count, check_finite, check_table
-from ._coordinate import CoordinateSwaps
-from ._local import Local
 from ._logits import FloatArray, Logits, LogitsLike, check_logits, lay_out
+from ._methods import Method, make_method
 from ._one_variable import OneVariable
 from ._random import SeedLike, as_generator
 from ._relaxed import LinearTable, with_relaxed
@@ -16,16 +15,7 @@ from ._scoped import ScopedDraws
 from ._structure import evaluate_by_delta, evaluate_terms, with_scopes_of
 from .estimators import Auto, Estimator, Exact, ScopedLeaveOneOut, resolve_estimator
 from .objectives import Objective, evaluate_proposal
-from .proposals import (
-    GradientEstimate,
-    Method,
-    Proposal,
-    TrialProposal,
-    check_batch_size,
-    check_no_noise,
-    finish,
-    make_method,
-)
+from .proposals import GradientEstimate, Proposal, TrialProposal, check_batch_size, check_no_noise, finish
 
 __all__ = ["gradient"]
 
@@ -164,9 +154,13 @@ def _evaluated(
     if isinstance(method, ScopedDraws):
         sums = evaluate_terms(objective, proposal, method, logits, max_batch)
         return proposal.estimate_from(method.estimate_from_sums(sums))
-    if isinstance(method, Local | CoordinateSwaps) and callable(getattr(objective, "delta", None)):
-        values, proposal.n_evaluations = evaluate_by_delta(objective, method.distinct, logits, max_batch)
-        return proposal.estimate(values)
+    if callable(getattr(objective, "delta", None)):
+        from ._coordinate import CoordinateSwaps  # here, as in _methods
+        from ._local import Local
+
+        if isinstance(method, Local | CoordinateSwaps):
+            values, proposal.n_evaluations = evaluate_by_delta(objective, method.distinct, logits, max_batch)
+            return proposal.estimate(values)
     return proposal.estimate(evaluate_proposal(objective, proposal, logits, max_batch))
 
 

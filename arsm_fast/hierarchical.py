@@ -13,10 +13,11 @@ from ._checks import check_integer, check_values, real_array
 from ._draws import true_actions
 from ._frozen import Frozen
 from ._logits import FloatArray, Logits, check_logits
+from ._methods import make_method
 from ._noise import Noise
 from ._random import SeedLike, generator_key
 from .estimators import Auto, ControlVariate, Estimator, Exact, ScopedLeaveOneOut, resolve_estimator
-from .proposals import Proposal, make_method
+from .proposals import Proposal
 from .relaxed_estimators import RELAX, WithRelaxed
 from .sampling import dirichlet_noise
 

@@ -7,64 +7,26 @@ import operator
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._antithetic import AntitheticPairs
-from ._carms import AntitheticSets
-from ._checks import Scopes, check_count, check_integer, check_noise, check_terms, check_values
-from ._control_variate import WithSurrogate
-from ._coordinate import coordinate_swaps
-from ._draws import Draws
-from ._exact import Enumeration
+from ._checks import check_count, check_integer, check_terms, check_values
 from ._frozen import Frozen
-from ._joint_sets import JointSets
-from ._learnt_baseline import LearntBaseline
-from ._local import LocalPairs, LocalSums
-from ._logits import FloatArray, Logits, LogitsLike, check_logits
+from ._logits import Logits, LogitsLike, check_logits
+from ._methods import Method, make_method
 from ._moments import Moments, Partial
-from ._noise import NOT_GIVEN, Noise
-from ._one_variable import OneVariable
 from ._random import SeedLike, generator_key
-from ._relaxed import relaxed_method, with_relaxed
+from ._relaxed import with_relaxed
 from ._scoped import ScopedDraws
 from ._trials import Trial
-from ._unordered import UnorderedSets
 from ._vectors import Vectors
-from .baselines import Baseline
-from .estimators import (
-    ARM,
-    ARS,
-    ARSM,
-    CARMS,
-    Auto,
-    ControlVariate,
-    DisARM,
-    Estimator,
-    Exact,
-    LeaveOneOut,
-    LocalExpectation,
-    LocalPair,
-    RaoBlackwellTop,
-    Reinforce,
-    ScopedLeaveOneOut,
-    UnorderedSet,
-    learns,
-    resolve_estimator,
-)
-from .kernels import draws
-from .relaxed_estimators import REBAR, RELAX, GumbelSoftmax, MuProp
+from .estimators import CARMS, Auto, Estimator, Exact, UnorderedSet, learns, resolve_estimator
+from .relaxed_estimators import REBAR, GumbelSoftmax, MuProp
 
 __all__ = ["GradientEstimate", "Proposal", "Share", "propose"]
 
-
-# To make such a union takes longer than to look in it.
-RELAXED = GumbelSoftmax | REBAR | RELAX | MuProp
-SWAPS = ARS | ARSM
-LOCAL = LocalExpectation | RaoBlackwellTop | LocalPair
-ANTITHETIC = DisARM | CARMS
 
 # The vectors of a batch have so many int32 actions, 16 MiB, unless the user says how many vectors.
 BATCH_ACTIONS = 2**22
@@ -112,16 +74,6 @@ class GradientEstimate:
     n_evaluations: int
     share: Share | None = None
     report: list[Trial] | None = None
-
-
-class Method(Protocol):
-    """What stands behind a proposal."""
-
-    def propose(self) -> tuple[Vectors, NDArray[np.int32]]:
-        """Distinct vectors, (M, K), and their problems, (M,)."""
-
-    def estimate(self, values: FloatArray) -> Moments:
-        """The gradient from the values of those vectors."""
 
 
 class Proposal:
@@ -429,134 +381,3 @@ def _why_no_shares(estimator: Estimator | Auto, logits: Logits) -> str:
     if several or isinstance(estimator, CARMS | GumbelSoftmax | REBAR | MuProp):
         return "whose noise is not all addressed by samples"
     return ""
-
-
-def make_method(
-    logits: Logits, estimator: Estimator, n_samples: int, noise: Any, rng: SeedLike, first: int | None = None
-) -> Method:
-    """The method that carries out an estimator, on the generator's samples from number first on."""
-    if isinstance(estimator, Exact):
-        if noise is not None:
-            raise ValueError("noise must be None for the estimator Exact, which uses none")
-        return Enumeration(logits, estimator.limit)
-    if isinstance(estimator, ControlVariate):
-        inner = make_method(logits, estimator.estimator, n_samples, noise, rng)
-        return WithSurrogate(logits, inner, estimator.surrogate)
-    if isinstance(estimator, RELAXED):
-        if noise is not None:
-            raise ValueError(
-                f"noise must be None for the estimator {type(estimator).__name__}, which draws more than "
-                "Dirichlet noise"
-            )
-        return relaxed_method(logits, Noise(generator_key(rng), n_samples), estimator)
-    if isinstance(estimator, ARM):
-        if (logits.sizes != 2).any():
-            raise ValueError(
-                f"estimator ARM is for variables of two categories, here one has "
-                f"{logits.sizes[(logits.sizes != 2).argmax()]}; ARSM is its form for others"
-            )
-        estimator = ARSM()
-    if isinstance(estimator, SWAPS):
-        return _swap_method(logits, estimator, n_samples, noise, rng, first)
-    if isinstance(estimator, LOCAL):
-        return _local_method(logits, estimator, n_samples, noise, rng, first)
-    if isinstance(estimator, UnorderedSet):
-        if logits.n_variables > 1:
-            if noise is not None:
-                raise ValueError(
-                    "noise must be None for the estimator UnorderedSet of several variables, which races vectors"
-                )
-            return JointSets(logits, Noise(generator_key(rng), n_samples), estimator.n)
-        given = NOT_GIVEN if noise is None else check_noise(noise, logits, (n_samples,))
-        return UnorderedSets(logits, Noise(generator_key(rng), n_samples, given, first=first), estimator.n)
-    if isinstance(estimator, ANTITHETIC):
-        if noise is not None:
-            raise ValueError(
-                f"noise must be None for the estimator {type(estimator).__name__}, whose draws are not each of "
-                "Dirichlet noise"
-            )
-        settings = Noise(generator_key(rng), n_samples, first=first)
-        if isinstance(estimator, CARMS):
-            return AntitheticSets(logits, settings, estimator.n, estimator.limit)
-        return AntitheticPairs(logits, settings)
-    if isinstance(estimator, ScopedLeaveOneOut):
-        if estimator.scopes is None:
-            raise ValueError(
-                "scopes must be given where there is no objective to have them: ScopedLeaveOneOut(scopes=...)"
-            )
-        given = NOT_GIVEN if noise is None else check_noise(noise, logits, (n_samples, estimator.n))
-        settings = Noise(generator_key(rng), n_samples, given, first=first, draws=estimator.n)
-        return ScopedDraws(logits, settings, estimator.n, cast(Scopes, estimator.scopes))
-    leading: tuple[int, ...] = (n_samples,)
-    kind, n_draws = draws.AR, 1
-    baseline = np.zeros(logits.n_problems)
-    if isinstance(estimator, LeaveOneOut):
-        leading = (n_samples, estimator.n)
-        kind, n_draws = draws.LEAVE_ONE_OUT, estimator.n
-    elif isinstance(estimator, Reinforce):
-        kind = draws.REINFORCE
-        if not isinstance(estimator.baseline, Baseline):
-            baseline = _check_baseline(estimator.baseline, logits.n_problems)
-    given = NOT_GIVEN if noise is None else check_noise(noise, logits, leading)
-    settings = Noise(generator_key(rng), n_samples, given, first=first, draws=n_draws)
-    if isinstance(estimator, Reinforce) and isinstance(estimator.baseline, Baseline):
-        return LearntBaseline(logits, settings, estimator.baseline)
-    return Draws(logits, settings, kind, n_draws=n_draws, baseline=baseline)
-
-
-def _swap_method(
-    logits: Logits, estimator: ARS | ARSM, n_samples: int, noise: Any, rng: SeedLike, first: int | None
-) -> Method:
-    given = NOT_GIVEN if noise is None else check_noise(noise, logits, (n_samples,))
-    if isinstance(estimator, ARS):
-        fixed = -1 if estimator.reference is None else int(estimator.reference)
-        if fixed >= logits.shortest:
-            raise ValueError(
-                f"reference must be a category of every variable, below {logits.shortest}; got {fixed}"
-            )
-        n_references = 1
-    else:
-        fixed = -1
-        n_references = estimator.references or 0
-        if n_references > 0 and n_references >= logits.longest:  # all of them: no need to draw any
-            n_references = 0
-    settings = Noise(generator_key(rng), n_samples, given, n_references, fixed, first)
-    if logits.n_variables == 1:
-        return OneVariable(logits, settings)
-    if isinstance(estimator, ARSM) and estimator.swap == "coordinate":
-        return coordinate_swaps(logits, settings)
-    # Here, as of all methods they take the longest to import, and a table of values has no need of them.
-    from ._joint_pairs import joint_pairs
-    from ._joint_references import JointReferences
-
-    plus = isinstance(estimator, ARSM) and estimator.plus
-    if n_references == 0:
-        return joint_pairs(logits, settings, plus=plus)
-    return JointReferences(logits, settings, plus=plus)
-
-
-def _local_method(
-    logits: Logits,
-    estimator: LocalExpectation | RaoBlackwellTop | LocalPair,
-    n_samples: int,
-    noise: Any,
-    rng: SeedLike,
-    first: int | None,
-) -> Method:
-    independent = isinstance(estimator, LocalPair) and estimator.replacement
-    leading = (n_samples, 2) if independent else (n_samples,)
-    given = NOT_GIVEN if noise is None else check_noise(noise, logits, leading)
-    settings = Noise(generator_key(rng), n_samples, given, first=first, draws=2 if independent else 1)
-    if isinstance(estimator, LocalPair):
-        return LocalPairs(logits, settings, distinct=not independent)
-    longest = logits.longest
-    if isinstance(estimator, RaoBlackwellTop):
-        return LocalSums(logits, settings, min(estimator.m, longest), logits.n_variables)
-    return LocalSums(logits, settings, longest, estimator.variables or logits.n_variables)
-
-
-def _check_baseline(baseline: ArrayLike, n_problems: int) -> FloatArray:
-    array = np.asarray(baseline)
-    if array.size not in (1, n_problems):
-        raise ValueError(f"baseline must be a number, or one for each of {n_problems} problems; got {array.size}")
-    return np.broadcast_to(array, (n_problems,)).astype(np.float64)
