@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ._distinct import HashArray, find_distinct, hash_multipliers
-from ._frozen import Frozen
 from ._logits import FloatArray, IntArray
 from ._vectors import FormedVectors, VectorArray
 from .kernels.distinct import hash_rows
 
 
-class Changes(Frozen):
+@dataclass(eq=False, repr=False)
+class Changes:
     """The entries bounds[item]..bounds[item + 1] - 1 of each item, number problem * n_samples + sample.
 
     Each has the variable and the category that it sets in the item's true actions, (items, variables), and the
@@ -60,7 +62,8 @@ class Changes(Frozen):
         return DistinctChanges(self, distinct.number, distinct.first, distinct.problem)
 
 
-class DistinctChanges(Frozen):
+@dataclass(eq=False, repr=False)
+class DistinctChanges:
     """Each entry's distinct vector, the entry that each of these first appears at, and its problem."""
 
     changes: Changes

@@ -1,10 +1,13 @@
-"""The methods that carry out the estimators, each of them imported when it is first asked for.
+"""The methods that carry out the estimators, most of them imported when they are first asked for.
 
-Most programs use one or two, and `gradient` is to be imported in little more time than Numba is.
+Programs use one or two, and `gradient` is to be imported in little more time than Numba is.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -58,6 +61,13 @@ class Method(Protocol):
         """The gradient from the values of those vectors."""
 
 
+@cache
+def _maker(module: str, name: str) -> Callable[..., Method]:
+    """What makes a method; kept, as a statement that imports takes more than a microsecond each time."""
+    maker: Callable[..., Method] = getattr(import_module(f".{module}", __package__), name)
+    return maker
+
+
 def make_method(
     logits: Logits, estimator: Estimator, n_samples: int, noise: Any, rng: SeedLike, first: int | None = None
 ) -> Method:
@@ -65,14 +75,10 @@ def make_method(
     if isinstance(estimator, Exact):
         if noise is not None:
             raise ValueError("noise must be None for the estimator Exact, which uses none")
-        from ._exact import Enumeration
-
-        return Enumeration(logits, estimator.limit)
+        return _maker("_exact", "Enumeration")(logits, estimator.limit)
     if isinstance(estimator, ControlVariate):
-        from ._control_variate import WithSurrogate
-
         inner = make_method(logits, estimator.estimator, n_samples, noise, rng)
-        return WithSurrogate(logits, inner, estimator.surrogate)
+        return _maker("_control_variate", "WithSurrogate")(logits, inner, estimator.surrogate)
     if isinstance(estimator, RELAXED):
         if noise is not None:
             raise ValueError(
@@ -97,13 +103,11 @@ def make_method(
                 raise ValueError(
                     "noise must be None for the estimator UnorderedSet of several variables, which races vectors"
                 )
-            from ._joint_sets import JointSets
-
-            return JointSets(logits, Noise(generator_key(rng), n_samples), estimator.n)
-        from ._unordered import UnorderedSets
-
+            return _maker("_joint_sets", "JointSets")(logits, Noise(generator_key(rng), n_samples), estimator.n)
         given = NOT_GIVEN if noise is None else check_noise(noise, logits, (n_samples,))
-        return UnorderedSets(logits, Noise(generator_key(rng), n_samples, given, first=first), estimator.n)
+        return _maker("_unordered", "UnorderedSets")(
+            logits, Noise(generator_key(rng), n_samples, given, first=first), estimator.n
+        )
     if isinstance(estimator, ANTITHETIC):
         if noise is not None:
             raise ValueError(
@@ -112,12 +116,8 @@ def make_method(
             )
         settings = Noise(generator_key(rng), n_samples, first=first)
         if isinstance(estimator, CARMS):
-            from ._carms import AntitheticSets
-
-            return AntitheticSets(logits, settings, estimator.n, estimator.limit)
-        from ._antithetic import AntitheticPairs
-
-        return AntitheticPairs(logits, settings)
+            return _maker("_carms", "AntitheticSets")(logits, settings, estimator.n, estimator.limit)
+        return _maker("_antithetic", "AntitheticPairs")(logits, settings)
     if isinstance(estimator, ScopedLeaveOneOut):
         if estimator.scopes is None:
             raise ValueError(
@@ -139,9 +139,7 @@ def make_method(
     given = NOT_GIVEN if noise is None else check_noise(noise, logits, leading)
     settings = Noise(generator_key(rng), n_samples, given, first=first, draws=n_draws)
     if isinstance(estimator, Reinforce) and isinstance(estimator.baseline, Baseline):
-        from ._learnt_baseline import LearntBaseline
-
-        return LearntBaseline(logits, settings, estimator.baseline)
+        return _maker("_learnt_baseline", "LearntBaseline")(logits, settings, estimator.baseline)
     return Draws(logits, settings, kind, n_draws=n_draws, baseline=baseline)
 
 
@@ -165,17 +163,11 @@ def _swap_method(
     if logits.n_variables == 1:
         return OneVariable(logits, settings)
     if isinstance(estimator, ARSM) and estimator.swap == "coordinate":
-        from ._coordinate import coordinate_swaps
-
-        return coordinate_swaps(logits, settings)
+        return _maker("_coordinate", "coordinate_swaps")(logits, settings)
     plus = isinstance(estimator, ARSM) and estimator.plus
     if n_references == 0:
-        from ._joint_pairs import joint_pairs
-
-        return joint_pairs(logits, settings, plus=plus)
-    from ._joint_references import JointReferences
-
-    return JointReferences(logits, settings, plus=plus)
+        return _maker("_joint_pairs", "joint_pairs")(logits, settings, plus=plus)
+    return _maker("_joint_references", "JointReferences")(logits, settings, plus=plus)
 
 
 def _local_method(
@@ -190,14 +182,12 @@ def _local_method(
     leading = (n_samples, 2) if independent else (n_samples,)
     given = NOT_GIVEN if noise is None else check_noise(noise, logits, leading)
     settings = Noise(generator_key(rng), n_samples, given, first=first, draws=2 if independent else 1)
-    from ._local import LocalPairs, LocalSums
-
     if isinstance(estimator, LocalPair):
-        return LocalPairs(logits, settings, distinct=not independent)
+        return _maker("_local", "LocalPairs")(logits, settings, distinct=not independent)
     longest = logits.longest
     if isinstance(estimator, RaoBlackwellTop):
-        return LocalSums(logits, settings, min(estimator.m, longest), logits.n_variables)
-    return LocalSums(logits, settings, longest, estimator.variables or logits.n_variables)
+        return _maker("_local", "LocalSums")(logits, settings, min(estimator.m, longest), logits.n_variables)
+    return _maker("_local", "LocalSums")(logits, settings, longest, estimator.variables or logits.n_variables)
 
 
 def _check_baseline(baseline: ArrayLike, n_problems: int) -> FloatArray:

@@ -15,7 +15,6 @@ import numba
 import numpy as np
 
 from ._checks import all_finite
-from ._frozen import Frozen
 from ._logits import FloatArray, IntArray
 from .kernels.moments import merge_blocks
 
@@ -83,7 +82,8 @@ class Moments:
         return Branches(tuple(branches)).moments()
 
 
-class Branch(Frozen):
+@dataclass(eq=False, repr=False)
+class Branch:
     """Moments of `count` samples, a power of two, from number `first` on, a multiple of it; values are summed."""
 
     first: int
@@ -105,7 +105,8 @@ class Branch(Frozen):
         )
 
 
-class Branches(Frozen):
+@dataclass(eq=False, repr=False)
+class Branches:
     """The largest whole branches of the tree of all samples that are among some in a row."""
 
     branches: tuple[Branch, ...]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from ._frozen import Frozen
 from ._logits import FloatArray, IntArray, Logits
 from ._long_rows import long_row_moments
 from ._moments import Blocks, Moments, accumulate
@@ -214,7 +213,8 @@ class OneVariable:
         return Moments(mean, squares, value), int(n_seen), n_large == 0
 
 
-class KnownValues(Frozen):
+@dataclass(eq=False, repr=False)
+class KnownValues:
     """The values that a share of the samples asked for, at their positions in the table.
 
     Of a variable these are few, and its samples are drawn again for less than it costs to send their sums.

@@ -154,13 +154,10 @@ def _evaluated(
     if isinstance(method, ScopedDraws):
         sums = evaluate_terms(objective, proposal, method, logits, max_batch)
         return proposal.estimate_from(method.estimate_from_sums(sums))
-    if callable(getattr(objective, "delta", None)):
-        from ._coordinate import CoordinateSwaps  # here, as in _methods
-        from ._local import Local
-
-        if isinstance(method, Local | CoordinateSwaps):
-            values, proposal.n_evaluations = evaluate_by_delta(objective, method.distinct, logits, max_batch)
-            return proposal.estimate(values)
+    distinct = getattr(method, "distinct", None)  # of those methods that change one variable at a time
+    if distinct is not None and callable(getattr(objective, "delta", None)):
+        values, proposal.n_evaluations = evaluate_by_delta(objective, distinct, logits, max_batch)
+        return proposal.estimate(values)
     return proposal.estimate(evaluate_proposal(objective, proposal, logits, max_batch))
 
 

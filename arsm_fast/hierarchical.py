@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -198,7 +199,8 @@ def _check_estimators(estimator: Any, n_layers: int) -> list[Estimator]:
     return resolved
 
 
-class _Shared(Frozen):
+@dataclass(eq=False, repr=False)
+class _Shared:
     """The noise of the true path at one layer, (batch, K, C)."""
 
     noise: FloatArray
@@ -208,7 +210,8 @@ class _Shared(Frozen):
         return self.noise[problem]
 
 
-class _Fresh(Frozen):
+@dataclass(eq=False, repr=False)
+class _Fresh:
     """Noise of its own for each path at one layer, path after path from one stream."""
 
     generator: np.random.Generator

@@ -10,6 +10,7 @@ import signal
 import traceback
 from collections.abc import Callable, Iterable
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, as_completed, wait
+from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
 from typing import Any, Literal
@@ -18,7 +19,6 @@ import numpy as np
 from numba.core.dispatcher import Dispatcher
 from numpy.typing import ArrayLike, NDArray
 
-from ._frozen import Frozen
 from ._logits import FloatArray
 from .objectives import evaluate_compiled, store_values, try_compiled
 
@@ -246,7 +246,8 @@ class Workers:
             self._executor = None
 
 
-class Failure(Frozen):
+@dataclass(frozen=True)
+class Failure:
     """An exception of the objective, on its way back."""
 
     error: Exception
