@@ -1,7 +1,7 @@
 """Bases of dataclasses that stay as they are made.
 
 ``dataclass(frozen=True)`` compiles up to eight methods for each class. All but ``__init__`` are here once for all
-classes: to make them anew took a third of the time in which `gradient` was imported.
+classes: to make them anew took a third of the time to import `gradient` beyond Numba.
 """
 
 from __future__ import annotations
