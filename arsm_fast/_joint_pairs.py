@@ -12,7 +12,7 @@ from ._distinct import HashArray, find_distinct, hash_multipliers, problems_of
 from ._logits import FloatArray, IntArray, Logits
 from ._moments import Blocks, Moments, accumulate
 from ._noise import Noise, kernel_arguments
-from ._vectors import FormedVectors, VectorArray, Vectors
+from ._vectors import FormedVectors, VectorArray, Vectors, empty_vectors
 from .kernels.joint_pairs import (
     close_entries,
     find_entries,
@@ -201,7 +201,7 @@ class JointPairs:
     def _form(self, start: int, stop: int) -> VectorArray:
         """The vectors from start to stop, wave by wave."""
         wanted = np.arange(start, stop) if self._first is None else self._first[start:stop]
-        vectors = np.empty((wanted.size, self._logits.n_variables), np.int32)
+        vectors = empty_vectors(wanted.size, self._logits.n_variables)
         if self._n_items <= self._wave_items:
             self._form_wave(wanted, self._entries(0), vectors)
             return vectors

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 VectorArray = NDArray[np.int32]
+# Actions of a cache line.
+LINE = 16
 
 
 class Vectors(Protocol):
@@ -17,6 +19,13 @@ class Vectors(Protocol):
 
     def __getitem__(self, rows: slice, /) -> VectorArray:
         """Some of the vectors."""
+
+
+def empty_vectors(n_vectors: int, n_variables: int) -> VectorArray:
+    """Room for vectors that begins with a cache line, as else every other register is written to two of them."""
+    numbers = np.empty(n_vectors * n_variables + LINE, np.int32)
+    start = -numbers.__array_interface__["data"][0] // numbers.itemsize % LINE
+    return numbers[start : start + n_vectors * n_variables].reshape(n_vectors, n_variables)
 
 
 @dataclass(eq=False, repr=False)

@@ -26,6 +26,8 @@ from .vectors import fma
 # Rows of a product of matrices that are made at a time.
 ROWS = 4
 ITEMS_PER_TASK = 16
+# Vectors that are formed together, and groups of each that are written one after the other: whole lines.
+VECTORS, GROUPS = 16, 4
 # Smaller tasks take less time than their room.
 PAIRS_PER_TASK = 2048
 
@@ -131,23 +133,33 @@ def n_below(number, numbers):
 def form_row_vectors(i, wanted, bounds, first_entries, words, out):
     """The given vectors, in ascending order, from the results of find_row_vectors."""
     n_variables = out.shape[1]
-    numbers = flat(out)
+    numbers, own_words = flat(out), flat(words[i])
     begin, end = n_below(bounds[i], wanted), n_below(bounds[i + 1], wanted)
     own_wanted, first = wanted[begin:end], first_entries[i]
-    n_whole = n_variables // WIDTH
-    places = empty(np.uint64, WIDTH)
-    # Some vectors at a time, so that what is read and written of them stays in the first-level cache.
-    for done in range(0, own_wanted.shape[0], WIDTH):
-        n_some = min(WIDTH, own_wanted.shape[0] - done)
+    n_whole, n_words = n_variables // WIDTH, words.shape[2]
+    n_in_lines = n_whole // GROUPS * GROUPS
+    places = empty(np.int64, VECTORS)
+    # Some vectors at a time, so that what is read of them stays in the first-level cache, and of each some whole
+    # lines before those of the next.
+    for done in range(0, own_wanted.shape[0], VECTORS):
+        n_some = min(VECTORS, own_wanted.shape[0] - done)
         for at in range(n_some):
             places[at] = first[own_wanted[done + at] - bounds[i]]
         start = (begin + done) * n_variables
-        for group in range(n_whole):
-            own_words = words[i, group]
+        for group in range(0, n_in_lines, GROUPS):
+            to = start + group * WIDTH
             for at in range(n_some):
-                store_bytes(numbers, start + at * n_variables + group * WIDTH, own_words[places[at]])
+                place = group * n_words + places[at]
+                for more in range(GROUPS):
+                    word = own_words[np.uint64(place + more * n_words)]
+                    store_bytes(numbers, to + more * WIDTH, word)
+                to += n_variables
+        for at in range(n_some):
+            for group in range(n_in_lines, n_whole):
+                word = own_words[np.uint64(group * n_words + places[at])]
+                store_bytes(numbers, start + at * n_variables + group * WIDTH, word)
         for at in range(n_some if n_whole < words.shape[1] else 0):
-            word = words[i, n_whole, places[at]]
+            word = own_words[n_whole * n_words + places[at]]
             for k in range(n_whole * WIDTH, n_variables):
                 numbers[start + at * n_variables + k] = word & np.uint64(0xFF)
                 word >>= np.uint64(8)
