@@ -100,10 +100,9 @@ def find_row_vectors(
         own_hashes = hashes[i]
         own_hashes[:] = 0
         for group in range(n_groups):
-            own_words = words[i, group]
             row, n_rows = problem * n_variables + group * WIDTH, min(WIDTH, n_variables - group * WIDTH)
-            true_word = fill_words(key, sample, row, n_rows, n, inverse_weights, rooms, own_words)
-            add_hashes(own_words, true_word, group, multipliers, own_hashes)
+            true_word = fill_words(key, sample, row, n_rows, n, inverse_weights, rooms)
+            add_hashes(rooms[1], true_word, group, multipliers, words[i, group], own_hashes)
         counts[i] = number_entries(own_hashes, table, number[i], first_entries[i])
 
 

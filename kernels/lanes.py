@@ -374,6 +374,44 @@ def store_marks(typing_context, array, start, condition):
     return types.void(array, types.int64, mask), codegen
 
 
+def _bytes_of_bits(builder, bits):
+    """For each bit of a word a byte, all of whose bits are it."""
+    kind = ir.VectorType(ir.IntType(8), 64)
+    words = ir.VectorType(ir.IntType(64), 8)
+    one = builder.insert_element(ir.Constant(words, ir.Undefined), bits, ir.IntType(32)(0))
+    eight = builder.bitcast(shuffled(builder, one, one, [0] * 8), kind)
+    own_bytes = shuffled(builder, eight, eight, [i // 8 % 8 for i in range(64)])
+    own_bits = ir.Constant(kind, [1 << i % 8 for i in range(64)])
+    return builder.sext(builder.icmp_unsigned("==", builder.and_(own_bytes, own_bits), own_bits), kind)
+
+
+@intrinsic
+def write_choices(typing_context, array, first, number, second, otherwise):
+    """Set the i-th of 64 bytes to number ^ i where bit i of first is set, else to otherwise where that of second is.
+
+    Else to 0. No bit is set in both.
+    """
+
+    def codegen(context, builder, sig, arguments):
+        array, first, number, second, otherwise = arguments
+        kind = ir.VectorType(ir.IntType(8), 64)
+
+        def spread_byte(value):
+            one = builder.insert_element(
+                ir.Constant(kind, ir.Undefined), builder.trunc(value, ir.IntType(8)), ir.IntType(32)(0)
+            )
+            return shuffled(builder, one, one, [0] * 64)
+
+        own = builder.xor(spread_byte(number), ir.Constant(kind, list(range(64))))
+        own = builder.and_(own, _bytes_of_bits(builder, first))
+        other = builder.and_(spread_byte(otherwise), _bytes_of_bits(builder, second))
+        data = context.make_array(sig.args[0])(context, builder, array).data
+        builder.store(builder.or_(own, other), builder.bitcast(data, kind.as_pointer()), align=1)
+        return context.get_dummy_value()
+
+    return types.void(array, types.uint64, types.int64, types.uint64, types.int64), codegen
+
+
 @intrinsic
 def marks_from(typing_context, array, start):
     """Where the eight entries of an array of booleans from start on are true."""
