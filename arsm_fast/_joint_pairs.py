@@ -272,7 +272,8 @@ class ShortRows(JointPairs):
             words,
             bounds[1:],
         )
-        bounds.cumsum(out=bounds)
+        if n_items > 1:
+            bounds.cumsum(out=bounds)
         hashes = np.empty((bounds[-1] if noise.n_samples > 1 else 0, 2), np.uint64)
         if noise.n_samples > 1:
             list_row_hashes(bounds, first, entry_hashes, hashes)

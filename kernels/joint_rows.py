@@ -90,7 +90,7 @@ def find_row_vectors(
     how many vectors there are.
     """
     n_groups = n_groups_of(n_variables)
-    rooms = group_room(n)
+    room, noise_room = group_room(n), block_room(n)
     size = 4
     while size < 2 * number.shape[1]:
         size *= 2
@@ -100,9 +100,13 @@ def find_row_vectors(
         own_hashes = hashes[i]
         own_hashes[:] = 0
         for group in range(n_groups):
-            row, n_rows = problem * n_variables + group * WIDTH, min(WIDTH, n_variables - group * WIDTH)
-            true_word = fill_words(key, sample, row, n_rows, n, inverse_weights, rooms)
-            add_hashes(rooms[1], true_word, group, multipliers, words[i, group], own_hashes)
+            row = problem * n_variables + group * WIDTH
+            if group % BLOCK == 0:
+                n_drawn = min(BLOCK, n_groups - group)
+                draw_block(key[0], key[1], sample, row, n_drawn, n, noise_room, (inverse_weights,))
+            noise = tile_of_block(noise_room, group % BLOCK, n)
+            true_word = fill_words(noise, row, (problem + 1) * n_variables, n, inverse_weights, room)
+            add_hashes(room[-1], true_word, group, multipliers, words[i, group], own_hashes)
         counts[i] = number_entries(own_hashes, table, number[i], first_entries[i])
 
 

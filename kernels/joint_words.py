@@ -7,99 +7,132 @@ drawn noise has as good as never, are not told apart here by number.
 import numpy as np
 
 from ._jit import allocating, called, inlined
-from .arsm_row import lightest_loser
 from .bits import LOW_WORD, WORD_BITS, bit_count, lowest_bit
 from .joint_pairs import entry_of_pair
-from .lanes import WIDTH, entry, first_lanes, load_eight, mask_bits, spread, store_from, write_choices
+from .lanes import (
+    WIDTH,
+    bits_of_bytes,
+    gather,
+    lane_index,
+    lane_of,
+    load,
+    load_eight,
+    mask_bits,
+    mask_bytes,
+    spread,
+    store,
+    store_from,
+)
 from .merge import EXCLUDED
 from .pairs import pair_of
-from .room import empty, view_as, zeros
-from .row_by_row import (
-    KEYS,
-    LENGTH,
-    NOISE,
-    WEIGHTS,
-    WORD,
-    beaten_by,
-    block_room,
-    draw_rows,
-    heaviest_loser,
-    load_some,
-    noise_length,
-    run_race,
-    some_of,
-    two_first,
-)
-from .vectors import REGISTER, as_bits, as_float
+from .room import empty, tile_of, view_as, zeros
+from .row_by_row import load_some, some_of
+from .tile import lanes_up_to, load_rows, race_tile
+from .vectors import REGISTER, as_bits, as_float, select
 
 ZERO, ONE = np.uint64(0), np.uint64(1)
+EACH_BYTE = np.uint64(0x0101010101010101)
+# A category is a bit of a word.
+MOST = 64
 
 
 @allocating
 def group_room(n):
-    """Room for a group: where the bytes of each pair's entry are, and the words; for its noise, and for a row."""
-    # The entry of a category and itself is the true vector, whose bytes are zero.
-    places = zeros(np.uint16, n * n)
+    """Where the bytes of each pair's entry are; room for weights, for changes, for bits, and for a list of losers."""
+    n_entries = 1 + n * (n - 1) // 2
+    places = empty(np.uint16, n * n)
     for c in range(n):
+        places[c * n + c] = WIDTH * n_entries  # no pair: behind all entries
         for j in range(c):
             places[c * n + j] = places[j * n + c] = WIDTH * entry_of_pair(pair_of(c, j))
-    n_entries = 1 + n * (n - 1) // 2
-    words = zeros(np.uint64, (n_entries + WIDTH - 1) // WIDTH * WIDTH)
-    return places, words, empty(np.uint8, WORD), empty(np.uint8, n), block_room(n), zeros(np.float64, 6 * LENGTH)
+    words = zeros(np.uint64, n_entries + WIDTH)
+    return (
+        places,
+        tile_of(empty(np.float64, n * WIDTH)),
+        empty(np.uint64, n),
+        (zeros(np.uint8, MOST), zeros(np.uint8, MOST)),
+        (empty(np.uint8, n), empty(np.float64, n + REGISTER)),
+        words,
+    )
 
 
 @inlined
-def below(row, factor, limit, n, room):
-    """The categories, as bits, whose noise or inverse weight times the factor is below the limit."""
-    bits = ZERO
-    for c in range(0, n, REGISTER):
-        bits |= mask_bits(load_some(room, row + c) * factor < limit) << np.uint64(c)
-    return bits & (~ZERO >> np.uint64(64 - n))
+def bytes_of_lanes(numbers):
+    """Numbers of categories, one in each lane, as the bytes of a word."""
+    word = ZERO
+    for lane in range(WIDTH):
+        word |= np.uint64(lane_index(numbers, lane)) << np.uint64(8 * lane)
+    return word
 
 
 @inlined
-def put_swaps_of_winner(z, second, second_value, n, lane, places, changes, room, words):
-    """Write what follows of the swaps of the winner."""
-    j_wins, second_wins = ZERO, ZERO
-    winner_noise, winner_inverse_weight = entry(room, NOISE + z), entry(room, WEIGHTS + z)
-    for c in range(0, n, REGISTER):
-        j_is_first, second_is_first = beaten_by(c, winner_noise, winner_inverse_weight, second_value, room)
-        j_wins |= mask_bits(j_is_first) << np.uint64(c)
-        second_wins |= mask_bits(second_is_first) << np.uint64(c)
-    write_choices(changes, j_wins, z, second_wins, z ^ second)
-    actions = view_as(np.uint8, words)
-    # All of them, as it is for the most of them and without branches.
-    for j in range(n):
-        actions[np.uint64(places[np.uint64(z * n + j)]) + np.uint64(lane)] = changes[np.uint64(j)]
+def byte_of(word, lane):
+    """One byte of a word."""
+    return np.int64((word >> np.uint64(8 * lane)) & np.uint64(0xFF))
 
 
 @inlined
-def put_swaps_of_losers(z, limit, lightest, n, lane, places, others, room, words):
-    """Write what follows of the swaps of two losers: the heavy one wins. The winner's noise is EXCLUDED."""
-    heaviest = heaviest_loser(n, z, room)
-    if not lightest * heaviest < limit:
-        return
-    light, heavy = below(NOISE, heaviest, limit, n, room), below(WEIGHTS, lightest, limit, n, room)
-    heavy &= ~(ONE << np.uint64(z))
+def swap_winners(noise, weights, race, own, changes):
+    """Write what follows of the winner's swap with each category in each lane, a byte.
+
+    Results: the winners' bytes, and the smallest noise and inverse weight of a loser. Afterwards winners are
+    EXCLUDED.
+    """
+    _, first_at, second_at, _, second_value = race
+    winner_noise, winner_inverse_weight = gather(noise, first_at), gather(weights, first_at)
+    winners = bytes_of_lanes(first_at)
+    to_second = winners ^ bytes_of_lanes(second_at)
+    for lane in range(WIDTH):
+        z = np.uint64(byte_of(winners, lane))
+        noise[z, np.uint64(lane)], weights[z, np.uint64(lane)] = EXCLUDED, np.inf
+    lightest, heaviest = spread(np.inf), spread(np.inf)
+    number = ZERO
+    for j in range(weights.shape[0]):
+        noise_j, inverse_weight = load(noise, j), load(weights, j)
+        z_value, j_value = noise_j * winner_inverse_weight, inverse_weight * winner_noise
+        # Where j is the second, either the swap lowers its value, or the noise that z gets is smaller, and z still
+        # wins. Otherwise the second wins where it beats z and j does not win.
+        j_wins = mask_bytes(j_value < select(z_value < second_value, z_value, second_value))
+        beats_z = mask_bytes(second_value < z_value)
+        changes[np.uint64(j)] = ((j_wins & (winners ^ number)) | (beats_z & ~j_wins & to_second)) & own
+        lightest = select(noise_j < lightest, noise_j, lightest)
+        heaviest = select(inverse_weight < heaviest, inverse_weight, heaviest)
+        number += EACH_BYTE
+    return winners, lightest, heaviest
+
+
+@inlined
+def list_losers(light, heavy, noise, weights, lane, room):
+    """List the losers of the kind of which there are more. How many they are, the bits of the fewer; which these are."""
+    others, keys = room
     by_light = bit_count(light) <= bit_count(heavy)
     members, bits = (light, heavy) if by_light else (heavy, light)
-    member_keys, other_keys = (NOISE, WEIGHTS) if by_light else (WEIGHTS, NOISE)
+    other_keys = weights if by_light else noise
     n_others = 0
     while bits:
         c = lowest_bit(bits)
         bits &= bits - ONE
-        room[np.uint64(KEYS + n_others)] = entry(room, other_keys + c)
+        keys[np.uint64(n_others)] = other_keys[np.uint64(c), np.uint64(lane)]
         others[np.uint64(n_others)] = c
         n_others += 1
-    store_from(room, KEYS + n_others, some_of(np.inf))
+    store_from(keys, n_others, some_of(np.inf))
+    return by_light, members, n_others
+
+
+@inlined
+def put_swaps_of_losers(z, light, heavy, limit, n, noise, weights, lane, places, room, words):
+    """Write what follows of the swaps of two losers: the heavy one wins. The winner's noise is EXCLUDED."""
+    by_light, members, n_others = list_losers(light, heavy, noise, weights, lane, room)
+    others, keys = room
+    member_keys = noise if by_light else weights
     actions = view_as(np.uint8, words)
     while members:
         member = lowest_bit(members)
         members &= members - ONE
-        key = entry(room, member_keys + member)
+        key = member_keys[np.uint64(member), np.uint64(lane)]
         bits = ZERO
-        for c in range(0, n_others, REGISTER):
-            bits |= mask_bits(load_some(room, KEYS + c) * key < limit) << np.uint64(c)
+        for i in range(0, n_others, REGISTER):
+            bits |= mask_bits(load_some(keys, i) * key < limit) << np.uint64(i)
         while bits:
             other = np.int64(others[np.uint64(lowest_bit(bits))])
             bits &= bits - ONE
@@ -108,28 +141,40 @@ def put_swaps_of_losers(z, limit, lightest, n, lane, places, others, room, words
 
 
 @called
-def fill_words(key, sample, first_row, n_rows, n, inverse_weights, rooms):
-    """Set words[e] to the actions of up to eight rows in the e-th entry, xor the true ones, which are the result.
+def fill_words(noise, first_row, stop_row, n, inverse_weights, room):
+    """Write what up to eight rows' actions in the e-th entry are, xor the true ones, to the e-th of the room's words.
 
-    Each action is a byte; rooms is group_room, whose words are zero before.
+    The true ones are the result. Each action is a byte; noise is a tile; room is group_room, whose words are zero
+    before.
     """
-    places, words, changes, others, block, room = rooms
-    draw_rows(key, sample, first_row, n_rows, n, block, ())
-    inside = first_lanes(some_of(0.0), n - (n - 1) // REGISTER * REGISTER)
-    true_word = ZERO
+    places, weights, changes, (light_lanes, heavy_lanes), losers, words = room
+    n_rows = min(WIDTH, stop_row - first_row)
+    own_lanes = lanes_up_to(n_rows)
+    own = ~ZERO >> np.uint64(8 * (WIDTH - n_rows))
+    load_rows(inverse_weights, first_row, stop_row, n, weights)
+    race = race_tile(noise, weights)
+    limit = race[3]
+    winners, lightest, heaviest = swap_winners(noise, weights, race, own, changes)
+    actions, own_changes = view_as(np.uint8, words), view_as(np.uint8, changes)
     for lane in range(n_rows):
-        start = (first_row + lane) * n
-        _, noise_least, (limit, second_value), _ = run_race(
-            block[1], lane * noise_length(n), inverse_weights, start, inverse_weights, start, n, inside, room
-        )
-        z, second = two_first(n, limit, second_value, room)
-        true_word |= np.uint64(z) << np.uint64(8 * lane)
-        put_swaps_of_winner(z, second, second_value, n, lane, places, changes, room, words)
-        lightest = lightest_loser(entry(room, NOISE + z), noise_least)
-        room[np.uint64(NOISE + z)] = EXCLUDED
-        if lightest < limit:
-            put_swaps_of_losers(z, limit, lightest, n, lane, places, others, room, words)
-    return true_word
+        z = byte_of(winners, lane)
+        # All of them, as it is for the most of them and without branches.
+        for j in range(n):
+            place = np.uint64(places[np.uint64(z * n + j)]) + np.uint64(lane)
+            actions[place] = own_changes[np.uint64(j * WIDTH + lane)]
+    left = mask_bits(lightest * heaviest < limit) & own_lanes
+    if left:
+        for c in range(n):
+            light_lanes[np.uint64(c)] = mask_bits(load(noise, c) * heaviest < limit)
+            heavy_lanes[np.uint64(c)] = mask_bits(load(weights, c) * lightest < limit)
+    while left:
+        lane = lowest_bit(left)
+        left &= left - ONE
+        z = byte_of(winners, lane)
+        light, heavy = bits_of_bytes(light_lanes, lane), bits_of_bytes(heavy_lanes, lane)
+        own_limit = lane_of(limit, lane)
+        put_swaps_of_losers(z, light, heavy, own_limit, n, noise, weights, lane, places, losers, words)
+    return winners & own
 
 
 @called

@@ -374,42 +374,32 @@ def store_marks(typing_context, array, start, condition):
     return types.void(array, types.int64, mask), codegen
 
 
-def _bytes_of_bits(builder, bits):
-    """For each bit of a word a byte, all of whose bits are it."""
-    kind = ir.VectorType(ir.IntType(8), 64)
-    words = ir.VectorType(ir.IntType(64), 8)
-    one = builder.insert_element(ir.Constant(words, ir.Undefined), bits, ir.IntType(32)(0))
-    eight = builder.bitcast(shuffled(builder, one, one, [0] * 8), kind)
-    own_bytes = shuffled(builder, eight, eight, [i // 8 % 8 for i in range(64)])
-    own_bits = ir.Constant(kind, [1 << i % 8 for i in range(64)])
-    return builder.sext(builder.icmp_unsigned("==", builder.and_(own_bytes, own_bits), own_bits), kind)
+@intrinsic
+def mask_bytes(typing_context, condition):
+    """A word whose byte i has all bits set where the condition holds in lane i, and none elsewhere."""
+
+    def codegen(context, builder, sig, arguments):
+        return builder.bitcast(builder.sext(arguments[0], MARKS_TYPE), ir.IntType(64))
+
+    return types.uint64(mask), codegen
 
 
 @intrinsic
-def write_choices(typing_context, array, first, number, second, otherwise):
-    """Set the i-th of 64 bytes to number ^ i where bit i of first is set, else to otherwise where that of second is.
-
-    Else to 0. No bit is set in both.
-    """
+def bits_of_bytes(typing_context, array, bit):
+    """Bit i is this bit of array[i], of 64 bytes."""
 
     def codegen(context, builder, sig, arguments):
-        array, first, number, second, otherwise = arguments
+        array, bit = arguments
         kind = ir.VectorType(ir.IntType(8), 64)
-
-        def spread_byte(value):
-            one = builder.insert_element(
-                ir.Constant(kind, ir.Undefined), builder.trunc(value, ir.IntType(8)), ir.IntType(32)(0)
-            )
-            return shuffled(builder, one, one, [0] * 64)
-
-        own = builder.xor(spread_byte(number), ir.Constant(kind, list(range(64))))
-        own = builder.and_(own, _bytes_of_bits(builder, first))
-        other = builder.and_(spread_byte(otherwise), _bytes_of_bits(builder, second))
         data = context.make_array(sig.args[0])(context, builder, array).data
-        builder.store(builder.or_(own, other), builder.bitcast(data, kind.as_pointer()), align=1)
-        return context.get_dummy_value()
+        numbers = builder.load(builder.bitcast(data, kind.as_pointer()), align=1)
+        own = builder.shl(ir.IntType(8)(1), builder.trunc(bit, ir.IntType(8)))
+        one = builder.insert_element(ir.Constant(kind, ir.Undefined), own, ir.IntType(32)(0))
+        own = shuffled(builder, one, one, [0] * 64)
+        set_there = builder.icmp_unsigned("==", builder.and_(numbers, own), own)
+        return builder.bitcast(set_there, ir.IntType(64))
 
-    return types.void(array, types.uint64, types.int64, types.uint64, types.int64), codegen
+    return types.uint64(array, types.int64), codegen
 
 
 @intrinsic
