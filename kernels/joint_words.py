@@ -20,7 +20,6 @@ from .lanes import (
     mask_bits,
     mask_bytes,
     spread,
-    store,
     store_from,
 )
 from .merge import EXCLUDED
@@ -38,7 +37,7 @@ MOST = 64
 
 @allocating
 def group_room(n):
-    """Where the bytes of each pair's entry are; room for weights, for changes, for bits, and for a list of losers."""
+    """Room for a group: the first array says where the bytes of each pair's entry are, the last are the words."""
     n_entries = 1 + n * (n - 1) // 2
     places = empty(np.uint16, n * n)
     for c in range(n):
@@ -73,7 +72,7 @@ def byte_of(word, lane):
 
 @inlined
 def swap_winners(noise, weights, race, own, changes):
-    """Write what follows of the winner's swap with each category in each lane, a byte.
+    """Write what follows of each lane's winner's swap with each category: a byte of changes.
 
     Results: the winners' bytes, and the smallest noise and inverse weight of a loser. Afterwards winners are
     EXCLUDED.
@@ -83,15 +82,15 @@ def swap_winners(noise, weights, race, own, changes):
     winners = bytes_of_lanes(first_at)
     to_second = winners ^ bytes_of_lanes(second_at)
     for lane in range(WIDTH):
-        z = np.uint64(byte_of(winners, lane))
-        noise[z, np.uint64(lane)], weights[z, np.uint64(lane)] = EXCLUDED, np.inf
+        place = np.uint64(byte_of(winners, lane)), np.uint64(lane)
+        noise[place], weights[place] = EXCLUDED, np.inf
     lightest, heaviest = spread(np.inf), spread(np.inf)
     number = ZERO
     for j in range(weights.shape[0]):
         noise_j, inverse_weight = load(noise, j), load(weights, j)
         z_value, j_value = noise_j * winner_inverse_weight, inverse_weight * winner_noise
-        # Where j is the second, either the swap lowers its value, or the noise that z gets is smaller, and z still
-        # wins. Otherwise the second wins where it beats z and j does not win.
+        # Where j is the second, either the swap lowers its value, or the noise that z gets is smaller, and z
+        # still wins. What is written where j is z belongs to no pair.
         j_wins = mask_bytes(j_value < select(z_value < second_value, z_value, second_value))
         beats_z = mask_bytes(second_value < z_value)
         changes[np.uint64(j)] = ((j_wins & (winners ^ number)) | (beats_z & ~j_wins & to_second)) & own
@@ -103,7 +102,10 @@ def swap_winners(noise, weights, race, own, changes):
 
 @inlined
 def list_losers(light, heavy, noise, weights, lane, room):
-    """List the losers of the kind of which there are more. How many they are, the bits of the fewer; which these are."""
+    """List the losers of the kind of which there are more.
+
+    Results: whether they are the heavy ones, the bits of the other kind, and how many are listed.
+    """
     others, keys = room
     by_light = bit_count(light) <= bit_count(heavy)
     members, bits = (light, heavy) if by_light else (heavy, light)
@@ -142,10 +144,10 @@ def put_swaps_of_losers(z, light, heavy, limit, n, noise, weights, lane, places,
 
 @called
 def fill_words(noise, first_row, stop_row, n, inverse_weights, room):
-    """Write what up to eight rows' actions in the e-th entry are, xor the true ones, to the e-th of the room's words.
+    """Set the room's e-th word to the actions of up to eight rows in the e-th entry, xor the true ones.
 
-    The true ones are the result. Each action is a byte; noise is a tile; room is group_room, whose words are zero
-    before.
+    The true ones are the result. Each action is a byte. noise is a tile, and used up; room is group_room, whose
+    words are zero before.
     """
     places, weights, changes, (light_lanes, heavy_lanes), losers, words = room
     n_rows = min(WIDTH, stop_row - first_row)
@@ -172,8 +174,7 @@ def fill_words(noise, first_row, stop_row, n, inverse_weights, room):
         left &= left - ONE
         z = byte_of(winners, lane)
         light, heavy = bits_of_bytes(light_lanes, lane), bits_of_bytes(heavy_lanes, lane)
-        own_limit = lane_of(limit, lane)
-        put_swaps_of_losers(z, light, heavy, own_limit, n, noise, weights, lane, places, losers, words)
+        put_swaps_of_losers(z, light, heavy, lane_of(limit, lane), n, noise, weights, lane, places, losers, words)
     return winners & own
 
 
