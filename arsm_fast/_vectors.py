@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 VectorArray = NDArray[np.int32]
-# Actions of a cache line.
-LINE = 16
+# Actions of a cache line. Of fewer actions, to find one takes longer than it saves.
+LINE, MANY_ACTIONS = 16, 2**16
 
 
 class Vectors(Protocol):
@@ -23,9 +23,12 @@ class Vectors(Protocol):
 
 def empty_vectors(n_vectors: int, n_variables: int) -> VectorArray:
     """Room for vectors that begins with a cache line, as else every other register is written to two of them."""
-    numbers = np.empty(n_vectors * n_variables + LINE, np.int32)
+    size = n_vectors * n_variables
+    if size < MANY_ACTIONS:
+        return np.empty((n_vectors, n_variables), np.int32)
+    numbers = np.empty(size + LINE, np.int32)
     start = -numbers.__array_interface__["data"][0] // numbers.itemsize % LINE
-    return numbers[start : start + n_vectors * n_variables].reshape(n_vectors, n_variables)
+    return numbers[start : start + size].reshape(n_vectors, n_variables)
 
 
 @dataclass(eq=False, repr=False)

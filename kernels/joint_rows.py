@@ -157,12 +157,13 @@ def form_row_vectors(i, wanted, bounds, first_entries, words, out):
                     word = own_words[np.uint64(place + more * n_words)]
                     store_bytes(numbers, to + more * WIDTH, word)
                 to += n_variables
-        for at in range(n_some):
-            for group in range(n_in_lines, n_whole):
-                word = own_words[np.uint64(group * n_words + places[at])]
-                store_bytes(numbers, start + at * n_variables + group * WIDTH, word)
+        for group in range(n_in_lines, n_whole):
+            to = start + group * WIDTH
+            for at in range(n_some):
+                store_bytes(numbers, to, own_words[np.uint64(group * n_words + places[at])])
+                to += n_variables
         for at in range(n_some if n_whole < words.shape[1] else 0):
-            word = own_words[n_whole * n_words + places[at]]
+            word = own_words[np.uint64(n_whole * n_words + places[at])]
             for k in range(n_whole * WIDTH, n_variables):
                 numbers[start + at * n_variables + k] = word & np.uint64(0xFF)
                 word >>= np.uint64(8)
