@@ -329,20 +329,18 @@ def swap_winner_with(
     winner_weight = share - winner_noise * inverse_total
     own = winner_noise, winner_inverse_weight, base, value_of_second - base, winner_weight, share / inverse_total
     zero, bits = spread_half(0.0), np.uint64(0)
-    whole = n // WIDTH * WIDTH
-    n_before = whole - (n - WIDTH)
     if h.shape[0] == 0:
-        for start in range(0, whole, WIDTH):
-            bits |= mark_winners(start, 0, noise, inverse_weights, second_value, own, marks)[3]
-        if whole < n:
-            bits |= mark_winners(n - WIDTH, n_before, noise, inverse_weights, second_value, own, marks)[3]
+        for c in range(0, n, WIDTH):
+            start = min(c, n - WIDTH)
+            bits |= mark_winners(start, c - start, noise, inverse_weights, second_value, own, marks)[3]
         return (0.0, 0.0), bits != 0, True
     arrays = noise, inverse_weights, values, second_value, own, h, marks
     sums = zero, zero, zero, bits
+    whole = n // WIDTH * WIDTH
     for start in range(0, whole, WIDTH):
         sums = swap_eight(start, 0, *arrays, sums)
     if whole < n:
-        sums = swap_eight(n - WIDTH, n_before, *arrays, sums)
+        sums = swap_eight(n - WIDTH, whole - (n - WIDTH), *arrays, sums)
     differences, products, squares, bits = sums
     difference_sum = sum_of_lanes(differences)
     h_winner = -inverse_total * sum_of_lanes(products)

@@ -465,18 +465,35 @@ def list_lanes(typing_context, array, at, first, condition):
 
 @intrinsic
 def unpack(typing_context, array, start, condition):
-    """The entries of a float64 array from start on in the lanes where the condition holds, 0 in the others."""
+    """The entries of a float64 array from start on in the lanes where the condition holds, 0 in the others.
+
+    The entry at start is read in any case.
+    """
 
     def codegen(context, builder, sig, arguments):
         array, start, condition = arguments
         data = context.make_array(sig.args[0])(context, builder, array).data
         pointer = builder.gep(data, [start])
-        function = cgutils.get_or_insert_function(
+        zero = ir.Constant(LANES_TYPE, [0.0] * WIDTH)
+        if HAS_AVX512:
+            function = cgutils.get_or_insert_function(
+                builder.module,
+                ir.FunctionType(LANES_TYPE, [pointer.type, condition.type, LANES_TYPE]),
+                f"llvm.masked.expandload.v{WIDTH}f64",
+            )
+            return builder.call(function, [pointer, condition, zero])
+        # Elsewhere that is a branch for each lane.
+        table = _table_of_bytes(
             builder.module,
-            ir.FunctionType(LANES_TYPE, [pointer.type, ir_type(mask), LANES_TYPE]),
-            f"llvm.masked.expandload.v{WIDTH}f64",
+            "ranks_of_byte",
+            lambda lanes: [lanes.index(lane) if lane in lanes else 0 for lane in range(WIDTH)],
         )
-        return builder.call(function, [pointer, condition, ir.Constant(LANES_TYPE, [0.0] * WIDTH)])
+        ranks = builder.load(_looked_up(builder, table, builder.bitcast(condition, ir.IntType(WIDTH))))
+        result = zero
+        for lane in map(ir.IntType(32), range(WIDTH)):
+            rank = builder.zext(builder.extract_element(ranks, lane), ir.IntType(64))
+            result = builder.insert_element(result, builder.load(builder.gep(pointer, [rank])), lane)
+        return builder.select(condition, result, zero)
 
     return lanes(array, types.int64, mask), codegen
 

@@ -164,12 +164,12 @@ def list_seen(seen, offsets, actions, rows):
 @serial
 def spread_seen(seen, values, table):
     """Write the values, in their order, to where there are marks, and 0 elsewhere. There is at least one."""
-    at = 0
+    at, last = 0, values.shape[0] - 1
     n_eights = table.shape[0] // WIDTH
     for i in range(0, n_eights * WIDTH, WIDTH):
         marks = marks_from(seen, i)
-        store_from(table, i, unpack(values, at, marks))
+        store_from(table, i, unpack(values, min(at, last), marks))
         at += bit_count(mask_bits(marks))
     for i in range(n_eights * WIDTH, table.shape[0]):
-        table[i] = values[min(at, values.shape[0] - 1)] * seen[i]  # a branch would be mispredicted
+        table[i] = values[min(at, last)] * seen[i]  # a branch would be mispredicted
         at += seen[i]
