@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
 
 @dataclass_transform(eq_default=False, frozen_default=True)
 class Frozen:
-    """A base of dataclasses whose fields are set once, when they are made."""
+    """A base of dataclasses whose fields are set once, when they are made.
+
+    Subclasses become dataclasses by themselves; ``dataclass(frozen=True)`` refuses them.
+    """
 
     if TYPE_CHECKING:
         __dataclass_fields__: ClassVar[dict[str, Field[Any]]]

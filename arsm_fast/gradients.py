@@ -154,10 +154,11 @@ def _evaluated(
     if isinstance(method, ScopedDraws):
         sums = evaluate_terms(objective, proposal, method, logits, max_batch)
         return proposal.estimate_from(method.estimate_from_sums(sums))
-    distinct = getattr(method, "distinct", None)  # of those methods that change one variable at a time
-    if distinct is not None and callable(getattr(objective, "delta", None)):
-        values, proposal.n_evaluations = evaluate_by_delta(objective, distinct, logits, max_batch)
-        return proposal.estimate(values)
+    if callable(getattr(objective, "delta", None)):
+        distinct = getattr(method, "distinct", None)  # of those methods that change one variable at a time
+        if distinct is not None:
+            values, proposal.n_evaluations = evaluate_by_delta(objective, distinct, logits, max_batch)
+            return proposal.estimate(values)
     return proposal.estimate(evaluate_proposal(objective, proposal, logits, max_batch))
 
 

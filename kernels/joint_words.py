@@ -71,7 +71,7 @@ def byte_of(word, lane):
 
 
 @inlined
-def swap_winners(noise, weights, race, own, changes):
+def swap_winners(noise, weights, race, changes):
     """Write what follows of each lane's winner's swap with each category: a byte of changes.
 
     Results: the winners' bytes, and the smallest noise and inverse weight of a loser. Afterwards winners are
@@ -93,7 +93,7 @@ def swap_winners(noise, weights, race, own, changes):
         # still wins. What is written where j is z belongs to no pair.
         j_wins = mask_bytes(j_value < select(z_value < second_value, z_value, second_value))
         beats_z = mask_bytes(second_value < z_value)
-        changes[np.uint64(j)] = ((j_wins & (winners ^ number)) | (beats_z & ~j_wins & to_second)) & own
+        changes[np.uint64(j)] = (j_wins & (winners ^ number)) | (beats_z & ~j_wins & to_second)
         lightest = select(noise_j < lightest, noise_j, lightest)
         heaviest = select(inverse_weight < heaviest, inverse_weight, heaviest)
         number += EACH_BYTE
@@ -147,16 +147,15 @@ def fill_words(noise, first_row, stop_row, n, inverse_weights, room):
     """Set the room's e-th word to the actions of up to eight rows in the e-th entry, xor the true ones.
 
     The true ones are the result. Each action is a byte. noise is a tile, and used up; room is group_room, whose
-    words are zero before.
+    words of entries are zero before.
     """
     places, weights, changes, (light_lanes, heavy_lanes), losers, words = room
     n_rows = min(WIDTH, stop_row - first_row)
     own_lanes = lanes_up_to(n_rows)
-    own = ~ZERO >> np.uint64(8 * (WIDTH - n_rows))
     load_rows(inverse_weights, first_row, stop_row, n, weights)
     race = race_tile(noise, weights)
     limit = race[3]
-    winners, lightest, heaviest = swap_winners(noise, weights, race, own, changes)
+    winners, lightest, heaviest = swap_winners(noise, weights, race, changes)
     actions, own_changes = view_as(np.uint8, words), view_as(np.uint8, changes)
     for lane in range(n_rows):
         z = byte_of(winners, lane)
@@ -175,7 +174,7 @@ def fill_words(noise, first_row, stop_row, n, inverse_weights, room):
         z = byte_of(winners, lane)
         light, heavy = bits_of_bytes(light_lanes, lane), bits_of_bytes(heavy_lanes, lane)
         put_swaps_of_losers(z, light, heavy, lane_of(limit, lane), n, noise, weights, lane, places, losers, words)
-    return winners & own
+    return winners & (~ZERO >> np.uint64(8 * (WIDTH - n_rows)))
 
 
 @called

@@ -211,7 +211,8 @@ def row_of_winner_tile(noise, inverse_weights, values, inverse_total, race, h, s
     lightest = spread(np.inf)
     second_bits = ZERO
     for j in range(inverse_weights.shape[0]):
-        noise_j = select(first_at == np.float64(j), EXCLUDED, load(noise, j))
+        own_noise = load(noise, j)
+        noise_j = select(first_at == np.float64(j), EXCLUDED, own_noise)
         store(noise, j, noise_j)
         lightest = select(noise_j < lightest, noise_j, lightest)
         z_value = noise_j * winner_inverse_weight
@@ -226,7 +227,8 @@ def row_of_winner_tile(noise, inverse_weights, values, inverse_total, race, h, s
         difference = select(j_wins, entry(values, j) - base, difference)
         store(h, j, difference * winner_weight)
         difference_sum = difference_sum + difference
-        h_winner = fma(difference, fma(noise_j, inverse_total, share), h_winner)
+        # Not with what is EXCLUDED, of which the share of a row of one category can be beyond float64.
+        h_winner = fma(difference, fma(own_noise, inverse_total, share), h_winner)
     if second_bits:
         for lane in range(WIDTH):
             seen[lane_index(second_at, lane)] |= second_bits & (np.uint64(1) << np.uint64(lane))
@@ -251,9 +253,11 @@ def arsm_tile(noise, inverse_weights, values, swap, room, h, seen):
     if n > 2 and mask_bits(lightest <= limit):
         common = noise, inverse_weights, values, inverse_total, base, limit, lightest, h, seen
         difference_sum = difference_sum + swap(*common, *room)
-        h_sum = h_winner
+        new_sum = h_winner
         for c in range(n):
-            h_sum = h_sum + load(h, c)
+            new_sum = new_sum + load(h, c)
+        # To the bit what it is beside others that have no such swaps either.
+        h_sum = select(lightest <= limit, new_sum, h_sum)
     scale = 2.0 / (np.float64(n) * n)
     return (first_at, h_winner, h_sum * (1.0 / n)), base + difference_sum * scale
 

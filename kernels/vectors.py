@@ -23,7 +23,7 @@ FEATURES = set((get_host_cpu_features() if config.CPU_FEATURES is None else conf
 HAS_AVX512 = "+avx512f" in FEATURES
 # How many float64 a register of the machine holds.
 REGISTER = 8 if HAS_AVX512 else 4
-# Sixteen of them, where others have twice as many.
+# Sixteen of them; with AVX-512, and on ARM, there are twice as many, and without AVX they hold two.
 REGISTERS_ARE_FEW = "+avx" in FEATURES and not HAS_AVX512
 
 

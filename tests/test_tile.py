@@ -1,8 +1,11 @@
 """Eight samples, rows or categories at a time against one at a time: the same noise, drawn and handed in."""
 
+import numba
 import numpy as np
 import pytest
+from arsm_fast.kernels.lanes import lane_of
 from arsm_fast.kernels.long_row import PART
+from arsm_fast.kernels.tile import race_tile, row_of_winner_tile
 from helpers import assert_close
 
 from arsm_fast import _long_rows, _one_variable, dirichlet_noise, gradient, propose, sample
@@ -49,6 +52,35 @@ def test_tiles_agree_with_single_samples(shape, scale, n_samples):
         assert_close(drawn.standard_error, handed_in.standard_error)
     np.testing.assert_allclose(drawn.value, handed_in.value, atol=1e-12)
     assert drawn.n_evaluations == handed_in.n_evaluations
+
+
+@pytest.mark.parametrize("n", [3, 5, 12, 30, 100])
+def test_rows_do_not_depend_on_those_beside_them(n):
+    rng = np.random.default_rng(n)
+    logits, table = rng.normal(size=(2, 1000, n))
+    whole = gradient(table, logits, rng=2).gradient
+    logits[1::8] = 5.0 * rng.normal(size=(125, n))
+    others = np.arange(1000) % 8 != 1
+    assert np.array_equal(gradient(table, logits, rng=2).gradient[others], whole[others])
+
+
+def test_the_noise_of_a_row_of_one_category_may_be_tiny():
+    def winners_entry(noise, weights, values, h, seen):
+        total, first_at, second_at, first, second = race_tile(noise, weights)
+        race = first_at, second_at, first, second
+        return lane_of(row_of_winner_tile(noise, weights, values, -1.0 / total, race, h, seen)[0], 0)
+
+    noise, ones = np.full((1, 8), 1e-12), np.ones((1, 8))
+    assert numba.njit(winners_entry)(noise, ones, ones, np.empty((1, 8)), np.zeros(1, np.uint64)) == 0.0
+
+
+@pytest.mark.parametrize("n", [9, 12, 100, 257, 264, 300])
+def test_values_of_every_lane_are_looked_at(n):
+    for c in range(n):
+        table = np.zeros(n)
+        table[c] = np.nan
+        with pytest.raises(ValueError, match=rf"objective\[{c}\]"):
+            gradient(table, np.zeros(n), rng=1)
 
 
 @pytest.mark.parametrize(
