@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from functools import partial
 
 import numba
 import numpy as np
@@ -30,7 +31,7 @@ LONGEST_IN_A_LANE = 12
 # More samples than these are worth a sorted order for each row.
 MOST_SAMPLES_OF_ROWS = 64
 
-RunBlocks = Callable[[Blocks, NDArray[np.bool_]], None]
+RunBlocks = Callable[[Blocks, NDArray[np.bool_]], object]
 """Runs a kernel on blocks, and marks what they have seen."""
 
 
@@ -117,7 +118,7 @@ class OneVariable:
         if self._layout is SideBySide.SAMPLES:
             run_blocks = self._samples_of_a_row(table)
         elif self._layout is SideBySide.CATEGORIES:
-            run_blocks = self._drawn_rows(table)
+            run_blocks = partial(self._drawn_rows, table)
         else:
             run_blocks = self._rows(table)
 
@@ -144,20 +145,15 @@ class OneVariable:
 
         return run
 
-    def _drawn_rows(self, table: FloatArray) -> RunBlocks:
-        """Each row alone, eight categories side by side."""
+    def _drawn_rows(self, table: FloatArray, blocks: Blocks, seen: NDArray[np.bool_]) -> tuple[int, int]:
+        """Each row alone, eight categories side by side.
 
-        def run(blocks: Blocks, seen: NDArray[np.bool_]) -> None:
-            self._drawn_blocks(table, blocks, seen)
-
-        return run
-
-    def _drawn_blocks(self, table: FloatArray, blocks: Blocks, seen: NDArray[np.bool_]) -> tuple[int, int]:
-        """How many categories the blocks have seen, and 0 if all values are small; seen may be empty."""
+        Results: how many categories the blocks have seen, where seen may be empty; and 0 if all values are small.
+        """
         logits, noise = self._logits, self._noise
-        few = logits.shortest >= LONG_ROW and logits.n_rows * blocks.n_blocks < FEW_ROWS
+        in_parts = logits.shortest >= LONG_ROW and logits.n_rows * blocks.n_blocks < FEW_ROWS
         rows = (noise.n_samples, logits.weights, logits.weighed, table, logits.offsets, logits.longest)
-        if few:
+        if in_parts:
             n_seen, n_bad, n_large = long_row_moments(noise.key, *rows, blocks, seen)
         else:
             n_seen, n_bad, n_large = row_moments(noise.key, *rows, *blocks, seen)
@@ -171,7 +167,7 @@ class OneVariable:
         """As _moments of one sample of _drawn_rows."""
         moments = Moments(mean, np.empty(0), np.empty(self._logits.n_rows))
         blocks = Blocks(0, 1, 1, self._logits.offsets, mean, moments.squares, moments.value)
-        n_seen, n_large = self._drawn_blocks(table, blocks, seen)
+        n_seen, n_large = self._drawn_rows(table, blocks, seen)
         return moments, n_seen, n_large == 0
 
     def _rows(self, table: FloatArray) -> RunBlocks:

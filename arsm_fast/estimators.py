@@ -108,7 +108,7 @@ class ARSM(Setting):
     Notes
     -----
     The joint swap follows what changes: of K variables with C categories about K C of the C (C - 1) / 2 swaps
-    change any, and time and memory are in proportion to these. A sample of many variables takes four to eleven
+    change any, and time and memory are in proportion to these. A sample of many variables takes five to eight
     times as long as its one draw, most of it to find these swaps and to list the vectors that they lead to. With
     the coordinate swap it takes about ten times as long, and some more to form its vectors of K actions each.
 
