@@ -35,7 +35,8 @@ OTHERS = {
 
 # Where it is not 1,000 variables of 10 categories.
 SIZES = {"arm": (1_000, 2), "control variate": (100, 10)}
-SLOW = ("coordinate", "local", "carms", "unordered")
+# So often each is called, where it is not 50 times.
+REPEATS = {**dict.fromkeys(("coordinate", "local", "top", "carms"), 10), "unordered": 5}
 # So many true actions does each draw of every variable, or so much noise.
 DRAWS = {
     **dict.fromkeys(
@@ -44,6 +45,11 @@ DRAWS = {
     **dict.fromkeys(("pair", "pair with replacement", "disarm"), 2),
     **dict.fromkeys(("loo", "scoped", "carms", "unordered"), 10),
 }
+
+
+def make(name):
+    """The estimator of that name, new if it learns."""
+    return ARSMS[name] if name in ARSMS else OTHERS[name]()
 
 
 class Grid:
@@ -127,12 +133,12 @@ class Drawing:
     def measure(self, name, n_draws):
         size = SIZES.get(name, (1_000, 10))
         logits, objective = regime_logits("normal", size), Free(size[0])
-        estimator = ARSMS[name] if name in ARSMS else OTHERS[name]()
+        estimator = make(name)
         calls = {
             "all": lambda: arsm_fast.gradient(objective, logits, estimator=estimator, rng=1),
             "drawing": lambda: arsm_fast.sample(logits, n_draws, rng=1),
         }
-        seconds = all_on_threads(1, calls, 10 if name in SLOW else 100)
+        seconds = all_on_threads(1, calls, REPEATS.get(name, 50))
         return seconds["all"] / seconds["drawing"]
 
     def track_ratio_to_drawing(self, measured, name):
@@ -163,17 +169,9 @@ class Threads:
     params = ["joint", "coordinate", "loo"]
     param_names = ("estimator",)
 
-    def setup_cache(self):
+    def track_speedup_two_threads(self, name):
         logits = regime_logits("normal", (20, 10))
-        estimators = (*ARSMS.values(), arsm_fast.LeaveOneOut(10))
-        return {
-            name: speedup_two_threads(
-                lambda e=estimator: arsm_fast.propose(logits, estimator=e, n_samples=1_000, rng=1)
-            )
-            for name, estimator in zip(self.params, estimators, strict=True)
-        }
-
-    def track_speedup_two_threads(self, measured, name):
-        return measured[name]
+        estimator = make(name)
+        return speedup_two_threads(lambda: arsm_fast.propose(logits, estimator=estimator, n_samples=1_000, rng=1))
 
     track_speedup_two_threads.unit = "ratio"

@@ -71,10 +71,10 @@ def nk_landscape():
 
 
 def sparse_potts():
-    """600 random pairs among 200 variables, each with a table of normal values."""
+    """300 random pairs among 100 variables, each with a table of normal values."""
     rng = np.random.default_rng(0)
-    k, c = 200, 5
-    pairs = np.array([rng.choice(k, 2, replace=False) for _ in range(600)])
+    k, c = 100, 5
+    pairs = np.array([rng.choice(k, 2, replace=False) for _ in range(300)])
     tables, linear = rng.normal(size=(len(pairs), c, c)), rng.normal(size=(k, c))
 
     def terms(actions):

@@ -5,7 +5,7 @@ import numpy as np
 
 import arsm_fast
 
-from .common import on_threads, regime_logits, speedup_two_threads
+from .common import all_on_threads, regime_logits, speedup_two_threads
 
 
 class Sample:
@@ -32,21 +32,21 @@ class Ratios:
     params = Sample.params
     param_names = Sample.param_names
 
-    def setup_cache(self):
+    def setup(self, size):
+        self.logits = regime_logits("normal", (1_000_000 // size, size))
+
+    def track_speedup_over_gumbel_max(self, size):
         rng = np.random.default_rng(0)
-        measured = {}
-        for size in self.params:
-            logits = regime_logits("normal", (1_000_000 // size, size))
-            theirs = on_threads(1, lambda x=logits: (x + rng.gumbel(size=x.shape)).argmax(-1))
-            ours = on_threads(1, lambda x=logits: arsm_fast.sample(x, rng=1))
-            two = speedup_two_threads(lambda x=logits: arsm_fast.sample(x, 10, rng=1))
-            measured[size] = theirs / ours, two
-        return measured
+        times = all_on_threads(
+            1,
+            {
+                "theirs": lambda: (self.logits + rng.gumbel(size=self.logits.shape)).argmax(-1),
+                "ours": lambda: arsm_fast.sample(self.logits, rng=1),
+            },
+        )
+        return times["theirs"] / times["ours"]
 
-    def track_speedup_over_gumbel_max(self, measured, size):
-        return measured[size][0]
-
-    def track_speedup_two_threads(self, measured, size):
-        return measured[size][1]
+    def track_speedup_two_threads(self, size):
+        return speedup_two_threads(lambda: arsm_fast.sample(self.logits, 10, rng=1))
 
     track_speedup_over_gumbel_max.unit = track_speedup_two_threads.unit = "ratio"
