@@ -27,7 +27,7 @@ from .kernels.tile import short_row_moments
 # Rows of so many categories are tasks in parts where there are too few rows, or blocks of samples, for tasks.
 LONG_ROW, FEW_ROWS = 2**18, 16
 # Longer rows are swapped one at a time sooner than eight side by side.
-LONGEST_IN_A_LANE = 12
+LONGEST_IN_A_LANE = 20
 # More samples than these are worth a sorted order for each row.
 MOST_SAMPLES_OF_ROWS = 64
 

@@ -15,7 +15,7 @@ from .exponential import (
     one_and_uniform,
     pairs_of_many,
 )
-from .lanes import WIDTH, lane_index, largest_lane, loading, mask_bits, store_from
+from .lanes import WIDTH, lane_of, largest_lane, loading, mask_bits, store_from
 from .moments import add_to_tree, sample_room, take_result, tree_room
 from .noise import LANES, noise_row
 from .race import race_scratch, smallest_race_value, winner_of
@@ -142,7 +142,7 @@ def draw_actions_of_samples(task, key, inverse_weights, offsets, longest, out):
         draw_tile(key, first, 1, row, 0, weights.shape[0], noise, ())
         winners = winners_of_tile(noise, weights)
         for lane in range(min(WIDTH, n_draws - first)):
-            out[first + lane, row] = lane_index(winners, lane)
+            out[first + lane, row] = np.int64(lane_of(winners, lane))
 
 
 @inlined
@@ -168,7 +168,7 @@ def draw_winners_of_block(key, block, weights, weighed, n, noise_room, own_weigh
             noise = tile_of(noise_room[1][start : start + n * WIDTH])
             winners = winners_of_tile(noise, own_weights[i * n : (i + 1) * n])
             for lane in range(min(WIDTH, n_rows - first)):
-                out[draw, first + lane] = lane_index(winners, lane)
+                out[draw, first + lane] = np.int64(lane_of(winners, lane))
     return good
 
 

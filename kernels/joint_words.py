@@ -13,24 +13,27 @@ from .lanes import (
     WIDTH,
     bits_of_bytes,
     gather,
-    lane_index,
     lane_of,
-    load,
     load_eight,
+    load_some,
     mask_bits,
     mask_bytes,
+    scatter,
+    some_of,
     spread,
     store_from,
+    take,
 )
 from .merge import EXCLUDED
 from .pairs import pair_of
 from .room import empty, tile_of, view_as, zeros
-from .row_by_row import load_some, some_of
 from .tile import lanes_up_to, load_rows, race_tile
 from .vectors import REGISTER, as_bits, as_float, select
 
 ZERO, ONE = np.uint64(0), np.uint64(1)
 EACH_BYTE = np.uint64(0x0101010101010101)
+# A byte for each lane of a register.
+PART = np.uint64 if REGISTER == WIDTH else np.uint32
 # A category is a bit of a word.
 MOST = 64
 
@@ -57,10 +60,10 @@ def group_room(n):
 
 @inlined
 def bytes_of_lanes(numbers):
-    """Numbers of categories, one in each lane, as the bytes of a word."""
+    """Numbers of categories, one in each lane of a register, as the bytes of a word."""
     word = ZERO
-    for lane in range(WIDTH):
-        word |= np.uint64(lane_index(numbers, lane)) << np.uint64(8 * lane)
+    for i in range(REGISTER):
+        word |= lane_of(numbers, i) << np.uint64(8 * i)
     return word
 
 
@@ -71,29 +74,31 @@ def byte_of(word, lane):
 
 
 @inlined
-def swap_winners(noise, weights, race, changes):
+def swap_winners(noise, weights, race, first_lane, changes):
     """Write what follows of each lane's winner's swap with each category: a byte of changes.
 
-    Results: the winners' bytes, and the smallest noise and inverse weight of a loser. Afterwards winners are
-    EXCLUDED.
+    It is of the lanes of a register. Results: the winners' bytes, and the smallest noise and inverse weight of a
+    loser. Afterwards winners are EXCLUDED.
     """
     _, first_at, second_at, _, second_value = race
-    winner_noise, winner_inverse_weight = gather(noise, first_at), gather(weights, first_at)
+    winner_noise = gather(noise, first_at, first_lane)
+    winner_inverse_weight = gather(weights, first_at, first_lane)
     winners = bytes_of_lanes(first_at)
     to_second = winners ^ bytes_of_lanes(second_at)
-    for lane in range(WIDTH):
-        place = np.uint64(byte_of(winners, lane)), np.uint64(lane)
-        noise[place], weights[place] = EXCLUDED, np.inf
-    lightest, heaviest = spread(np.inf), spread(np.inf)
+    scatter(noise, first_at, first_lane, EXCLUDED)
+    scatter(weights, first_at, first_lane, np.inf)
+    lightest, heaviest = some_of(np.inf), some_of(np.inf)
     number = ZERO
+    own_changes, at = view_as(PART, changes), np.uint64(first_lane // REGISTER)
     for j in range(weights.shape[0]):
-        noise_j, inverse_weight = load(noise, j), load(weights, j)
+        noise_j, inverse_weight = take(noise, j, first_lane), take(weights, j, first_lane)
         z_value, j_value = noise_j * winner_inverse_weight, inverse_weight * winner_noise
         # Where j is the second, either the swap lowers its value, or the noise that z gets is smaller, and z
         # still wins. What is written where j is z belongs to no pair.
         j_wins = mask_bytes(j_value < select(z_value < second_value, z_value, second_value))
         beats_z = mask_bytes(second_value < z_value)
-        changes[np.uint64(j)] = (j_wins & (winners ^ number)) | (beats_z & ~j_wins & to_second)
+        own_changes[at] = PART((j_wins & (winners ^ number)) | (beats_z & ~j_wins & to_second))
+        at += np.uint64(WIDTH // REGISTER)
         lightest = select(noise_j < lightest, noise_j, lightest)
         heaviest = select(inverse_weight < heaviest, inverse_weight, heaviest)
         number += EACH_BYTE
@@ -151,30 +156,36 @@ def fill_words(noise, first_row, stop_row, n, inverse_weights, room):
     """
     places, weights, changes, (light_lanes, heavy_lanes), losers, words = room
     n_rows = min(WIDTH, stop_row - first_row)
-    own_lanes = lanes_up_to(n_rows)
     load_rows(inverse_weights, first_row, stop_row, n, weights)
-    race = race_tile(noise, weights)
-    limit = race[3]
-    winners, lightest, heaviest = swap_winners(noise, weights, race, changes)
     actions, own_changes = view_as(np.uint8, words), view_as(np.uint8, changes)
-    for lane in range(n_rows):
-        z = byte_of(winners, lane)
-        # All of them, as it is for the most of them and without branches.
-        for j in range(n):
-            place = np.uint64(places[np.uint64(z * n + j)]) + np.uint64(lane)
-            actions[place] = own_changes[np.uint64(j * WIDTH + lane)]
-    left = mask_bits(lightest * heaviest < limit) & own_lanes
-    if left:
-        for c in range(n):
-            light_lanes[np.uint64(c)] = mask_bits(load(noise, c) * heaviest < limit)
-            heavy_lanes[np.uint64(c)] = mask_bits(load(weights, c) * lightest < limit)
-    while left:
-        lane = lowest_bit(left)
-        left &= left - ONE
-        z = byte_of(winners, lane)
-        light, heavy = bits_of_bytes(light_lanes, lane), bits_of_bytes(heavy_lanes, lane)
-        put_swaps_of_losers(z, light, heavy, lane_of(limit, lane), n, noise, weights, lane, places, losers, words)
-    return winners & (~ZERO >> np.uint64(8 * (WIDTH - n_rows)))
+    true_word = ZERO
+    for first_lane in range(0, n_rows, REGISTER):
+        race = race_tile(noise, weights, first_lane)
+        limit = race[3]
+        winners, lightest, heaviest = swap_winners(noise, weights, race, first_lane, changes)
+        true_word |= winners << np.uint64(8 * first_lane)
+        n_lanes = min(REGISTER, n_rows - first_lane)
+        for lane in range(first_lane, first_lane + n_lanes):
+            z = byte_of(winners, lane - first_lane)
+            # All of them, as it is for the most of them and without branches.
+            for j in range(n):
+                place = np.uint64(places[np.uint64(z * n + j)]) + np.uint64(lane)
+                actions[place] = own_changes[np.uint64(j * WIDTH + lane)]
+        left = mask_bits(lightest * heaviest < limit) & lanes_up_to(n_lanes)
+        if left:
+            for c in range(n):
+                light_lanes[np.uint64(c)] = mask_bits(take(noise, c, first_lane) * heaviest < limit)
+                heavy_lanes[np.uint64(c)] = mask_bits(take(weights, c, first_lane) * lightest < limit)
+        while left:
+            i = lowest_bit(left)
+            left &= left - ONE
+            lane = first_lane + i
+            z = byte_of(winners, i)
+            light, heavy = bits_of_bytes(light_lanes, i), bits_of_bytes(heavy_lanes, i)
+            put_swaps_of_losers(
+                z, light, heavy, lane_of(limit, i), n, noise, weights, lane, places, losers, words
+            )
+    return true_word & (~ZERO >> np.uint64(8 * (WIDTH - n_rows)))
 
 
 @called

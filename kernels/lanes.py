@@ -7,7 +7,7 @@ from numba.core import cgutils
 
 from ._intrinsics import intrinsic
 from ._jit import inlined
-from .vectors import HAS_AVX512, Lanes, Mask, Words, as_vector, ir_type, shuffled
+from .vectors import HAS_AVX512, REGISTER, Lanes, Mask, Words, as_vector, ir_type, shuffled, spread_over
 
 WIDTH = 8
 ALL_LANES = np.uint64(2**WIDTH - 1)
@@ -16,7 +16,7 @@ LINE = 8
 # Values of less, in sums with weights of less than 4 in all, stay finite.
 SMALL = 1e200
 
-lanes = Lanes(WIDTH)
+lanes, some_lanes = Lanes(WIDTH), Lanes(REGISTER)
 mask = Mask(WIDTH)
 LANES_TYPE = ir_type(lanes)
 
@@ -29,6 +29,9 @@ def spread(typing_context, value):
         return as_vector(builder, lanes, sig.args[0], arguments[0])
 
     return lanes(lanes if value == lanes else types.float64), codegen
+
+
+some_of = spread_over(REGISTER)
 
 
 @intrinsic
@@ -83,24 +86,12 @@ def are_small(values):
 
 @intrinsic
 def lane_of(typing_context, value, lane):
-    """One lane."""
+    """One lane of Lanes or Words."""
 
     def codegen(context, builder, sig, arguments):
         return builder.extract_element(*arguments)
 
-    return types.float64(lanes, types.int64), codegen
-
-
-@intrinsic
-def lane_index(typing_context, value, lane):
-    """One lane as an index, zero where it is negative."""
-
-    def codegen(context, builder, sig, arguments):
-        index = builder.fptosi(builder.extract_element(*arguments), ir.IntType(64))
-        zero = ir.IntType(64)(0)
-        return builder.select(builder.icmp_signed("<", index, zero), zero, index)
-
-    return types.int64(lanes, types.int64), codegen
+    return value.entry(value, types.int64), codegen
 
 
 def _first_lane(value, symbol):
@@ -160,7 +151,7 @@ def loading(width):
     return _load
 
 
-load_eight = loading(WIDTH)
+load_eight, load_some = loading(WIDTH), loading(REGISTER)
 
 
 def _first_lanes(builder, vector, n):
@@ -379,9 +370,11 @@ def mask_bytes(typing_context, condition):
     """A word whose byte i has all bits set where the condition holds in lane i, and none elsewhere."""
 
     def codegen(context, builder, sig, arguments):
-        return builder.bitcast(builder.sext(arguments[0], MARKS_TYPE), ir.IntType(64))
+        marks = builder.sext(arguments[0], ir.VectorType(ir.IntType(8), condition.width))
+        bits = builder.bitcast(marks, ir.IntType(8 * condition.width))
+        return bits if condition.width == 8 else builder.zext(bits, ir.IntType(64))
 
-    return types.uint64(mask), codegen
+    return types.uint64(condition), codegen
 
 
 @intrinsic
@@ -529,72 +522,110 @@ def two_least(typing_context, least, others):
 # where eight rows do. Arrays of the latter have two axes: categories and lanes.
 
 
+def _taken(context, builder, sig, array, index, lane):
+    if sig.args[0].ndim == 2:
+        start = builder.add(builder.mul(index, ir.IntType(64)(WIDTH)), lane)
+        return builder.load(_entry_pointer(context, builder, sig.args[0], array, start, sig.return_type), align=8)
+    return builder.load(builder.gep(context.make_array(sig.args[0])(context, builder, array).data, [index]))
+
+
 @intrinsic
 def entry(typing_context, array, index):
     """array[index]: a float64, or Lanes where the array has two axes."""
-    if array.ndim == 2:
 
-        def codegen(context, builder, sig, arguments):
-            return builder.load(_lane_pointer(context, builder, sig.args[0], *arguments), align=8)
+    def codegen(context, builder, sig, arguments):
+        return _taken(context, builder, sig, *arguments, ir.IntType(64)(0))
 
-        return lanes(array, types.int64), codegen
-
-    def codegen_scalar(context, builder, sig, arguments):
-        data = context.make_array(sig.args[0])(context, builder, arguments[0]).data
-        return builder.load(builder.gep(data, [arguments[1]]))
-
-    return types.float64(array, types.int64), codegen_scalar
-
-
-def _gathered_pointers(context, builder, array_type, array, index):
-    """Each lane's number i, and where entry(array, index[i]) is; a negative index is taken for zero."""
-    data = context.make_array(array_type)(context, builder, array).data
-    zero = ir.Constant(LANES_TYPE, [0.0] * WIDTH)
-    negative = builder.fcmp_ordered("<", index, zero)
-    integers = ir.VectorType(ir.IntType(64), WIDTH)
-    offsets = builder.fptosi(builder.select(negative, zero, index), integers)
-    if array_type.ndim == 2:
-        offsets = builder.mul(offsets, ir.Constant(integers, [WIDTH] * WIDTH))
-        offsets = builder.add(offsets, ir.Constant(integers, list(range(WIDTH))))
-    for lane in map(ir.IntType(32), range(WIDTH)):
-        yield lane, builder.gep(data, [builder.extract_element(offsets, lane)])
+    return (lanes if array.ndim == 2 else types.float64)(array, types.int64), codegen
 
 
 @intrinsic
-def gather(typing_context, array, index):
-    """entry(array, index[i]) of each lane i; a negative index is taken for zero."""
+def take(typing_context, array, index, lane):
+    """As entry, but of the lanes only a register, from this lane on."""
 
     def codegen(context, builder, sig, arguments):
-        result = ir.Constant(LANES_TYPE, ir.Undefined)
-        for lane, pointer in _gathered_pointers(context, builder, sig.args[0], *arguments):
-            result = builder.insert_element(result, builder.load(pointer), lane)
+        return _taken(context, builder, sig, *arguments)
+
+    return (some_lanes if array.ndim == 2 else types.float64)(array, types.int64, types.int64), codegen
+
+
+def _pointers(context, builder, sig, array, index, lane):
+    """Each i, and where array[index[i]] is, or of an array of two axes array[index[i], lane + i]."""
+    array_type, kind = sig.args[:2]
+    data = context.make_array(array_type)(context, builder, array).data
+    if array_type.ndim == 2:
+        index = builder.mul(index, ir.Constant(ir_type(kind), [WIDTH] * kind.width))
+        index = builder.add(index, ir.Constant(ir_type(kind), list(range(kind.width))))
+        data = builder.gep(data, [lane])
+    for i in map(ir.IntType(32), range(kind.width)):
+        yield i, builder.gep(data, [builder.extract_element(index, i)])
+
+
+@intrinsic
+def gather(typing_context, array, index, lane):
+    """array[index[i]] of float64 for each i; of an array of two axes array[index[i], lane + i]."""
+    gathered = index.of(types.float64)
+
+    def codegen(context, builder, sig, arguments):
+        result = ir.Constant(ir_type(gathered), ir.Undefined)
+        for i, pointer in _pointers(context, builder, sig, *arguments):
+            result = builder.insert_element(result, builder.load(pointer), i)
         return result
 
-    return lanes(array, lanes), codegen
+    return gathered(array, index, types.int64), codegen
+
+
+@intrinsic
+def scatter(typing_context, array, index, lane, value):
+    """Set what gather gives to the value."""
+
+    def codegen(context, builder, sig, arguments):
+        for _, pointer in _pointers(context, builder, sig, *arguments[:3]):
+            builder.store(arguments[3], pointer)
+        return context.get_dummy_value()
+
+    return types.void(array, index, types.int64, types.float64), codegen
+
+
+@intrinsic
+def mark_at(typing_context, array, index, lane, bits):
+    """Set bit lane + i of array[index[i]], of an array of uint64, for each bit i that is set."""
+
+    def codegen(context, builder, sig, arguments):
+        word = ir.IntType(64)
+        for i, pointer in _pointers(context, builder, sig, *arguments[:3]):
+            own = builder.and_(arguments[3], builder.shl(word(1), builder.zext(i, word)))
+            builder.store(builder.or_(builder.load(pointer), builder.shl(own, arguments[2])), pointer)
+        return context.get_dummy_value()
+
+    return types.void(array, index, types.int64, types.uint64), codegen
 
 
 def _transposed(builder, vectors):
-    """Eight vectors as the columns of what they were the rows of, in three rounds of shuffles."""
-    for distance in (1, 2, 4):
-        even = [lane if not lane & distance else WIDTH + lane - distance for lane in range(WIDTH)]
-        odd = [lane + distance if not lane & distance else WIDTH + lane for lane in range(WIDTH)]
+    """Vectors, as many as each has entries, as columns of what they were rows of, in rounds of shuffles."""
+    n = len(vectors)
+    distance = 1
+    while distance < n:
+        even = [i if not i & distance else n + i - distance for i in range(n)]
+        odd = [i + distance if not i & distance else n + i for i in range(n)]
         vectors = [
             shuffled(builder, vectors[i & ~distance], vectors[i | distance], odd if i & distance else even)
-            for i in range(WIDTH)
+            for i in range(n)
         ]
+        distance *= 2
     return vectors
 
 
 @intrinsic
 def transpose_block(typing_context, source, source_start, source_step, out, out_start, out_step):
-    """Copy eight times eight entries, a step between them, as eight times eight the other way round."""
+    """Copy entries with a step between them, a register of registers, the other way round."""
 
     def codegen(context, builder, sig, arguments):
         def pointers(array_type, array, start, step):
             data = context.make_array(array_type)(context, builder, array).data
-            for i in range(WIDTH):
+            for i in range(REGISTER):
                 offset = builder.add(start, builder.mul(step, ir.IntType(64)(i)))
-                yield builder.bitcast(builder.gep(data, [offset]), LANES_TYPE.as_pointer())
+                yield builder.bitcast(builder.gep(data, [offset]), ir_type(some_lanes).as_pointer())
 
         rows = [builder.load(p, align=8) for p in pointers(sig.args[0], *arguments[:3])]
         columns = pointers(sig.args[3], *arguments[3:])

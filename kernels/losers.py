@@ -10,10 +10,8 @@ one are a prefix of that order, walked through directly.
 import numpy as np
 
 from ._jit import inlined
-from .lanes import entry, load, mask_bits, spread, store
-from .vectors import HAS_AVX512, fma, select
-
-ZERO = np.uint64(0)
+from .lanes import WIDTH, load_some, mask_bits, some_of, store_from, take
+from .vectors import HAS_AVX512, few_turns, fma, select
 
 
 @inlined
@@ -45,70 +43,102 @@ def heavy_side(noise, inverse_weight, value, inverse_total, share, base):
     """What swaps a heavy loser."""
     difference = value - base
     # Where it is the winner itself that is zero, and its noise EXCLUDED.
-    return spread(inverse_weight), difference * fma(noise, inverse_total, share), difference
+    return some_of(inverse_weight), difference * fma(noise, inverse_total, share), difference
 
 
 @inlined
-def give(c, factor, received, h):
+def give(at, factor, received, h):
     """Add to h what a category's swaps give it."""
     # What receives nothing need not have a number as its factor.
-    store(h, c, load(h, c) + select(received != 0.0, factor * received, 0.0))
+    store_from(h, at, load_some(h, at) + select(received != 0.0, factor * received, 0.0))
+
+
+@inlined
+def load_loser(at, noise, inverse_weights, differences):
+    """What decides a loser's swaps: its noise, its inverse weight and its difference."""
+    return load_some(noise, at), load_some(inverse_weights, at), load_some(differences, at)
+
+
+@inlined
+def difference_of(one, two, limit):
+    """d_cj of two losers: of two that swap at most one wins."""
+    one_wins, two_wins = two[0] * one[1] < limit, one[0] * two[1] < limit
+    return select(two_wins, two[2], select(one_wins, one[2], 0.0))
 
 
 @inlined
 def swap_losers(
-    noise, inverse_weights, values, inverse_total, base, limit, lightest, h, seen, differences, weights
+    noise, inverse_weights, values, inverse_total, base, limit, lightest, h, seen, lane, differences, weights
 ):  # fmt: skip
-    """Add the swaps of two losers to h, and mark what f is needed at. The result is the sum of d_cj.
+    """Add the swaps of two losers to h, and mark what f is needed at, in some lanes; the sum of their d_cj.
 
     The last two are room for a tile each.
     """
     n = inverse_weights.shape[0]
-    zero, share = spread(0.0), spread(1.0 / n)
+    share, difference_sum = some_of(1.0 / n), some_of(0.0)
     for c in range(n):
-        store(differences, c, entry(values, c) - base)
-        store(weights, c, fma(load(noise, c), inverse_total, share))
-        seen[c] |= mask_bits(lightest * entry(inverse_weights, c) < limit)
-    difference_sum = zero
-    # All pairs, without branches: of some row nearly every category is light or heavy. Of two that swap at most
-    # one wins. The winner's difference is zero, and its noise EXCLUDED.
-    for j in range(1, n):
-        noise_j, inverse_weight_j, weight_j = load(noise, j), entry(inverse_weights, j), load(weights, j)
-        difference_j, received = load(differences, j), load(h, j)
-        for c in range(j):
-            c_wins = noise_j * entry(inverse_weights, c) < limit
-            j_wins = load(noise, c) * inverse_weight_j < limit
-            difference = select(j_wins, difference_j, select(c_wins, load(differences, c), zero))
-            store(h, c, fma(difference, weight_j, load(h, c)))
-            received = fma(difference, load(weights, c), received)
+        at = c * WIDTH + lane
+        store_from(differences, at, load_some(values, at) - base)
+        store_from(weights, at, fma(load_some(noise, at), inverse_total, share))
+        seen[c] |= mask_bits(lightest * load_some(inverse_weights, at) < limit) << np.uint64(lane)
+    losers = noise, inverse_weights, differences
+    # All pairs, without branches: of some row nearly every category is light or heavy. Two categories at a time
+    # meet those before them, and each other. The winner's difference is zero, and its noise EXCLUDED.
+    first, last = lane, (n - 1) * WIDTH + lane
+    while first <= last:
+        second = min(first + WIDTH, last)
+        one, two = load_loser(first, *losers), load_loser(second, *losers)
+        if first == last:  # nothing swaps with this
+            two = some_of(np.inf), some_of(np.inf), two[2]
+        weight_one, weight_two = load_some(weights, first), load_some(weights, second)
+        received_one, received_two = load_some(h, first), load_some(h, second)
+        at = lane
+        while at < first:
+            difference = difference_of(load_loser(at, *losers), one, limit)
             difference_sum = difference_sum + difference
-        store(h, j, received)
+            received_one = fma(difference, load_some(weights, at), received_one)
+            received = fma(difference, weight_one, load_some(h, at))
+            # Stored here too, so that LLVM loads the loser again: there are too few registers to keep it.
+            store_from(h, at, received)
+            difference = difference_of(load_loser(at, *losers), two, limit)
+            difference_sum = difference_sum + difference
+            received_two = fma(difference, load_some(weights, at), received_two)
+            store_from(h, at, fma(difference, weight_two, received))
+            at += WIDTH
+            few_turns()
+        difference = difference_of(one, two, limit)
+        difference_sum = difference_sum + difference
+        store_from(h, second, fma(difference, weight_one, received_two))
+        store_from(h, first, fma(difference, weight_two, received_one))
+        first += 2 * WIDTH
     return difference_sum
 
 
 @inlined
 def heavy_in_place(
-    place, order, limit, lightest, seen, noise, inverse_weights, values, inverse_total, share, base
+    place, order, limit, lightest, seen, noise, inverse_weights, values, inverse_total, share, base, lane
 ):
     """Number of the heavy category in a place of the order, and what swaps it."""
     # What wins a swap is heavier than the light loser, so the last one never does, nor does it past the end.
     c = order[min(place, order.shape[0] - 1)]
-    own = heavy_side(load(noise, c), entry(inverse_weights, c), entry(values, c), inverse_total, share, base)
-    seen[c] |= mask_bits(lightest * own[0] < limit)
-    return c, *own
+    own = heavy_side(
+        take(noise, c, lane), take(inverse_weights, c, lane), take(values, c, lane), inverse_total, share, base
+    )
+    seen[c] |= mask_bits(lightest * own[0] < limit) << np.uint64(lane)
+    return c * WIDTH + lane, *own
 
 
 @inlined
 def swap_losers_by_weight(
-    noise, inverse_weights, values, inverse_total, base, limit, lightest, h, seen, order, light
+    noise, inverse_weights, values, inverse_total, base, limit, lightest, h, seen, lane, order, light
 ):  # fmt: skip
     """As swap_losers of lanes that share their weights, by which the categories are ordered; light is room."""
-    zero, share = spread(0.0), spread(1.0 / inverse_weights.shape[0])
+    zero, share = some_of(0.0), some_of(1.0 / inverse_weights.shape[0])
     difference_sum = zero
-    common = order, limit, lightest, seen, noise, inverse_weights, values, inverse_total, share, base
+    common = order, limit, lightest, seen, noise, inverse_weights, values, inverse_total, share, base, lane
     n_light = order.shape[0]
     for c in range(n_light):
-        light[c] = c
+        light[c] = c * WIDTH + lane
     place = 0
     # Four at a time, without branches; only the light ones that swap with some go on to the next.
     while place < order.shape[0] and n_light > 0:
@@ -119,16 +149,16 @@ def swap_losers_by_weight(
         sum_0, sum_1, sum_2, sum_3 = zero, zero, zero, zero
         n_left = 0
         for i in range(n_light):
-            c = light[i]
-            noise_c = load(noise, c)
+            at = light[i]
+            noise_c = load_some(noise, at)
             own = noise_c, fma(noise_c, inverse_total, share)
             given, sum_0, differences = meet_one(*own, factor_0, limit, key_0, pay_0, zero, sum_0, zero)
             given, sum_1, differences = meet_one(*own, factor_1, limit, key_1, pay_1, given, sum_1, differences)
             given, sum_2, differences = meet_one(*own, factor_2, limit, key_2, pay_2, given, sum_2, differences)
             given, sum_3, differences = meet_one(*own, factor_3, limit, key_3, pay_3, given, sum_3, differences)
-            light[n_left] = c
+            light[n_left] = at
             n_left += mask_bits(noise_c * key_3 < limit) != 0
-            store(h, c, load(h, c) + given)
+            store_from(h, at, load_some(h, at) + given)
             difference_sum = difference_sum + differences
         n_light = n_left
         give(heavy_0, factor_0, sum_0, h)

@@ -29,11 +29,12 @@ from .lanes import (
     asking_for,
     entry,
     first_lanes,
-    loading,
+    load_some,
     loading_up_to,
     magnitudes,
     mark_bits,
     mask_bits,
+    some_of,
     store_from,
     sum_of_lanes,
     two_least,
@@ -43,7 +44,7 @@ from .merge import EXCLUDED
 from .moments import add_sample
 from .room import empty, view_as, zeros
 from .tasks import items_of, tasks
-from .vectors import REGISTER, as_bits, as_float, blocks_from, exchanged, fma, select, spread_over
+from .vectors import REGISTER, as_bits, as_float, blocks_from, exchanged, fma, select
 from .weights import exponentiate, write_gaps
 
 # Longer rows are swapped sooner by lists of losers, see arsm_row.py.
@@ -58,7 +59,7 @@ LENGTH = LONGEST + LINE
 NOISE, WEIGHTS, VALUES, RACES, H, KEYS, PAYMENTS, FACTORS, TOTALS = range(0, 9 * LENGTH, LENGTH)
 
 blocks_of_many = blocks_from(range(MANY // 2))
-load_some, load_up_to, some_of = loading(REGISTER), loading_up_to(REGISTER), spread_over(REGISTER)
+load_up_to = loading_up_to(REGISTER)
 ask_for = asking_for(MANY)
 
 

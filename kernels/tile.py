@@ -9,6 +9,7 @@ import numpy as np
 
 from ._jit import allocating, called, inlined
 from .ars import ars
+from .arsm_row import two_smallest
 from .bits import LOW_WORD, WORD_BITS, bit_count
 from .exponential import (
     FEW,
@@ -29,16 +30,19 @@ from .lanes import (
     asking_for,
     entry,
     gather,
-    lane_index,
     lane_of,
     load,
     load_eight,
     magnitudes,
+    mark_at,
     mask_bits,
+    scatter,
+    some_of,
     spread,
     store,
     store_from,
     store_marks,
+    take,
     transpose_block,
 )
 from .losers import swap_losers, swap_losers_by_weight
@@ -46,7 +50,7 @@ from .merge import EXCLUDED
 from .moments import merge_block
 from .room import empty, tile_of, zeros
 from .tasks import items_of, tasks
-from .vectors import as_bits, as_float, blocks_from, fma, halves_in_turn, select
+from .vectors import REGISTER, as_bits, as_float, blocks_from, fma, halves_in_turn, select
 from .weights import leave_gaps, weigh_gaps
 
 LANES_PER_PAGE = 4096 // (8 * WIDTH)
@@ -159,23 +163,27 @@ def join_race(value, at, race):
 
 
 @inlined
-def race_tile(noise, inverse_weights):
-    """The sum of the noise, and the numbers and race values of the two first."""
+def race_tile(noise, inverse_weights, lane):
+    """The sum of the noise, and the numbers and race values of the two first, of some lanes.
+
+    Where there is no second its number is 0.
+    """
     n = inverse_weights.shape[0]
-    total, at = spread(0.0), spread(0.0)
-    race = spread(np.inf), spread(np.inf), spread(-1.0), spread(-1.0)
+    total, at = some_of(0.0), as_bits(some_of(0.0))
+    race = some_of(np.inf), some_of(np.inf), at, at
     # The first few enter often and without a pattern.
     for c in range(min(n, UNPREDICTABLE)):
-        noise_c = load(noise, c)
+        noise_c = take(noise, c, lane)
         total = total + noise_c
-        race = join_race(noise_c * entry(inverse_weights, c), at, race)
-        at = at + 1.0
+        race = join_race(noise_c * take(inverse_weights, c, lane), at, race)
+        at = at + ONE
     for c in range(UNPREDICTABLE, n):
-        noise_c = load(noise, c)
+        noise_c = take(noise, c, lane)
         total = total + noise_c
-        value = noise_c * entry(inverse_weights, c)
+        value = noise_c * take(inverse_weights, c, lane)
         if mask_bits(value < race[1]):
-            race = join_race(value, spread(np.float64(c)), race)
+            race = join_race(value, at, race)
+        at = at + ONE
     first, second, first_at, second_at = race
     return total, first_at, second_at, first, second
 
@@ -183,109 +191,113 @@ def race_tile(noise, inverse_weights):
 @inlined
 def winners_of_tile(noise, inverse_weights):
     """The number of the winner in each lane."""
-    first, first_at = spread(np.inf), spread(0.0)
+    first, at = spread(np.inf), as_bits(spread(0.0))
+    first_at = at
     for c in range(inverse_weights.shape[0]):
         value = load(noise, c) * entry(inverse_weights, c)
         before = value < first
         first = select(before, value, first)
-        first_at = select(before, spread(np.float64(c)), first_at)
+        first_at = select(before, at, first_at)
+        at = at + ONE
     return first_at
 
 
 @inlined
-def row_of_winner_tile(noise, inverse_weights, values, inverse_total, race, h, seen):
-    """Set h to the swaps of z with every j, but for its entry z, and that noise to EXCLUDED.
+def row_of_winner_tile(noise, inverse_weights, values, inverse_total, race, h, seen, lane):
+    """Set h to the swaps of z with every j, but for its entry z, in some lanes.
 
     Results: the entry z of h, the sum of h, the winner's value, the sum of d_zj, and the smallest noise of a
     loser.
     """
     first_at, second_at, _, second_value = race
-    base = gather(values, first_at)
-    second_difference = gather(values, second_at) - base
-    winner_noise = gather(noise, first_at)
-    winner_inverse_weight = gather(inverse_weights, first_at)
-    zero = spread(0.0)
-    share = spread(1.0 / inverse_weights.shape[0])
+    base = gather(values, first_at, lane)
+    second_difference = gather(values, second_at, lane) - base
+    winner_noise = gather(noise, first_at, lane)
+    winner_inverse_weight = gather(inverse_weights, first_at, lane)
+    zero = some_of(0.0)
+    share = some_of(1.0 / inverse_weights.shape[0])
     winner_weight = fma(winner_noise, inverse_total, share)
-    difference_sum, h_winner = zero, zero
-    lightest = spread(np.inf)
+    difference_sum, weighed = zero, zero
+    least, others = some_of(np.inf), some_of(np.inf)
     second_bits = ZERO
     for j in range(inverse_weights.shape[0]):
-        own_noise = load(noise, j)
-        noise_j = select(first_at == np.float64(j), EXCLUDED, own_noise)
-        store(noise, j, noise_j)
-        lightest = select(noise_j < lightest, noise_j, lightest)
+        noise_j = take(noise, j, lane)
+        least, others = two_smallest(noise_j, least, others)
         z_value = noise_j * winner_inverse_weight
-        j_value = winner_noise * entry(inverse_weights, j)
-        # Where j is z, whose noise is beyond all others here, j "wins" with a difference of zero; and where it is
-        # the second: either the swap lowers its value, or the noise that z gets is smaller, and z still wins.
-        j_wins, beats_z = j_value < select(z_value < second_value, z_value, second_value), second_value < z_value
+        j_value = winner_noise * take(inverse_weights, j, lane)
+        # Where j is z all are the same, and j "wins" with a difference of zero; and where it is the second,
+        # either the swap lowers its value, or the noise that z gets is smaller, and z still wins.
+        j_wins, beats_z = j_value <= select(z_value < second_value, z_value, second_value), second_value < z_value
         own_bits = mask_bits(j_wins)
-        seen[j] |= own_bits
+        seen[j] |= own_bits << np.uint64(lane)
         second_bits |= mask_bits(beats_z) & ~own_bits
         difference = select(beats_z, second_difference, zero)
-        difference = select(j_wins, entry(values, j) - base, difference)
-        store(h, j, difference * winner_weight)
+        difference = select(j_wins, take(values, j, lane) - base, difference)
+        store_from(h, j * WIDTH + lane, difference * winner_weight)
         difference_sum = difference_sum + difference
-        # Not with what is EXCLUDED, of which the share of a row of one category can be beyond float64.
-        h_winner = fma(difference, fma(own_noise, inverse_total, share), h_winner)
+        weighed = fma(difference, noise_j, weighed)
     if second_bits:
-        for lane in range(WIDTH):
-            seen[lane_index(second_at, lane)] |= second_bits & (np.uint64(1) << np.uint64(lane))
+        mark_at(seen, second_at, lane, second_bits)
+    h_winner = fma(weighed, inverse_total, difference_sum * share)
     h_sum = fma(difference_sum, winner_weight, h_winner)
+    lightest = select(least == winner_noise, others, least)
     return h_winner, h_sum, base, difference_sum, lightest
 
 
 @inlined
-def arsm_tile(noise, inverse_weights, values, swap, room, h, seen):
+def arsm_tile(noise, inverse_weights, values, swap, room, h, seen, rest):
     """Write h but for the winner's, and return what it takes to finish it and the mean of f over the swaps.
 
     swap is losers.swap_losers or, where the lanes share their weights, swap_losers_by_weight; room are its last
-    arguments.
+    arguments. rest is room for four of the tile's lines.
     """
     n = inverse_weights.shape[0]
-    total, first_at, second_at, limit, second_value = race_tile(noise, inverse_weights)
-    inverse_total = -1.0 / total
-    race = first_at, second_at, limit, second_value
-    h_winner, h_sum, base, difference_sum, lightest = row_of_winner_tile(
-        noise, inverse_weights, values, inverse_total, race, h, seen
-    )
-    if n > 2 and mask_bits(lightest <= limit):
-        common = noise, inverse_weights, values, inverse_total, base, limit, lightest, h, seen
-        difference_sum = difference_sum + swap(*common, *room)
-        new_sum = h_winner
-        for c in range(n):
-            new_sum = new_sum + load(h, c)
-        # To the bit what it is beside others that have no such swaps either.
-        h_sum = select(lightest <= limit, new_sum, h_sum)
-    scale = 2.0 / (np.float64(n) * n)
-    return (first_at, h_winner, h_sum * (1.0 / n)), base + difference_sum * scale
-
-
-@inlined
-def mark_needed(inverse_weights, lightest, limit, seen):
-    """Mark what wins the swap with the lightest loser: all categories that win a swap of two losers."""
-    for c in range(inverse_weights.shape[0]):
-        seen[c] |= mask_bits(lightest * load(inverse_weights, c) < limit)
+    # A register of lanes at a time, so that what stays the same stays in registers.
+    for lane in range(0, WIDTH, REGISTER):
+        total, first_at, second_at, limit, second_value = race_tile(noise, inverse_weights, lane)
+        inverse_total = -1.0 / total
+        race = first_at, second_at, limit, second_value
+        h_winner, h_sum, base, difference_sum, lightest = row_of_winner_tile(
+            noise, inverse_weights, values, inverse_total, race, h, seen, lane
+        )
+        if n > 2 and mask_bits(lightest <= limit):
+            scatter(noise, first_at, lane, EXCLUDED)
+            common = noise, inverse_weights, values, inverse_total, base, limit, lightest, h, seen, lane
+            difference_sum = difference_sum + swap(*common, *room)
+            new_sum = h_winner
+            for c in range(n):
+                new_sum = new_sum + take(h, c, lane)
+            # To the bit what it is beside others that have no such swaps either.
+            h_sum = select(lightest <= limit, new_sum, h_sum)
+        scale = 2.0 / (np.float64(n) * n)
+        store_from(rest, lane, as_float(first_at))
+        store_from(rest, WIDTH + lane, h_winner)
+        store_from(rest, 2 * WIDTH + lane, h_sum * (1.0 / n))
+        store_from(rest, 3 * WIDTH + lane, base + difference_sum * scale)
+    return (as_bits(load(rest, 0)), load(rest, 1), load(rest, 2)), load(rest, 3)
 
 
 @inlined
 def needed_of_tile(noise, inverse_weights, h, seen):
     """Mark what f is needed at; h is only room."""
-    total, first_at, second_at, limit, second_value = race_tile(noise, inverse_weights)
-    race = first_at, second_at, limit, second_value
-    # Weights stand for values, on which it does not depend.
-    _, _, _, _, lightest = row_of_winner_tile(
-        noise, inverse_weights, inverse_weights, -1.0 / total, race, h, seen
-    )
-    mark_needed(inverse_weights, lightest, limit, seen)
+    for lane in range(0, WIDTH, REGISTER):
+        total, first_at, second_at, limit, second_value = race_tile(noise, inverse_weights, lane)
+        race = first_at, second_at, limit, second_value
+        # Weights stand for values, on which it does not depend.
+        _, _, _, _, lightest = row_of_winner_tile(
+            noise, inverse_weights, inverse_weights, -1.0 / total, race, h, seen, lane
+        )
+        # What wins the swap with the lightest loser: all categories that win a swap of two losers.
+        for c in range(inverse_weights.shape[0]):
+            wins = lightest * take(inverse_weights, c, lane) < limit
+            seen[c] |= mask_bits(wins) << np.uint64(lane)
 
 
 @inlined
 def gradient_entry(h, c, rest):
     """One category's gradient, where rest is what arsm_tile left to finish."""
     first_at, h_winner, shift = rest
-    return select(first_at == np.float64(c), h_winner, load(h, c)) - shift
+    return select(first_at != np.uint64(c), load(h, c), h_winner) - shift
 
 
 @inlined
@@ -339,6 +351,7 @@ def tile_room(n):
         tile_of(room[3 * step : 4 * step]),
         empty(np.int64, n),
         empty(np.uint64, n),
+        empty(np.float64, 4 * WIDTH),
     )
 
 
@@ -353,7 +366,7 @@ def tile_moments(
     key, first_sample, n_samples, row, inverse_weights, values, order, mean, squares, seen, room
 ):  # fmt: skip
     """Moments of the gradient of samples of a row; the sum of their values."""
-    noise, h, stream_mean, stream_squares, light, lanes_seen = room
+    noise, h, stream_mean, stream_squares, light, lanes_seen, rest_room = room
     n = inverse_weights.shape[0]
     n_tiles = n_samples // WIDTH
     n_left = n_samples - n_tiles * WIDTH
@@ -368,7 +381,7 @@ def tile_moments(
                 lanes_seen[c] = 0
         draw_tile(key, first_sample + tile * WIDTH, 1, row, 0, n, noise, ())
         rest, value = arsm_tile(
-            noise, inverse_weights, values, swap_losers_by_weight, (order, light), h, lanes_seen
+            noise, inverse_weights, values, swap_losers_by_weight, (order, light), h, lanes_seen, rest_room
         )
         add_tile(h, rest, tile + 1 if tile < n_tiles else 1, stream_mean[:n], stream_squares)
         for lane in range(WIDTH if tile < n_tiles else n_left):
@@ -390,10 +403,11 @@ def tile_moments(
 @inlined
 def load_rows(rows, first, n_rows, n, tile):
     """Put eight rows of n categories each into the lanes of a tile; lanes beyond the last row repeat it."""
-    if n >= WIDTH and first + WIDTH <= n_rows:
-        for block in range((n + WIDTH - 1) // WIDTH):
-            c = min(block * WIDTH, n - WIDTH)
-            transpose_block(rows, first * n + c, n, tile, c * WIDTH, WIDTH)
+    if n >= REGISTER and first + WIDTH <= n_rows:
+        for block in range(0, n, REGISTER):
+            c = min(block, n - REGISTER)
+            for lane in range(0, WIDTH, REGISTER):
+                transpose_block(rows, (first + lane) * n + c, n, tile, c * WIDTH + lane, WIDTH)
     else:
         for c in range(n):
             for lane in range(WIDTH):
@@ -427,10 +441,11 @@ def load_weights(rows, weighed, first, n_tiles, n_rows, n, tiles):
 @inlined
 def store_rows(tile, first, n_rows, n, rows):
     """Write the lanes of a tile to eight rows, or to those of them that there are."""
-    if n >= WIDTH and first + WIDTH <= n_rows:
-        for block in range((n + WIDTH - 1) // WIDTH):
-            c = min(block * WIDTH, n - WIDTH)
-            transpose_block(tile, c * WIDTH, WIDTH, rows, first * n + c, n)
+    if n >= REGISTER and first + WIDTH <= n_rows:
+        for block in range(0, n, REGISTER):
+            c = min(block, n - REGISTER)
+            for lane in range(0, WIDTH, REGISTER):
+                transpose_block(tile, c * WIDTH + lane, WIDTH, rows, (first + lane) * n + c, n)
     else:
         for lane in range(min(WIDTH, n_rows - first)):
             start = (first + lane) * n
@@ -458,7 +473,7 @@ def add_row_tiles(
 ):  # fmt: skip
     """As short_row_moments of some tiles, with room."""
     block_weights, own_values = tiles
-    _, h, lane_mean, lane_squares, _, lanes_seen = room
+    _, h, lane_mean, lane_squares, _, lanes_seen, rest_room = room
     n_rows = value.shape[0]
     n_seen, n_bad, n_large = 0, 0, 0
     for tile in range(first_tile, stop_tile):
@@ -483,7 +498,9 @@ def add_row_tiles(
             if mean.shape[0] == 0:
                 needed_of_tile(noise, own_weights, h, lanes_seen)
                 continue
-            rest, sample_value = arsm_tile(noise, own_weights, own_values, swap_losers, losers, h, lanes_seen)
+            rest, sample_value = arsm_tile(
+                noise, own_weights, own_values, swap_losers, losers, h, lanes_seen, rest_room
+            )
             value_sum = value_sum + sample_value
             if n_samples > 1:
                 add_tile(h, rest, sample + 1, lane_mean[:n], lane_squares)

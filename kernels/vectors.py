@@ -283,6 +283,19 @@ def in_step(typing_context, value):
     return value(value), codegen
 
 
+@intrinsic
+def few_turns(typing_context):
+    """No instruction; but the loop that it is in is not unrolled, which does not pay where its turns are few."""
+
+    def codegen(context, builder, sig, arguments):
+        nothing = builder.asm(ir.FunctionType(ir.VoidType(), []), "", "", [], side_effect=True)
+        for attribute in ("convergent", "nounwind", "readnone"):
+            nothing.attributes.add(attribute)
+        return context.get_dummy_value()
+
+    return types.void(), codegen
+
+
 def spread_over(width):
     """An intrinsic of one float64: so many of it."""
 

@@ -66,9 +66,9 @@ def test_rows_do_not_depend_on_those_beside_them(n):
 
 def test_the_noise_of_a_row_of_one_category_may_be_tiny():
     def winners_entry(noise, weights, values, h, seen):
-        total, first_at, second_at, first, second = race_tile(noise, weights)
+        total, first_at, second_at, first, second = race_tile(noise, weights, 0)
         race = first_at, second_at, first, second
-        return lane_of(row_of_winner_tile(noise, weights, values, -1.0 / total, race, h, seen)[0], 0)
+        return lane_of(row_of_winner_tile(noise, weights, values, -1.0 / total, race, h, seen, 0)[0], 0)
 
     noise, ones = np.full((1, 8), 1e-12), np.ones((1, 8))
     assert numba.njit(winners_entry)(noise, ones, ones, np.empty((1, 8)), np.zeros(1, np.uint64)) == 0.0
