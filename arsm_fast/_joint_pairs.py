@@ -30,6 +30,9 @@ CHANGES_PER_CATEGORY = 4
 # Items are taken in waves of so many changes at most, and only the changes of the last wave are kept.
 WAVE_CHANGES = 2**21
 NOTHING: NDArray[Any] = np.empty(0, np.int32)
+NO_HASHES: HashArray = np.empty((0, 2), np.uint64)
+# NumPy finds these sooner than it makes them of the types of their scalars.
+INT32, INT64, UINT32, UINT64 = map(np.dtype, (np.int32, np.int64, np.uint32, np.uint64))
 
 
 class Entries(NamedTuple):
@@ -38,7 +41,8 @@ class Entries(NamedTuple):
     The most changes of any one variable; the true actions, (items, variables); bounds, (3, items + 1): the
     entries of item i are bounds[0, i]..bounds[0, i + 1] - 1, and likewise its vectors and its words; the entries'
     pairs; the number of each one's vector within the item; the vectors' hashes, if there are several samples; and
-    the words that say what the vectors are (see kernels.joint_pairs).
+    the words that say what the vectors are (see kernels.joint_pairs). Behind the last of pairs, numbers and words
+    there may be room.
     """
 
     most: int
@@ -118,35 +122,27 @@ class JointPairs:
         n_tasks = min(n_items, self._n_threads)
         room, needed = 0, _room(self._logits)  # this is expected to be enough
         all_pairs = _n_pairs(longest) <= needed
-        bounds, found = np.zeros((3, n_items + 1), np.int64), np.empty((n_items, 2), np.int64)
-        true_actions = np.empty((n_items, n_variables), np.int32)
+        found = np.zeros((5, n_items + 1), INT64)
+        true_actions = np.empty((n_items, n_variables), INT32)
         while needed > room:
             room = needed
             most_entries = 1 + (_n_pairs(longest) if all_pairs else room + longest + WIDTH)
-            pairs = np.empty(n_items * most_entries, np.uint64)
-            number = np.empty(n_items * most_entries, np.uint32)
-            words = np.empty(n_items * (1 + 2 * room), np.uint64)
+            pairs = np.empty(n_items * most_entries, UINT64)
+            number = np.empty(n_items * most_entries, UINT32)
+            words = np.empty(n_items * (1 + 2 * room), UINT64)
             find_entries(
                 *(n_tasks, first_item, all_pairs, *self._arguments, self._multipliers),
-                *(room, bounds, found, true_actions, pairs, number, words),
+                *(room, found, true_actions, pairs, number, words),
             )
-            needed, most = (found[0] if n_items == 1 else found.max(axis=0)).tolist()
+            needed, most = (found[3:, 1] if n_items == 1 else found[3:].max(axis=1)).tolist()
+        bounds, hashes = found[:3], NO_HASHES
         if n_items > 1:
             bounds.cumsum(axis=1, out=bounds)
             close_entries(n_tasks, bounds, pairs, number, words)
-        n_entries, n_vectors, n_words = bounds[:, -1].tolist()
-        hashes = np.empty((n_vectors if n_samples > 1 else 0, 2), np.uint64)
         if n_samples > 1:
+            hashes = np.empty((bounds[1, -1], 2), UINT64)
             hash_vectors(true_actions, bounds, words, self._multipliers, hashes)
-        return Entries(
-            most,
-            true_actions,
-            bounds,
-            pairs[:n_entries],
-            number[:n_entries],
-            hashes,
-            words[:n_words],
-        )
+        return Entries(most, true_actions, bounds, pairs, number, hashes, words)
 
     def _form_wave(self, wanted: IntArray, entries: Any, vectors: VectorArray) -> None:
         """Some vectors of a wave."""
@@ -172,8 +168,8 @@ class JointPairs:
             max(wave.most for wave in waves),
             NOTHING,
             _joined_bounds([wave.bounds for wave in waves]),
-            np.concatenate([wave.pairs for wave in waves]),
-            np.concatenate([wave.number for wave in waves]),
+            np.concatenate([wave.pairs[: wave.bounds[0, -1]] for wave in waves]),
+            np.concatenate([wave.number[: wave.bounds[0, -1]] for wave in waves]),
             np.concatenate([wave.hashes for wave in waves]),
             NOTHING,
         )

@@ -14,6 +14,8 @@ from .kernels.weights import fill_inverse_weights
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 LogitsLike = ArrayLike | Sequence[ArrayLike]
+# To make these anew takes longer than to look what an array is.
+FLOAT64, LISTS = np.dtype(np.float64), list | tuple
 
 
 @dataclass(eq=False, repr=False)
@@ -109,7 +111,12 @@ class Logits:
     @property
     def problem_offsets(self) -> IntArray:
         """Where each problem starts in a flat array."""
-        return np.ascontiguousarray(self.offsets[:: self.n_variables])
+        if self.n_variables == 1:
+            return self.offsets
+        if self.shape is None:
+            return self.offsets[:: self.n_variables].copy()
+        n = self.n_categories
+        return np.arange(0, n + 1, n // self.n_problems)
 
     def probabilities(self) -> FloatArray:
         """Softmax by row."""
@@ -186,7 +193,7 @@ def check_logits(logits: LogitsLike) -> Logits:
 
 def lay_out(logits: LogitsLike) -> Logits:
     """Check everything but the numbers themselves, and lay those out flat."""
-    if isinstance(logits, list | tuple) and logits:
+    if isinstance(logits, LISTS) and logits:
         variables = [_as_float(variable, f"logits[{k}]") for k, variable in enumerate(logits)]
         shapes = {variable.shape for variable in variables}
         arrays = any(isinstance(variable, np.ndarray) for variable in logits)
@@ -231,6 +238,6 @@ def _as_float(values: Any, name: str) -> NDArray[Any]:
 
 def for_kernel(array: NDArray[Any]) -> FloatArray:
     """One dtype, one layout, writeable: every other kind would be compiled for anew."""
-    if array.dtype == np.float64 and array.flags.carray:
+    if array.dtype == FLOAT64 and array.flags.carray:
         return array  # as np.require would, but sooner
     return np.require(array, np.float64, ["C", "W"])

@@ -5,11 +5,15 @@ from typing import Any
 
 import numpy as np
 
+from ._seeds import LEAST_LONG_SEED, first_word
+
 SeedLike = int | Sequence[int] | np.random.SeedSequence | np.random.Generator | None
 
 
 def generator_key(rng: SeedLike) -> np.uint64:
     """Draw the key of one call; a Generator advances by one draw."""
+    if type(rng) is int and 0 <= rng < LEAST_LONG_SEED:
+        return np.uint64(first_word(rng))
     generator = as_generator(rng)
     if isinstance(generator.bit_generator, np.random.PCG64):
         return np.uint64(generator.bit_generator.random_raw())  # the same number, sooner

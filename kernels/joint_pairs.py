@@ -314,26 +314,27 @@ def share_of(task, n_tasks, n_items):
 @tasks("n_tasks")
 def find_entries(
     task, n_tasks, first_item, all_pairs, key, noise, n_samples, n_variables, inverse_weights, offsets, longest,
-    multipliers, room, bounds, found, true_actions, pairs, number, words,
+    multipliers, room, found, true_actions, pairs, number, words,
 ):  # fmt: skip
     """Find the entries and the vectors of items from the first on, of which each has a row of true actions.
 
-    Of item i bounds[:, i + 1] gets how many entries, vectors and words of these there are, and found[i] of how
-    many changes in all, for which there is so much room, and of how many of the variable with the most. All other
-    arrays have the same room for each item; those of a task follow each other at the beginning of what it has:
-    little memory is touched.
+    Of item i found[:, i + 1] gets how many entries, vectors and words of these there are, of how many changes in
+    all, for which there is so much room, and of how many of the variable with the most. All other arrays have the
+    same room for each item; those of a task follow each other at the beginning of what it has: little memory is
+    touched.
     """
-    n_items = found.shape[0]
+    n_items = true_actions.shape[0]
     most_entries, most_words = pairs.shape[0] // n_items, words.shape[0] // n_items
     items = share_of(task, n_tasks, n_items)
     entry, word = items.start * most_entries, items.start * most_words
     for i in items:
-        found[i, 0], n_entries, n_vectors, n_words, found[i, 1] = find_vectors(
+        n_changes, n_entries, n_vectors, n_words, most = find_vectors(
             all_pairs, key, noise, n_samples, n_variables, inverse_weights, offsets, longest, multipliers,
             first_item + i, room, true_actions[i], pairs[entry : entry + most_entries],
             number[entry : entry + most_entries], words[word : word + most_words],
         )  # fmt: skip
-        bounds[0, i + 1], bounds[1, i + 1], bounds[2, i + 1] = n_entries, n_vectors, n_words
+        found[0, i + 1], found[1, i + 1], found[2, i + 1] = n_entries, n_vectors, n_words
+        found[3, i + 1], found[4, i + 1] = n_changes, most
         entry += n_entries
         word += n_words
 
