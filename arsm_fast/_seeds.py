@@ -1,8 +1,10 @@
 """The first number of ``np.random.PCG64(seed)``, from the seed: to make the generator for one takes NumPy longer.
 
-It is NumPy's SeedSequence (O'Neill, "Developing a seed_seq alternative", 2015), with a pool of four words, and the
-seeding and the step of PCG64. What these give for a seed is one of NumPy's promises.
+It is NumPy's SeedSequence (O'Neill, "Developing a seed_seq alternative", 2015), with a pool of four words, and
+the seeding and the step of PCG64. What these give for a seed is one of NumPy's promises.
 """
+
+from itertools import pairwise
 
 WORD_MASK, LONG_MASK, STATE_MASK = 2**32 - 1, 2**64 - 1, 2**128 - 1
 N_POOL, N_WORDS = 4, 8
@@ -16,7 +18,7 @@ STEP = 0x2360ED051FC65DA44385DF649FCCF645
 def _factors(first: int, multiplier: int, n: int) -> list[tuple[int, int]]:
     """What the first n words that are hashed are, each, xored with and multiplied by."""
     powers = [first * pow(multiplier, i, 2**32) & WORD_MASK for i in range(n + 1)]
-    return list(zip(powers, powers[1:], strict=False))
+    return list(pairwise(powers))
 
 
 _POOL_FACTORS = _factors(0x43B0D7E5, 0x931E8875, N_POOL**2)

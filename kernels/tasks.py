@@ -16,9 +16,9 @@ from numba.core import cgutils
 from numba.core.callconv import excinfo_ptr_t
 from numba.core.compiler_lock import global_compiler_lock
 
-from ._imports import import_without_blas
 from ._intrinsics import intrinsic
 from ._jit import PRANGE_ONLY, compiled, enters_freely, inlined, parallel_entry
+from ._numba_context import fill_context
 
 CATEGORIES_PER_TASK = 16384
 INT64, CODE = ir.IntType(64), ir.IntType(32)
@@ -86,7 +86,7 @@ class Tasks:
     def _compile(self, arguments: tuple[Any, ...]) -> None:
         if self._addresses is not None:
             return  # another thread was first
-        import_without_blas()
+        fill_context()
         given = tuple(numba.typeof(argument) for argument in arguments)
         self.task.compile((types.int64, *given))
         self.dispatcher.compile((types.UniTuple(types.int64, 2), *given))

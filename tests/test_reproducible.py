@@ -211,6 +211,14 @@ def test_the_key_is_the_generators_next_number(bits):
         assert generator_key(generators[0]) == generators[1].integers(2**64, dtype=np.uint64)
 
 
+@pytest.mark.parametrize("bits", [0, 1, 31, 32, 33, 64, 65, 127, 128, 129, 200])
+def test_the_key_of_a_seed_is_numpys(bits):
+    draws = np.random.default_rng(bits)
+    seeds = [0, 2**bits - 1, 2**bits] + [int.from_bytes(draws.bytes(26)) % 2**bits for _ in range(20)]
+    for seed in seeds:
+        assert generator_key(seed) == np.random.default_rng(seed).integers(2**64, dtype=np.uint64)
+
+
 def test_an_import_gives_numba_nothing():
     script = """
 import sys
