@@ -18,16 +18,11 @@ Scopes = tuple[tuple[int, ...], ...]
 # where one of the two adds up changes, or is in float32; and by so much where all values are next to zero.
 TOLERANCE, SMALL = 1e-5, 1e-8
 
-# The squares of more numbers than this are added up by several threads.
-MOST_SQUARED = 8192
-
 
 def all_finite(numbers: FloatArray) -> bool:
     """Whether none is nan or infinite."""
     if numbers.size == 1:
         return math.isfinite(numbers.item())
-    if numbers.size <= MOST_SQUARED and math.isfinite(numbers.dot(numbers)):
-        return True  # as most often; their squares may be too large where they are not
     return bool(np.count_nonzero(np.isfinite(numbers)) == numbers.size)  # as all() would say, but sooner
 
 
