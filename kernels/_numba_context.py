@@ -14,13 +14,16 @@ def fill_context() -> None:
 
     As its own `refresh`, but SciPy's linear algebra is not imported to see whether it is there: it is, as we
     depend on it, and code that uses it still imports it when it is compiled. And it is not begun anew, to find
-    nothing, for each of some 250 attributes and methods that it comes by.
+    nothing, for each of some 250 attributes and methods that it comes by. Where Numba's internals changed all is
+    left to it.
     """
-    if "numba.np.arraymath" in sys.modules:
+    context = cpu_target.target_context
+    own = ("load_additional_registries", "install_registry", "refresh")
+    if "numba.np.arraymath" in sys.modules or not all(hasattr(context, name) for name in own):
         return
     from numba.np import linalg  # here, as it takes long to import
 
-    context, ensure_blas = cpu_target.target_context, linalg.ensure_blas
+    ensure_blas = getattr(linalg, "ensure_blas", _nothing)
     linalg.ensure_blas = _nothing
     try:
         context.load_additional_registries()
