@@ -22,7 +22,19 @@ class Intrinsic:
     @functools.cached_property
     def _numba_type_(self) -> Any:
         """By which Numba knows it in the code of others."""
-        return types.Function(make_intrinsic_template(self, self._function, self._name))
+        template = make_intrinsic_template(self, self._function, self._name)
+        answers: dict[Any, Any] = {}
+
+        def apply(asked: Any, args: Any, kws: Any) -> Any:
+            """The signature; Numba looks for new registrations each time."""
+            if kws:
+                return template.apply(asked, args, kws)
+            question = asked.context, *args
+            if question not in answers:
+                answers[question] = template.apply(asked, args, kws)
+            return answers[question]
+
+        return types.Function(type(self._name, (template,), {"apply": apply}))
 
     def __call__(self, *arguments: Any) -> Any:
         raise NotImplementedError(f"{self._name} is for compiled code")

@@ -38,9 +38,25 @@ def _stamp(dispatcher: Any) -> bool:
     return True
 
 
+def kernel_compiler(*arguments: Any) -> Any:
+    """Numba's compiler for kernels: imported here, as what is loaded from the cache does without."""
+    from ._compiler import KernelCompiler
+
+    return KernelCompiler(*arguments)
+
+
+def helper_compiler(*arguments: Any) -> Any:
+    """The same for helpers."""
+    from ._compiler import HelperCompiler
+
+    return HelperCompiler(*arguments)
+
+
 def compiled(function: Callable[..., Any], *, cache: bool = True, **options: Any) -> Any:
     """Compile with Numba at the first call."""
     options = {"error_model": "numpy", "nogil": True, "no_cfunc_wrapper": True, "_nrt": True} | options
+    if cache and "parallel" not in options:
+        options["pipeline_class"] = kernel_compiler
     dispatcher = numba.njit(cache=cache, **options)(function)
     if not cache or numba.config.DISABLE_JIT or _stamp(dispatcher):
         return dispatcher
@@ -77,9 +93,7 @@ class Helper(Kernel):
     @functools.cached_property
     def dispatcher(self) -> Any:
         """What Numba makes of it."""
-        from ._helpers import HelperCompiler  # here, as Numba's compiler takes long to import
-
-        options = {"no_cpython_wrapper": True, "pipeline_class": HelperCompiler} | self._options
+        options = {"no_cpython_wrapper": True, "pipeline_class": helper_compiler} | self._options
         return compiled(self._function, cache=False, **options)
 
 
@@ -94,7 +108,7 @@ class ParallelKernel(Kernel):
 # Arithmetic is IEEE's as written, nowhere reordered or fused by the compiler: the copies of a helper in several
 # kernels then round alike, and which of them a process runs depends on what it compiled and what it loaded.
 # Sums that are to be vectorised say so (see lanes.py). Only what Python calls is cached on disk, and helpers must
-# not be called from Python, nor raise: they are compiled as parts of what calls them (_helpers.py).
+# not be called from Python, nor raise: they are compiled as parts of what calls them (_compiler.py).
 
 
 # Numba counts references to arrays at each call and slice, by instructions that lock the bus: hundreds of cycles

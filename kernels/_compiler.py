@@ -1,42 +1,21 @@
-"""How helpers are compiled: as parts of the kernels that call them.
+"""How kernels and their helpers are compiled: helpers as parts of the kernels that call them.
 
 Numba would optimise each helper on its own, make machine code of it that nobody calls, and optimise it again in
 every caller. That was more than half of LLVM's time at the first call of an estimator.
 """
 
-import operator
-from typing import ClassVar
+from types import CodeType
 
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
-from numba.core.typing.arraydecl import GetItemBuffer
-from numba.core.typing.builtins import Bool
-from numba.core.typing.templates import infer_global
+from numba.core.compiler_machinery import PassManager
 
+from ._answers import AskedFirst
 
-class AskedFirst:
-    """Answers for what it is mixed with, before all others, but only where a helper is compiled.
-
-    Numba asks all other containers first whether a[i] is of theirs, and strings and more whether bool(a) is: that
-    was a tenth of the time it takes. What is for one target is asked before what is for any. In the code of
-    others than us, their overloads must be heard first.
-    """
-
-    metadata: ClassVar = {"target": "cpu"}
-
-    def generic(self, args, kws):
-        """The signature, if it is one."""
-        return super().generic(args, kws) if HelperCompiler.n_running else None
-
-
-@infer_global(operator.getitem)
-class ItemOfArray(AskedFirst, GetItemBuffer):
-    """An entry or a part of an array."""
-
-
-@infer_global(bool)
-class TruthOfNumber(AskedFirst, Bool):
-    """Whether a number is not zero."""
+# Passes of Numba, by name, for what we never write; each goes through all statements of a function.
+NEEDLESS = {"with_lifting", "inline_inlinables", "find_literally", "literal_unroll", "LiteralPropagation"}
+FOR_CLOSURES = {"inline_closure_likes", "make_function_op_code_to_jit_function"}
+FOR_NEW_ARRAYS = {"nopython_rewrites"}
 
 
 class WithoutEnvironments:
@@ -79,20 +58,39 @@ class HelperLibrary(JITCodeLibrary):
         self._finalized = True
 
 
-class HelperCompiler(Compiler):
-    """Numba's compiler, into a library of that kind."""
+class KernelCompiler(Compiler):
+    """Numba's compiler, without what nothing of ours needs."""
 
-    # How many are at it, one in another; Numba's lock lets one thread compile.
-    n_running = 0
+    def define_pipelines(self):
+        """The passes of Numba, but for those."""
+        needless = set(NEEDLESS)
+        if not any(isinstance(constant, CodeType) for constant in self.state.func_id.code.co_consts):
+            needless |= FOR_CLOSURES
+        if not self.state.flags.nrt:
+            needless |= FOR_NEW_ARRAYS
+        return [_without(needless, pipeline) for pipeline in super().define_pipelines()]
+
+    def compile_extra(self, function):
+        """Compile it."""
+        AskedFirst.n_running += 1
+        try:
+            return super().compile_extra(function)
+        finally:
+            AskedFirst.n_running -= 1
+
+
+def _without(needless, pipeline):
+    result = PassManager(pipeline.pipeline_name)
+    for step, description in pipeline.passes:
+        if step.name() not in needless:
+            result.add_pass(step, description)
+    result.finalize()
+    return result
+
+
+class HelperCompiler(KernelCompiler):
+    """The same, into a library of that kind."""
 
     def __init__(self, typing_context, target_context, library, *settings):
         library = HelperLibrary(target_context.codegen(), "helper")
         super().__init__(typing_context, target_context, library, *settings)
-
-    def compile_extra(self, function):
-        """Compile it."""
-        HelperCompiler.n_running += 1
-        try:
-            return super().compile_extra(function)
-        finally:
-            HelperCompiler.n_running -= 1
