@@ -1,25 +1,17 @@
 """Answers to what Numba asks about nearly every line, ahead of all others that it would ask.
 
-It asks all containers first whether a[i] is of theirs, and strings and more whether bool(a) is; and it compares the
-types of a + b with all it can add, each time. That was a tenth of the time it takes. What is for one target is
-asked before what is for any. In the code of others than us, their overloads must be heard first.
+It asks all containers first whether a[i] is of theirs, and strings and more whether bool(a) is; and it compares
+the types of a + b with all that it can add, each time. That was a tenth of the time it takes. What is for one
+target is asked before what is for any. In the code of others than us, their overloads must be heard first.
 """
 
 import operator
 from typing import ClassVar
 
-from numba import types
-from numba.core.imputils import lower_builtin
 from numba.core.typing import builtins
 from numba.core.typing.arraydecl import GetItemBuffer, SetItemBuffer
 from numba.core.typing.builtins import Bool
-from numba.core.typing.templates import (
-    AbstractTemplate,
-    ConcreteTemplate,
-    builtin_registry,
-    infer_global,
-    signature,
-)
+from numba.core.typing.templates import ConcreteTemplate, builtin_registry, infer_global
 
 
 class AskedFirst:
@@ -68,49 +60,3 @@ def _answer_for_numbers():
 
 
 _answer_for_numbers()
-
-NUMBERS = types.int64, types.uint64, types.float64
-
-
-class Extreme(AskedFirst, AbstractTemplate):
-    """One of two numbers of a type, for which Numba would compile a function."""
-
-    def generic(self, args, kws):
-        """The signature, if they are."""
-        number = args[0] if len(args) == 2 and args[0] == args[1] else None
-        return signature(number, *args) if number in NUMBERS else None
-
-    def get_impl_key(self, sig):
-        """What writes it."""
-        return Extreme, self.symbol
-
-
-@infer_global(min)
-class Smallest(Extreme):
-    """The second, if it is smaller."""
-
-    symbol = "<"
-
-
-@infer_global(max)
-class Largest(Extreme):
-    """The second, if it is larger."""
-
-    symbol = ">"
-
-
-def _write(symbol, kind):
-    def write(context, builder, sig, args):
-        first, second = args
-        if kind == types.float64:
-            before = builder.fcmp_ordered(symbol, second, first)
-        else:
-            before = (builder.icmp_signed if kind.signed else builder.icmp_unsigned)(symbol, second, first)
-        return builder.select(before, second, first)
-
-    lower_builtin((Extreme, symbol), kind, kind)(write)
-
-
-for _extreme in Smallest, Largest:
-    for _kind in NUMBERS:
-        _write(_extreme.symbol, _kind)
