@@ -65,6 +65,10 @@ class Logits:
             self.refuse()
         self.weights, self.weighed = inverse_weights, True
 
+    def gaps(self) -> FloatArray:
+        """The logits, but for a number for each row."""
+        return -np.log(self.weights) if self.weighed else self.weights
+
     def refuse(self) -> NoReturn:
         """Raise an error that says which logits are no numbers, or leave a variable without a category."""
         for bad, what in ((np.isnan(self.weights), "nan"), (self.weights == np.inf, "+inf")):

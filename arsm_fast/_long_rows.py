@@ -27,8 +27,7 @@ from .kernels.noise import LANES
 def long_row_moments(
     key: tuple[np.uint64, np.uint64],
     n_samples: int,
-    weights: FloatArray,
-    weighed: bool,
+    logits: FloatArray,
     table: FloatArray,
     offsets: IntArray,
     longest: int,
@@ -36,41 +35,38 @@ def long_row_moments(
     seen: NDArray[np.bool_],
 ) -> tuple[int, int, int]:
     """As kernels.one_variable.row_moments."""
-    noise, own_weights = np.empty(longest + LANES), np.empty(0 if weighed else longest)
+    noise = np.empty(longest + LANES)
     own_h = np.empty(longest if n_samples > 1 else 0)
     lists = list_room(longest)
     n_seen, n_large = 0, 0
     for i in range(blocks.value.size):
         row, block = divmod(blocks.first + i, blocks.n_blocks)
         own, out = slice(offsets[row], offsets[row + 1]), slice(blocks.starts[i], blocks.starts[i + 1])
-        logits, values = weights[own], table[own]
+        own_logits, values = logits[own], table[own]
         mean, squares = blocks.mean[out], blocks.squares[out]
-        row_noise = noise[: logits.size]
-        inverse_weights, top = logits, 0.0
-        races, swaps, words = part_room(logits.size)
-        if not weighed:
-            inverse_weights, tops = own_weights[: logits.size], np.empty(len(swaps[0]))
-            find_tops(logits, tops)
-            top = float(tops.max())
-        h = own_h[: logits.size] if n_samples > 1 else mean
+        row_noise = noise[: own_logits.size]
+        races, swaps, words = part_room(own_logits.size)
+        tops = np.empty(len(swaps[0]))
+        find_tops(own_logits, tops)
+        top = float(tops.max())
+        h = own_h[: own_logits.size] if n_samples > 1 else mean
         blocks.value[i] = 0.0
         first_sample = block * blocks.samples
         for sample in range(first_sample, min(n_samples, first_sample + blocks.samples)):
-            weigh = not weighed and sample == first_sample
-            if draw_parts(key, sample, row, logits, top, weigh, inverse_weights, noise, *races):
+            if draw_parts(key, sample, row, own_logits, top, noise, *races):
                 return n_seen, 1, n_large
-            drawn = join_races(row_noise, *races)
-            row_arrays = drawn, row_noise, inverse_weights, values
+            drawn = join_races(row_noise, own_logits, top, *races)
+            row_arrays = drawn, row_noise, own_logits, top, values
             n_large += swap_parts(*row_arrays, h, words, *swaps, *lists)
-            by_light, n_members, members = list_members(*row_arrays, words, swaps[0], *lists)
+            by_light, n_members, buckets, members = list_members(*row_arrays, words, swaps[0], *lists)
             if h.size == 0:
                 continue
             n_groups = min(MOST_GROUPS, len(swaps[0])) if n_members else 0
-            met, sums = np.zeros((n_groups, 2 * (n_members + 1))), np.empty((n_groups, 2))
+            met = np.zeros((n_groups, 4 * (n_members + 1)))
             others = lists[1 if by_light else 0]
-            meet_parts(*row_arrays, h, swaps[0], by_light, members, others, met, sums)
-            sample_value, shift = join_swaps(drawn, values, h, swaps[1], by_light, members[0], met, sums)
+            meet_parts(*row_arrays, h, swaps[0], by_light, buckets, members, others, met)
+            sample_value, shift = join_swaps(drawn, row_noise, values, h, swaps[1], by_light, members[0], met)
             blocks.value[i] += sample_value
             add_parts(h, shift, sample - first_sample + 1, mean, squares)
-        n_seen += int(list_marks(words, logits.size, out.start, seen))
+        n_seen += int(list_marks(words, own_logits.size, out.start, seen))
     return n_seen, 0, n_large

@@ -113,12 +113,10 @@ class OneVariable:
             return self._single_rows(table, seen, np.empty(table.size))
         if seen.size == 0:
             seen = np.empty(table.size, np.bool_)
-        if noise.n_samples > 1:
-            logits.weigh()  # once for all samples
         if self._layout is SideBySide.SAMPLES:
             run_blocks = self._samples_of_a_row(table)
         elif self._layout is SideBySide.CATEGORIES:
-            run_blocks = partial(self._drawn_rows, table)
+            run_blocks = partial(self._drawn_rows, logits.gaps(), table)
         else:
             run_blocks = self._rows(table)
 
@@ -145,14 +143,16 @@ class OneVariable:
 
         return run
 
-    def _drawn_rows(self, table: FloatArray, blocks: Blocks, seen: NDArray[np.bool_]) -> tuple[int, int]:
-        """Each row alone, eight categories side by side.
+    def _drawn_rows(
+        self, gaps: FloatArray, table: FloatArray, blocks: Blocks, seen: NDArray[np.bool_]
+    ) -> tuple[int, int]:
+        """Each row alone, eight categories side by side; gaps are of Logits.gaps.
 
         Results: how many categories the blocks have seen, where seen may be empty; and 0 if all values are small.
         """
         logits, noise = self._logits, self._noise
         in_parts = logits.shortest >= LONG_ROW and logits.n_rows * blocks.n_blocks < FEW_ROWS
-        rows = (noise.n_samples, logits.weights, logits.weighed, table, logits.offsets, logits.longest)
+        rows = (noise.n_samples, gaps, table, logits.offsets, logits.longest)
         if in_parts:
             n_seen, n_bad, n_large = long_row_moments(noise.key, *rows, blocks, seen)
         else:
@@ -167,12 +167,14 @@ class OneVariable:
         """As _moments of one sample of _drawn_rows."""
         moments = Moments(mean, np.empty(0), np.empty(self._logits.n_rows))
         blocks = Blocks(0, 1, 1, self._logits.offsets, mean, moments.squares, moments.value)
-        n_seen, n_large = self._drawn_rows(table, blocks, seen)
+        n_seen, n_large = self._drawn_rows(self._logits.gaps(), table, blocks, seen)
         return moments, n_seen, n_large == 0
 
     def _rows(self, table: FloatArray) -> RunBlocks:
         """Each row alone, with noise that was given, or references, or of any length."""
         logits, noise = self._logits, self._noise
+        if noise.n_samples > 1:
+            logits.weigh()  # once for all samples
         n_threads = numba.get_num_threads()
         rows = (noise.n_samples, logits.weights, logits.weighed, table, logits.offsets, logits.longest)
         rooms = (

@@ -1,5 +1,9 @@
 """ARSM of one row, eight categories side by side: the gradient of merge.arsm_row for drawn noise.
 
+The gradient depends on the weights only by who wins, so that few of them are ever computed: a race value is
+bounded by what an exponential is about, and where one side of a comparison is the same for many categories, it is
+their logits that are compared, with a logarithm of it. A gap is the largest logit of the row minus a category's.
+
 One pass makes the swaps of the winner, another lists the light and the heavy losers. The fewer of these are
 sorted; those that another one meets are then the first, and what they give it is a sum over the first. Level
 racers, which drawn noise has as good as never, are not told apart here by number. Rows have at least eight
@@ -9,15 +13,17 @@ categories; the last eight of them overlap those before.
 import numpy as np
 
 from ._jit import allocating, called, inlined
-from .bits import bit_count, lowest_bit
-from .exponential import NOISE_STREAM, fill_exponentials
+from .bits import bit_count, highest_bit, lowest_bit
+from .exponential import NOISE_STREAM, fill_exponentials, minus_logarithm
 from .lanes import (
     ALL_LANES,
     WIDTH,
     lane_numbers,
+    lane_of,
     list_lanes,
     load_eight,
     mask_bits,
+    smallest_lane,
     spread,
     spread_bits,
     store_from,
@@ -29,22 +35,18 @@ from .moments import add_sample
 from .noise import LANES
 from .race import NO_RACE, enter_race
 from .room import empty, view_as
-from .sorting import MOST_RANKED, sort_by_key, sort_by_rank
-from .vectors import first_half, fma, second_half, select, spread_over
-from .weights import exponentiate
+from .sorting import MOST_IN_BUCKET, heap_sort
+from .vectors import as_bits, as_float, first_half, fma, second_half, select, spread_over
+from .weights import CAUTION, exponential_about, exponential_of, exponentiate
 
 spread_half = spread_over(WIDTH // 2)
 ALL_OF_HALF = np.uint64(2 ** (WIDTH // 2) - 1)
-# So many categories are drawn and raced before it is looked where the first of them are.
-RACE_BLOCK = 512
-
-
-@inlined
-def race_values(noise, inverse_weights, c, n):
-    """Those of the eight categories from c on; of the last eight infinity for those below c."""
-    start = min(c, n - WIDTH)
-    values = load_eight(noise, start) * load_eight(inverse_weights, start)
-    return start, select(lane_numbers() >= np.float64(c - start), values, np.inf)
+# So many categories are drawn before they are raced, and raced before it is noted how far the first of them is.
+RACE_BLOCK, RACE_GROUP = 512, 128
+# Members' keys are sorted into buckets, several of which there are for each member.
+LEAST_BUCKETS, BUCKETS_PER_MEMBER = 64, 4
+# A key that should lie between two others may be so many roundings off.
+ROUNDINGS = np.uint64(64)
 
 
 @inlined
@@ -55,76 +57,121 @@ def two_smallest(values, least, others):
 
 
 @inlined
-def enter_some(bits, start, noise, inverse_weights, race):
+def inverse_weight(c, logits, top):
+    """exp(top - logits[c])."""
+    return exponential_of(top - logits[c])
+
+
+@inlined
+def enter_some(bits, start, noise, logits, top, race):
     """As race.enter_race of the categories from start on whose bits are set."""
     while bits:
         c = start + lowest_bit(bits)
         bits &= bits - np.uint64(1)
-        race = enter_race(c, noise[c] * inverse_weights[c], race)
+        race = enter_race(c, noise[c] * inverse_weight(c, logits, top), race)
     return race
 
 
+@inlined
+def race_bounds(numbers, gaps, c, start):
+    """No less than race values, and no more than CAUTION times them; of lanes below c infinity."""
+    return select(lane_numbers() >= np.float64(c - start), numbers * exponential_about(gaps), np.inf)
+
+
 @called
-def draw_and_race(key, sample, row, first, logits, top, weigh, inverse_weights, noise):
+def run_race(noise, logits, top, minima, bound):
+    """The race of those whose bounds are no larger than CAUTION times this one; minima are of their groups."""
+    n = logits.shape[0]
+    race = NO_RACE
+    limit = bound * CAUTION
+    for group in range(minima.shape[0]):
+        if minima[group] <= limit:
+            for c in range(group * RACE_GROUP, min(n, (group + 1) * RACE_GROUP), WIDTH):
+                start = min(c, n - WIDTH)
+                bounds = race_bounds(load_eight(noise, start), top - load_eight(logits, start), c, start)
+                race = enter_some(mask_bits(bounds <= limit), start, noise, logits, top, race)
+    return race
+
+
+@inlined
+def n_groups_of(n):
+    """How many groups of a race n categories are."""
+    return (n + RACE_GROUP - 1) // RACE_GROUP
+
+
+@called
+def draw_and_race(key, sample, row, first, logits, top, noise, minima):
     """Draw the noise of a row from a category on and race it, in blocks that stay in the first-level cache.
 
-    If asked to, weigh the logits too, of which top is the largest. Results: the two first categories, counted
-    from 0, and their race values, as of race.run_race; the sum of the noise; its two smallest entries; and False
-    where a logit is refused. `first` is a multiple of LANES, and there must be room for LANES more numbers of
-    noise.
+    Results: the two first categories, counted from 0, and their race values, as of race.run_race; the sum of the
+    noise; its smallest entry; and False where a logit is refused, of which top is the largest. `first` is a
+    multiple of LANES, and there must be room for LANES more numbers of noise, and for the minima of all groups.
     """
-    n = inverse_weights.shape[0]
-    race = NO_RACE
-    good = True
-    total = spread(0.0)
-    lightest, second_lightest = spread(np.inf), spread(np.inf)
+    n = logits.shape[0]
+    total, gap_sum = spread(0.0), spread(0.0)
+    lightest, least, others = spread(np.inf), spread(np.inf), spread(np.inf)
     for block in range(0, n, RACE_BLOCK):
         stop = min(n, block + RACE_BLOCK)
         n_drawn = (stop - block + LANES - 1) // LANES * LANES
         fill_exponentials(key, NOISE_STREAM, sample, row, first + block, noise[block : block + n_drawn])
-        if weigh:
-            good &= exponentiate(top, logits[block:stop], inverse_weights[block:stop])
-        least, others = spread(np.inf), spread(np.inf)
-        whole = block + (stop - block) // (2 * WIDTH) * (2 * WIDTH)
-        for c in range(block, whole, 2 * WIDTH):
-            numbers, other_numbers = load_eight(noise, c), load_eight(noise, c + WIDTH)
-            total = total + (numbers + other_numbers)
-            before = numbers < other_numbers
-            lower, upper = select(before, numbers, other_numbers), select(before, other_numbers, numbers)
-            second_lightest = select(upper < second_lightest, upper, second_lightest)
-            lightest, second_lightest = two_smallest(lower, lightest, second_lightest)
-            values = numbers * load_eight(inverse_weights, c)
-            other_values = other_numbers * load_eight(inverse_weights, c + WIDTH)
-            least = select(values < least, values, least)
-            others = select(other_values < others, other_values, others)
-        for c in range(whole, stop, WIDTH):
-            start, values = race_values(noise, inverse_weights, c, n)
-            least, others = two_smallest(values, least, others)
-            numbers = select(lane_numbers() >= np.float64(c - start), load_eight(noise, start), np.inf)
-            lightest, second_lightest = two_smallest(numbers, lightest, second_lightest)
-        before = others < least
-        block_least, bound = two_least(select(before, others, least), select(before, least, others))
-        if block_least < race[3] or race[1] < 0:
-            # Two of the block reach this bound, so neither of its two first lies above it.
-            for c in range(block, whole, 2 * WIDTH):
-                values = load_eight(noise, c) * load_eight(inverse_weights, c)
-                other_values = load_eight(noise, c + WIDTH) * load_eight(inverse_weights, c + WIDTH)
-                bits = mask_bits(values <= bound) | (mask_bits(other_values <= bound) << np.uint64(WIDTH))
-                race = enter_some(bits, c, noise, inverse_weights, race)
-            for c in range(whole, stop, WIDTH):
-                start, values = race_values(noise, inverse_weights, c, n)
-                bits = mask_bits(values <= bound) & (ALL_LANES << np.uint64(c - start))
-                race = enter_some(bits, start, noise, inverse_weights, race)
+        for group in range(block, stop, RACE_GROUP):
+            group_least, group_others = spread(np.inf), spread(np.inf)
+            group_stop = min(n, group + RACE_GROUP)
+            whole = group + (group_stop - group) // (2 * WIDTH) * (2 * WIDTH)
+            for c in range(group, whole, 2 * WIDTH):
+                numbers, other_numbers = load_eight(noise, c), load_eight(noise, c + WIDTH)
+                total = total + (numbers + other_numbers)
+                smaller = select(numbers < other_numbers, numbers, other_numbers)
+                lightest = select(smaller < lightest, smaller, lightest)
+                gaps, other_gaps = top - load_eight(logits, c), top - load_eight(logits, c + WIDTH)
+                gap_sum = gap_sum + (gaps + other_gaps)
+                bounds = numbers * exponential_about(gaps)
+                other_bounds = other_numbers * exponential_about(other_gaps)
+                group_least = select(bounds < group_least, bounds, group_least)
+                group_others = select(other_bounds < group_others, other_bounds, group_others)
+            for c in range(whole, group_stop, WIDTH):
+                start = min(c, n - WIDTH)
+                numbers, gaps = load_eight(noise, start), top - load_eight(logits, start)
+                gap_sum = gap_sum + gaps
+                lightest = select(numbers < lightest, numbers, lightest)
+                bounds = race_bounds(numbers, gaps, c, start)
+                group_least = select(bounds < group_least, bounds, group_least)
+            minima[group // RACE_GROUP] = smallest_lane(
+                select(group_others < group_least, group_others, group_least)
+            )
+            least, others = two_smallest(group_least, least, others)
+            least, others = two_smallest(group_others, least, others)
     noise_sum = sum_of_lanes(total)
     for c in range(n // (2 * WIDTH) * (2 * WIDTH), n):
         noise_sum += noise[c]
-    return race, noise_sum, two_least(lightest, second_lightest), good
+    # Two reach this bound, so neither of the two first lies above it.
+    bound = two_least(least, others)[1]
+    race = run_race(noise, logits, top, minima[: n_groups_of(n)], bound)
+    # What is no number makes no number of the sum.
+    return race, noise_sum, smallest_lane(lightest), mask_bits(gap_sum >= 0.0) == ALL_LANES
+
+
+@called
+def lightest_of(noise):
+    """The smallest number of a row."""
+    n = noise.shape[0]
+    least = load_eight(noise, n - WIDTH)
+    for c in range(0, n - WIDTH, WIDTH):
+        numbers = load_eight(noise, c)
+        least = select(numbers < least, numbers, least)
+    return smallest_lane(least)
+
+
+@called
+def gap_of(share):
+    """The gap of a category whose weight is this share of the largest."""
+    return lane_of(minus_logarithm(spread(share)), 0)
 
 
 @inlined
-def lightest_loser(winner_noise, lightest):
-    """Of the two smallest entries of the noise the smallest that is not the winner's."""
-    return lightest[1] if lightest[0] == winner_noise else lightest[0]
+def heavy_gap_of(lightest, limit):
+    """Losers of smaller gaps win with the lightest noise."""
+    return gap_of(lightest / limit)
 
 
 @allocating
@@ -136,120 +183,192 @@ def row_room(n, n_more):
     """
     length = n + WIDTH
     half = (length + 1) // 2
-    room = empty(np.float64, 3 * half + 3 * length + 2 * (n + 1) + n_more)
-    lists, sums, rest = room[: 3 * half], room[3 * half : 3 * half + 3 * length], room[3 * half + 3 * length :]
-    members = view_as(np.int32, lists[:half]), sums[:length], sums[length : 2 * length], sums[2 * length :]
+    n_starts = (n_buckets_of(n) + 3) // 2
+    room = empty(np.float64, 3 * half + 2 * length + n_starts + 4 * (n + 1) + n_more)
+    lists, rest = room[: 3 * half], room[3 * half :]
+    sums, rest = rest[: 2 * length], rest[2 * length :]
+    starts, rest = view_as(np.int32, rest[:n_starts]), rest[n_starts:]
+    members = view_as(np.int32, lists[:half]), sums[:length], sums[length:], starts
     light, heavy = view_as(np.int32, lists[half : 2 * half]), view_as(np.int32, lists[2 * half :])
-    return (light, heavy, members, rest[: 2 * (n + 1)]), rest[2 * (n + 1) :]
+    return (light, heavy, members, rest[: 4 * (n + 1)]), rest[4 * (n + 1) :]
+
+
+@inlined
+def n_buckets_of(n):
+    """More buckets than are ever made for n members."""
+    return 2 * np.int64(max(LEAST_BUCKETS, BUCKETS_PER_MEMBER * n)) + 4
 
 
 @allocating
 def member_room(n):
-    """Room for up to n members: their numbers and keys, and sums over the first of them (see fill_members)."""
+    """Room for up to n members: their numbers and keys, sums over the first of them, and starts of buckets."""
     return (
         empty(np.int32, n),
         empty(np.float64, n + WIDTH),
         empty(np.float64, n + WIDTH),
-        empty(np.float64, n + WIDTH),
+        empty(np.int32, n_buckets_of(n)),
     )
 
 
-@called
-def fill_members(by_light, noise, inverse_total, inverse_weights, values, base, numbers, room):
-    """Sort the light or the heavy losers of these numbers by their keys, and put them and two sums into room.
-
-    A light and a heavy one change the winner where the product of their keys, noise and inverse weight, is below
-    the limit. What another gets that meets the first i members is payments[i] of h, and differences[i] in all;
-    either times the difference of the other, if that is the heavy one.
-    """
-    members, keys, payments, differences = room
-    n = numbers.shape[0]
-    share = 1.0 / noise.shape[0]
-    all_keys = noise if by_light else inverse_weights
-    if n <= MOST_RANKED:
-        unsorted = differences
-        for i in range(n):
-            unsorted[i] = all_keys[np.uint32(numbers[i])]
-        store_from(unsorted, n, spread(np.inf))
-        sort_by_rank(unsorted, numbers, payments, keys, members)
-    else:
-        for i in range(n):
-            keys[i], members[i] = all_keys[np.uint32(numbers[i])], numbers[i]
-        sort_by_key(keys[:n], members[:n])
-    store_from(keys, n, spread(np.inf))
-    payment, difference = 0.0, 0.0
-    for i in range(n):
-        payments[i], differences[i] = payment, difference
-        c = np.uint32(members[i])
-        factor = 1.0 if by_light else values[c] - base
-        payment += factor * (share - noise[c] * inverse_total)
-        difference += factor
-    payments[n], differences[n] = payment, difference
+# A member's limit is that of its noise or gap: of others one of less meets it. Keys are limits, negative. Limits of
+# gaps, which may be zero, are put into buckets by their sum with 1: those of noise on a logarithmic scale.
 
 
 @inlined
-def meet_members(key, limit, first_keys, keys):
-    """How many members one with this key meets: they are the first."""
-    n = bit_count(mask_bits(first_keys * key < limit))
-    met = n
-    while n == WIDTH:
-        n = bit_count(mask_bits(load_eight(keys, met) * key < limit))
-        met += n
-    return np.uint64(met)
+def bucket_of(limit, buckets):
+    """The number of the bucket of a limit."""
+    offset, high, shift = buckets
+    return np.int64((high - as_bits(limit + offset)) >> shift)
+
+
+@inlined
+def buckets_for(by_light, lightest, heavy_gap, limit, n):
+    """What bucket_of takes for n members, and how many buckets there may be."""
+    offset, smallest, largest = (1.0, 0.0, heavy_gap) if by_light else (0.0, lightest, limit)
+    high, low = as_bits(largest + offset) + ROUNDINGS, as_bits(smallest + offset) - ROUNDINGS
+    n_most = np.uint64(max(LEAST_BUCKETS, BUCKETS_PER_MEMBER * n))
+    shift = np.uint64(max(0, highest_bit(high - low) - highest_bit(n_most)))
+    return (offset, high, shift), np.int64((high - low) >> shift) + 1
+
+
+@called
+def limits_of_members(by_light, noise, logits, top, limit, numbers, out):
+    """Set out to them, and to others up to a multiple of eight."""
+    n = numbers.shape[0]
+    if by_light:
+        for i in range(n):
+            out[i] = noise[np.uint32(numbers[i])]
+        for i in range(0, n, WIDTH):
+            store_from(out, i, minus_logarithm(load_eight(out, i) / limit))
+    else:
+        for i in range(n):
+            out[i] = logits[np.uint32(numbers[i])]
+        exponentiate(top, out[:n], out[:n])
+        for i in range(n):
+            out[i] = limit / out[i]
+
+
+@called
+def sort_members(limits, numbers, buckets, n_buckets, room):
+    """Put the members of these numbers into room by their limits, the largest first.
+
+    And where the members of each bucket start, and those of the last end.
+    """
+    members, keys, _, starts = room
+    n = numbers.shape[0]
+    for i in range(n_buckets + 2):
+        starts[i] = 0
+    most = 0
+    for i in range(n):
+        bucket = bucket_of(limits[i], buckets) + 2
+        starts[bucket] += 1
+        most = max(most, starts[bucket])
+    for i in range(n_buckets + 1):
+        starts[i + 1] += starts[i]
+    for i in range(n):
+        bucket = bucket_of(limits[i], buckets) + 1
+        at = np.uint32(starts[bucket])
+        keys[at], members[at] = -limits[i], numbers[i]
+        starts[bucket] += 1
+    if most > MOST_IN_BUCKET:
+        heap_sort(keys[:n], members[:n])
+    for i in range(1, n):
+        key, member = keys[i], members[i]
+        at = i
+        while at > 0 and key < keys[at - 1]:
+            keys[at], members[at] = keys[at - 1], members[at - 1]
+            at -= 1
+        keys[at], members[at] = key, member
+    keys[n] = np.inf
+
+
+@called
+def fill_members(
+    by_light, noise, inverse_total, logits, top, values, base, limit, numbers, buckets, n_buckets, room
+):  # fmt: skip
+    """Sort the light or the heavy losers of these numbers, and put them and what they pay into room.
+
+    Another that meets the first i members gets payments[i] of h; times the difference of the other, if that is
+    the heavy one.
+    """
+    members, _, payments, _ = room
+    n = numbers.shape[0]
+    share = 1.0 / noise.shape[0]
+    limits_of_members(by_light, noise, logits, top, limit, numbers, payments)
+    sort_members(payments, numbers, buckets, n_buckets, room)
+    payment = 0.0
+    for i in range(n):
+        payments[i] = payment
+        c = np.uint32(members[i])
+        factor = 1.0 if by_light else values[c] - base
+        payment += factor * (share - noise[c] * inverse_total)
+    payments[n] = payment
+
+
+@inlined
+def meet_members(x, buckets, room):
+    """How many members one with this noise or gap meets: they are the first."""
+    _, keys, _, starts = room
+    n = np.uint64(starts[np.uint64(bucket_of(x, buckets))])
+    n += np.uint64(keys[n] < -x)  # a branch would be mispredicted
+    while keys[n] < -x:
+        n += np.uint64(1)
+    return n
+
+
+@inlined
+def give(met, n, odd, factor, payment):
+    """Note that one meets n members."""
+    # Of two sums one need not wait for what was added last.
+    at = np.uint64(4) * n + np.uint64(2 * (odd & 1))
+    met[at] += factor
+    met[at + np.uint64(1)] += factor * payment
 
 
 @called
 def meet_others(
-    by_light, noise, inverse_total, inverse_weights, values, base, limit, numbers, room, met, h
+    by_light, noise, inverse_total, logits, top, values, base, numbers, buckets, room, met, h
 ):  # fmt: skip
     """Swap the others, of these numbers, with the members that fill_members has put into room.
 
-    The others' h is added to, and to met what they have the members get. Results: the sum of d_cj over the pairs,
-    and what was added to h.
+    The others' h is added to, and to met what they have the members get.
     """
-    _, keys, payments, differences = room
+    payments = room[2]
     share = 1.0 / noise.shape[0]
-    first_keys = load_eight(keys, 0)
-    difference_sum, h_sum = 0.0, 0.0
     if by_light:
         for i in range(numbers.shape[0]):
             c = np.uint32(numbers[i])
-            n = meet_members(inverse_weights[c], limit, first_keys, keys)
+            n = meet_members(top - logits[c], buckets, room)
             difference = values[c] - base
-            received = difference * payments[n]
-            h[c] += received
-            h_sum += received
-            difference_sum += difference * differences[n]
-            # Of two sums one need not wait for what was added last.
-            met[2 * n + (i & 1)] += difference * (share - noise[c] * inverse_total)
+            h[c] += difference * payments[n]
+            give(met, n, i, difference, share - noise[c] * inverse_total)
     else:
         for i in range(numbers.shape[0]):
             j = np.uint32(numbers[i])
-            n = meet_members(noise[j], limit, first_keys, keys)
-            received = payments[n]
-            h[j] += received
-            h_sum += received
-            difference_sum += differences[n]
-            met[2 * n + (i & 1)] += share - noise[j] * inverse_total
+            n = meet_members(noise[j], buckets, room)
+            h[j] += payments[n]
+            give(met, n, i, 1.0, share - noise[j] * inverse_total)
+
+
+@called
+def spend_members(by_light, noise, inverse_total, values, base, numbers, met, h):
+    """Add to h what the members get of the others. Results: the sums of d_cj over unordered pairs, and of h."""
+    share = 1.0 / noise.shape[0]
+    difference_sum, h_sum, factors, total = 0.0, 0.0, 0.0, 0.0
+    for i in range(numbers.shape[0] - 1, -1, -1):
+        c = np.uint32(numbers[i])
+        factors += met[4 * i + 4] + met[4 * i + 6]
+        total += met[4 * i + 5] + met[4 * i + 7]
+        factor = 1.0 if by_light else values[c] - base
+        h[c] += factor * total
+        difference_sum += factor * factors
+        h_sum += factor * (total + factors * (share - noise[c] * inverse_total))
     return difference_sum, h_sum
 
 
 @called
-def spend_members(by_light, values, base, numbers, met, h):
-    """Add to h what the members get of the others; its sum."""
-    h_sum, total = 0.0, 0.0
-    for i in range(numbers.shape[0] - 1, -1, -1):
-        c = np.uint32(numbers[i])
-        total += met[2 * i + 2] + met[2 * i + 3]
-        received = total if by_light else total * (values[c] - base)
-        h[c] += received
-        h_sum += received
-    return h_sum
-
-
-@called
 def add_loser_swaps(
-    noise, inverse_total, inverse_weights, values, base, limit, n_light, n_heavy, h, room
+    noise, inverse_total, logits, top, values, base, lightest, limit, heavy_gap, n_light, n_heavy, h, room
 ):  # fmt: skip
     """Add the swaps of two losers to h. Results: the sums of d_cj over their unordered pairs, and of h.
 
@@ -260,43 +379,47 @@ def add_loser_swaps(
     n = min(n_light, n_heavy)
     numbers = light[:n] if by_light else heavy[:n]
     others = heavy[:n_heavy] if by_light else light[:n_light]
-    fill_members(by_light, noise, inverse_total, inverse_weights, values, base, numbers, members)
-    for i in range(2 * (n + 1)):
-        met[i] = 0.0
-    difference_sum, h_sum = meet_others(
-        by_light, noise, inverse_total, inverse_weights, values, base, limit, others, members, met, h
+    buckets, n_buckets = buckets_for(by_light, lightest, heavy_gap, limit, n)
+    fill_members(
+        by_light, noise, inverse_total, logits, top, values, base, limit, numbers, buckets, n_buckets, members
     )
-    return difference_sum, h_sum + spend_members(by_light, values, base, members[0][:n], met, h)
+    for i in range(4 * (n + 1)):
+        met[i] = 0.0
+    meet_others(by_light, noise, inverse_total, logits, top, values, base, others, buckets, members, met, h)
+    return spend_members(by_light, noise, inverse_total, values, base, members[0][:n], met, h)
 
 
 @inlined
-def mark_winners(start, n_before, noise, inverse_weights, second_value, winner, marks):
+def mark_winners(start, n_before, noise, logits, winner, marks):
     """Swap the winner with the eight categories from start on, and mark which win, but for the first n_before.
 
     Results: their noise; where they win, and where the second at least beats z; and bits of where it wins.
     """
-    noise_j = load_eight(noise, start)
-    z_value, j_value = noise_j * winner[1], load_eight(inverse_weights, start) * winner[0]
+    winner_noise, winner_inverse_weight, second_value, near_gap, top = winner[:5]
+    noise_j, gaps = load_eight(noise, start), top - load_eight(logits, start)
+    z_value = noise_j * winner_inverse_weight
     # Where j is z, whose noise is beyond all others here, j "wins" with a difference of zero; for the second
     # see tile.row_of_winner_tile.
-    j_wins, beats_z = j_value < select(z_value < second_value, z_value, second_value), second_value < z_value
-    own_bits = mask_bits(j_wins)
+    j_wins, beats_z = gaps < near_gap, second_value < z_value
+    own_bits, beats_bits = mask_bits(j_wins), mask_bits(beats_z)
+    if own_bits & ~beats_bits:
+        # z is ahead of the second: hardly ever of more than one category that is near enough.
+        j_wins = j_wins & (beats_z | (exponential_of(gaps) * winner_noise < z_value))
+        own_bits = mask_bits(j_wins)
     marks[np.uint64(start + n_before) // np.uint64(WIDTH)] |= np.uint8(own_bits >> np.uint64(n_before))
-    return noise_j, j_wins, beats_z, mask_bits(beats_z) & ~own_bits
+    return noise_j, j_wins, beats_z, beats_bits & ~own_bits
 
 
 @inlined
-def swap_eight(start, n_before, noise, inverse_weights, values, second_value, winner, h, marks, sums):
+def swap_eight(start, n_before, noise, logits, values, winner, h, marks, sums):
     """As swap_winner_with, of the eight categories from start on but the first n_before, which were swapped.
 
     sums are of d_zj, of its products with the noise above the mean, and of the squares of the values; and bits of
     the lanes in which the second ever wins.
     """
-    _, _, base, second_difference, winner_weight, mean_noise = winner
+    base, second_difference, winner_weight, mean_noise = winner[5:]
     differences, products, squares, second_bits = sums
-    noise_j, j_wins, beats_z, own_second_bits = mark_winners(
-        start, n_before, noise, inverse_weights, second_value, winner, marks
-    )
+    noise_j, j_wins, beats_z, own_second_bits = mark_winners(start, n_before, noise, logits, winner, marks)
     own_values = load_eight(values, start)
     difference = select(beats_z, spread(second_difference), spread(0.0))
     difference = select(j_wins, own_values - base, difference)
@@ -313,28 +436,32 @@ def swap_eight(start, n_before, noise, inverse_weights, values, second_value, wi
     return differences, products, squares, second_bits | own_second_bits
 
 
+@inlined
+def winner_of_row(winner_noise, gap, second_value, base, value_of_second, top):
+    """What swap_winner_with takes of a winner with this gap."""
+    # Those of smaller gaps are ahead of the second with the winner's noise: the winner is, whatever is rounded.
+    near_gap = max(gap_of(winner_noise / second_value), as_float(as_bits(gap) + np.uint64(1)))
+    return winner_noise, exponential_of(gap), second_value, near_gap, top, base, value_of_second - base
+
+
 @called
-def swap_winner_with(
-    n_categories, noise, inverse_total, inverse_weights, values, second_value, winner, h, marks
-):  # fmt: skip
+def swap_winner_with(n_categories, noise, inverse_total, logits, values, winner, h, marks):
     """Swap the winner of a row with some of its categories, of which all arrays are; marks has a bit for each.
 
-    The winner is its noise, which is EXCLUDED in the row, its inverse weight, its value and the second's.
-    Results: the sum of d_zj and the winner's entry of h; whether the second ever wins; and whether all values are
-    small. An empty h is left alone, and only the second's result counts.
+    The winner is of winner_of_row, and its noise is EXCLUDED in the row. Results: the sum of d_zj and the
+    winner's entry of h; whether the second ever wins; and whether all values are small. An empty h is left alone,
+    and only the second's result counts.
     """
-    winner_noise, winner_inverse_weight, base, value_of_second = winner
     n = noise.shape[0]
     share = 1.0 / n_categories
-    winner_weight = share - winner_noise * inverse_total
-    own = winner_noise, winner_inverse_weight, base, value_of_second - base, winner_weight, share / inverse_total
+    own = *winner, share - winner[0] * inverse_total, share / inverse_total
     zero, bits = spread_half(0.0), np.uint64(0)
     if h.shape[0] == 0:
         for c in range(0, n, WIDTH):
             start = min(c, n - WIDTH)
-            bits |= mark_winners(start, c - start, noise, inverse_weights, second_value, own, marks)[3]
+            bits |= mark_winners(start, c - start, noise, logits, own, marks)[3]
         return (0.0, 0.0), bits != 0, True
-    arrays = noise, inverse_weights, values, second_value, own, h, marks
+    arrays = noise, logits, values, own, h, marks
     sums = zero, zero, zero, bits
     whole = n // WIDTH * WIDTH
     for start in range(0, whole, WIDTH):
@@ -348,7 +475,7 @@ def swap_winner_with(
 
 
 @called
-def list_losers(first, noise, inverse_weights, limit, lightest, marks, light, heavy):
+def list_losers(first, noise, logits, top, limit, heavy_gap, marks, light, heavy):
     """List what may swap with another loser, numbered from first on: the light and the heavy; how many of each.
 
     The noise of a light one lets the largest weight of all win, and a heavy one wins with the lightest noise. The
@@ -358,13 +485,13 @@ def list_losers(first, noise, inverse_weights, limit, lightest, marks, light, he
     n_light, n_heavy = 0, 0
     whole = n // WIDTH * WIDTH
     for start in range(0, whole, WIDTH):
-        is_heavy = load_eight(inverse_weights, start) * lightest < limit
+        is_heavy = top - load_eight(logits, start) < heavy_gap
         marks[np.uint64(start) // np.uint64(WIDTH)] |= np.uint8(mask_bits(is_heavy))
         if light.shape[0] > 0:
             n_light = list_lanes(light, n_light, first + start, load_eight(noise, start) < limit)
             n_heavy = list_lanes(heavy, n_heavy, first + start, is_heavy)
     for c in range(whole, n):
-        is_heavy = inverse_weights[c] * lightest < limit
+        is_heavy = top - logits[c] < heavy_gap
         mark_one(marks, c, is_heavy)
         if light.shape[0] > 0:
             light[n_light], heavy[n_heavy] = first + c, first + c
@@ -380,36 +507,40 @@ def mark_one(marks, c, yes):
 
 
 @called
-def arsm_of_row(noise, total, lightest, inverse_weights, values, race, h, marks, room):
+def arsm_of_row(noise, total, lightest, logits, top, values, race, h, marks, room):
     """ARSM (eq. 9): h, and as results the mean of f over the swaps and what is to be subtracted from h.
 
-    And False where a value is not small. The row of noise, with that sum and smallest entry but the winner's,
-    is used up. What f was needed at is marked, by a bit for each category, and that alone is done where h is
-    empty. room is row_room.
+    And False where a value is not small. The row of noise, with that sum and smallest entry, is used up. What f
+    was needed at is marked, by a bit for each category, and that alone is done where h is empty. room is row_room.
     """
     z, second, limit, second_value = race
     n = noise.shape[0]
-    winner = noise[z], inverse_weights[z], values[z], values[second]
+    base, winner_noise = values[z], noise[z]
+    winner = winner_of_row(winner_noise, top - logits[z], second_value, base, values[second], top)
     noise[z] = EXCLUDED
     inverse_total = 1.0 / total
     (difference_sum, h_winner), second_wins, small = swap_winner_with(
-        n, noise, inverse_total, inverse_weights, values, second_value, winner, h, marks
+        n, noise, inverse_total, logits, values, winner, h, marks
     )
     mark_one(marks, second, second_wins)
     wanted = h.shape[0] > 0
     if wanted:
         h[z] = h_winner
-    h_sum = difference_sum * (1.0 / n - winner[0] * inverse_total) + h_winner
+    h_sum = difference_sum * (1.0 / n - winner_noise * inverse_total) + h_winner
+    if lightest < limit and lightest == winner_noise:
+        lightest = lightest_of(noise)
     if lightest < limit:
+        heavy_gap = heavy_gap_of(lightest, limit)
         light, heavy = (room[0], room[1]) if wanted else (room[0][:0], room[1][:0])
-        n_light, n_heavy = list_losers(0, noise, inverse_weights, limit, lightest, marks, light, heavy)
+        n_light, n_heavy = list_losers(0, noise, logits, top, limit, heavy_gap, marks, light, heavy)
         if wanted:
             loser_difference, loser_h = add_loser_swaps(
-                noise, inverse_total, inverse_weights, values, winner[2], limit, n_light, n_heavy, h, room
-            )
+                noise, inverse_total, logits, top, values, base, lightest, limit, heavy_gap, n_light, n_heavy, h,
+                room,
+            )  # fmt: skip
             difference_sum += loser_difference
             h_sum += loser_h
-    return winner[2] + 2.0 * difference_sum / (float(n) * n), h_sum / n, small
+    return base + 2.0 * difference_sum / (float(n) * n), h_sum / n, small
 
 
 @inlined
@@ -435,17 +566,16 @@ def n_mark_words(n):
 
 
 @called
-def add_row(
-    key, sample, row, logits, top, weigh, inverse_weights, values, count, noise, h, mean, squares, marks, room
-):  # fmt: skip
-    """Add the gradient of one sample of a row, the count-th of its block; the weights are made where asked.
+def add_row(key, sample, row, logits, top, values, count, noise, h, mean, squares, marks, room):
+    """Add the gradient of one sample of a row, the count-th of its block; top is its largest logit.
 
     Results: the mean of f over the swaps; False where a logit is refused; and False where a value is not small.
     """
-    race, total, lightest, good = draw_and_race(key, sample, row, 0, logits, top, weigh, inverse_weights, noise)
-    lightest = lightest_loser(noise[race[0]], lightest)
-    own_noise = noise[: inverse_weights.shape[0]]
-    value, shift, small = arsm_of_row(own_noise, total, lightest, inverse_weights, values, race, h, marks, room)
+    race, total, lightest, good = draw_and_race(key, sample, row, 0, logits, top, noise, room[3])
+    if not good:
+        return 0.0, False, True
+    own_noise = noise[: logits.shape[0]]
+    value, shift, small = arsm_of_row(own_noise, total, lightest, logits, top, values, race, h, marks, room)
     if h.shape[0] > 0:
         add_sample(h, shift, count, mean, squares)
     return value, good, small

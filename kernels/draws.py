@@ -24,11 +24,9 @@ from .tasks import items_of, tasks
 from .tile import BLOCK as NOISE_BLOCK
 from .tile import block_room, draw_block, draw_tile, load_weights, numbers_of_group, winners_of_tile
 from .vectors import select, spread_over
-from .weights import exponential_about, exponentiate, largest_of
+from .weights import CAUTION, exponential_about, exponentiate, largest_of
 
 REINFORCE, LEAVE_ONE_OUT, AR, ANTITHETIC = 0, 1, 2, 3
-# What is ruled out before its logarithm and exponential are taken must lie so far behind: 1.062, and rounding.
-CAUTION = 1.0625
 # The likeliest category's race value is its noise, at most 52 log(2).
 MOST_OF_WINNERS = 40.0
 ALL_OF_MANY = np.uint64(2**MANY - 1)

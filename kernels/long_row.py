@@ -8,17 +8,21 @@ import numpy as np
 
 from ._jit import inlined, serial
 from .arsm_row import (
+    buckets_for,
     draw_and_race,
     fill_members,
-    lightest_loser,
+    heavy_gap_of,
+    lightest_of,
     list_losers,
     mark_one,
     meet_others,
     member_room,
+    n_groups_of,
     n_mark_words,
     spend_members,
     swap_winner_with,
     take_marks,
+    winner_of_row,
 )
 from .lanes import WIDTH
 from .merge import EXCLUDED
@@ -49,12 +53,12 @@ def part_of(task, n):
 
 @serial
 def part_room(n):
-    """For each part of a row: its two first, and five numbers of its race; three counts and two sums of swaps.
+    """For each part of a row: its two first, and four numbers of its race; three counts and two sums of swaps.
 
     And words of marks, a bit for each category.
     """
     n_parts = n_parts_of(n)
-    races = empty(np.int64, (n_parts, 2)), empty(np.float64, (n_parts, 5))
+    races = empty(np.int64, (n_parts, 2)), empty(np.float64, (n_parts, 4))
     swaps = empty(np.int64, (n_parts, 3)), empty(np.float64, (n_parts, 2))
     return races, swaps, zeros(np.uint64, n_mark_words(n))
 
@@ -73,58 +77,66 @@ def find_tops(task, logits, tops):
 
 
 @tasks("racers.shape[0]", sums=1)
-def draw_parts(task, key, sample, row, logits, top, weigh, inverse_weights, noise, racers, numbers):
-    """Draw the noise and race it, and weigh the logits if asked to; not 0 where some are refused."""
-    own = part_of(task, inverse_weights.shape[0])
+def draw_parts(task, key, sample, row, logits, top, noise, racers, numbers):
+    """Draw the noise and race it; not 0 where some logits are refused."""
+    own = part_of(task, logits.shape[0])
+    minima = empty(np.float64, n_groups_of(own.stop - own.start))
     race, total, lightest, good = draw_and_race(
-        key, sample, row, own.start, logits[own], top, weigh, inverse_weights[own], noise[own.start :]
+        key, sample, row, own.start, logits[own], top, noise[own.start :], minima
     )
     racers[task, 0], racers[task, 1] = own.start + race[0], own.start + race[1]
-    numbers[task, 0], numbers[task, 1], numbers[task, 2] = race[2], race[3], total
-    numbers[task, 3], numbers[task, 4] = lightest
+    numbers[task, 0], numbers[task, 1], numbers[task, 2], numbers[task, 3] = race[2], race[3], total, lightest
     return int(not good)
 
 
 @serial
-def join_races(noise, racers, numbers):
-    """The race of the row, the sum of its noise, the winner's, which is EXCLUDED now, and the smallest other."""
+def join_races(noise, logits, top, racers, numbers):
+    """What is the same for all parts of a row.
+
+    The second, and the winner's and its race value; the inverse of the sum of the noise; the winner's noise and
+    gap; and the smallest other noise and the gap of what is heavy for it, 0 where two losers do not swap. The
+    winner's noise is EXCLUDED now.
+    """
     race = NO_RACE
     total = 0.0
-    lightest = np.inf, np.inf
     for part in range(racers.shape[0]):
         for i in range(2):
             race = enter_race(racers[part, i], numbers[part, i], race)
-            number = numbers[part, 3 + i]
-            lightest = min(lightest[0], number), min(lightest[1], max(lightest[0], number))
         total += numbers[part, 2]
-    winner_noise = noise[race[0]]
-    noise[race[0]] = EXCLUDED
-    return *race, total, winner_noise, lightest_loser(winner_noise, lightest)
+    z, _, limit, _ = race
+    winner_noise = noise[z]
+    noise[z] = EXCLUDED
+    lightest = np.inf
+    for part in range(racers.shape[0]):
+        own = part_of(part, noise.shape[0])
+        is_winners = own.start <= z < own.stop
+        lightest = min(lightest, lightest_of(noise[own]) if is_winners else numbers[part, 3])
+    heavy_gap = heavy_gap_of(lightest, limit) if lightest < limit else 0.0
+    return *race, 1.0 / total, winner_noise, top - logits[z], lightest, heavy_gap
 
 
 @tasks("counts.shape[0]", sums=1)
 def swap_parts(
-    task, drawn, noise, inverse_weights, values, h, words, counts, sums, light_numbers, heavy_numbers
+    task, drawn, noise, logits, top, values, h, words, counts, sums, light_numbers, heavy_numbers
 ):  # fmt: skip
     """Swap the winner with every j, and list the losers that may swap with others; drawn is of join_races.
 
     The result is not 0 where values are not small (see lanes.SMALL).
     """
-    z, second, limit, second_value, total, winner_noise, lightest = drawn
-    n = inverse_weights.shape[0]
+    z, second, limit, second_value, inverse_total, winner_noise, gap, _, heavy_gap = drawn
+    n = logits.shape[0]
     own = part_of(task, n)
     own_marks = view_as(np.uint8, words)[own.start // WIDTH : (own.stop + WIDTH - 1) // WIDTH]
+    winner = winner_of_row(winner_noise, gap, second_value, values[z], values[second], top)
     (sums[task, 0], sums[task, 1]), second_wins, small = swap_winner_with(
-        n, noise[own], 1.0 / total, inverse_weights[own], values[own],
-        second_value, (winner_noise, inverse_weights[z], values[z], values[second]),
-        h[own] if h.shape[0] > 0 else h, own_marks,
-    )  # fmt: skip
+        n, noise[own], inverse_total, logits[own], values[own], winner, h[own] if h.shape[0] > 0 else h, own_marks
+    )
     n_light, n_heavy = 0, 0
-    if lightest < limit:
+    if heavy_gap > 0.0:
         end = (task + 1) * LIST if h.shape[0] > 0 else task * LIST
         light, heavy = light_numbers[task * LIST : end], heavy_numbers[task * LIST : end]
         n_light, n_heavy = list_losers(
-            own.start, noise[own], inverse_weights[own], limit, lightest, own_marks, light, heavy
+            own.start, noise[own], logits[own], top, limit, heavy_gap, own_marks, light, heavy
         )
     counts[task, 0], counts[task, 1], counts[task, 2] = n_light, n_heavy, second_wins
     return int(not small)
@@ -142,55 +154,57 @@ def join_lists(numbers, counts):
 
 
 @serial
-def list_members(drawn, noise, inverse_weights, values, words, counts, light_numbers, heavy_numbers):
+def list_members(drawn, noise, logits, top, values, words, counts, light_numbers, heavy_numbers):
     """Of the light or the heavy losers the fewer; mark the second where it wins.
 
     Results: whether they are the light ones; how many they are, 0 where there are no swaps; and what they have
-    others get, as of arsm_row.fill_members.
+    others get, as of arsm_row.fill_members, and in which buckets they are.
     """
-    z, second, _, _, total, _, _ = drawn
+    z, second, limit, _, inverse_total, _, _, lightest, heavy_gap = drawn
     mark_one(view_as(np.uint8, words), second, counts[:, 2].any())
     n_light, n_heavy = counts[:, 0].sum(), counts[:, 1].sum()
     by_light = n_light < n_heavy
     numbers = light_numbers if by_light else heavy_numbers
     n = join_lists(numbers, counts[:, 0 if by_light else 1]) if n_light > 0 else 0
     members = member_room(n)
-    fill_members(by_light, noise, 1.0 / total, inverse_weights, values, values[z], numbers[:n], members)
-    return by_light, n, members
+    buckets, n_buckets = buckets_for(by_light, lightest, heavy_gap, limit, n)
+    if n > 0:
+        fill_members(
+            by_light, noise, inverse_total, logits, top, values, values[z], limit, numbers[:n], buckets, n_buckets,
+            members,
+        )  # fmt: skip
+    return by_light, n, buckets, members
 
 
-@tasks("sums.shape[0]")
-def meet_parts(
-    task, drawn, noise, inverse_weights, values, h, counts, by_light, members, others, met, sums
-):  # fmt: skip
+@tasks("met.shape[0]")
+def meet_parts(task, drawn, noise, logits, top, values, h, counts, by_light, buckets, members, others, met):
     """Swap the members with all others of a group of parts; see arsm_row.meet_others."""
-    z, _, limit, _, total, _, _ = drawn
-    n_parts, n_groups = counts.shape[0], sums.shape[0]
+    z, inverse_total = drawn[0], drawn[4]
+    n_parts, n_groups = counts.shape[0], met.shape[0]
     own_met = met[task]
-    sums[task, 0], sums[task, 1] = 0.0, 0.0
     for part in range(task * n_parts // n_groups, (task + 1) * n_parts // n_groups):
         start = part * LIST
         numbers = others[start : start + counts[part, 1 if by_light else 0]]
-        difference_sum, h_sum = meet_others(
-            by_light, noise, 1.0 / total, inverse_weights, values, values[z], limit, numbers, members, own_met, h
+        meet_others(
+            by_light, noise, inverse_total, logits, top, values, values[z], numbers, buckets, members, own_met, h
         )
-        sums[task, 0] += difference_sum
-        sums[task, 1] += h_sum
 
 
 @serial
-def join_swaps(drawn, values, h, sums, by_light, members, met, group_sums):
+def join_swaps(drawn, noise, values, h, sums, by_light, members, met):
     """Add up the swaps of all parts. Results: the mean of f over them, and what is to be subtracted from h."""
-    z, _, _, _, total, winner_noise, _ = drawn
+    z, inverse_total, winner_noise = drawn[0], drawn[4], drawn[5]
     n = h.shape[0]
     difference_sum, h[z] = sums[:, 0].sum(), sums[:, 1].sum()
-    h_sum = difference_sum * (1.0 / n - winner_noise / total) + h[z]
+    h_sum = difference_sum * (1.0 / n - winner_noise * inverse_total) + h[z]
     if met.shape[0] > 0:
         for group in range(1, met.shape[0]):
             met[0] += met[group]
-        difference_sum += group_sums[:, 0].sum()
-        h_sum += group_sums[:, 1].sum()
-        h_sum += spend_members(by_light, values, values[z], members[: met.shape[1] // 2 - 1], met[0], h)
+        loser_difference, loser_h = spend_members(
+            by_light, noise, inverse_total, values, values[z], members[: met.shape[1] // 4 - 1], met[0], h
+        )
+        difference_sum += loser_difference
+        h_sum += loser_h
     return values[z] + 2.0 * difference_sum / (float(n) * n), h_sum / n
 
 

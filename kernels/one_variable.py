@@ -68,20 +68,17 @@ def one_variable_moments(
 
 @called
 def add_rows(
-    key, n_samples, weights, weighed, values, offsets, first, n_blocks, block_samples, starts, mean, squares,
-    value, seen, items, arrays, words, room,
+    key, n_samples, logits, values, offsets, first, n_blocks, block_samples, starts, mean, squares, value, seen,
+    items, arrays, words, room,
 ):  # fmt: skip
     """As row_moments of some of the blocks, with room for a row and for its marks."""
-    row_noise, own_weights, own_h = arrays
+    row_noise, own_h = arrays
     n_seen, n_bad, n_large = 0, 0, 0
     for i in items:
         row, block = (first + i) // n_blocks, (first + i) % n_blocks
         start, stop = offsets[row], offsets[row + 1]
         n = stop - start
-        logits = inverse_weights = weights[start:stop]
-        top = 0.0
-        if not weighed:
-            inverse_weights, top = own_weights[:n], largest_of(weights, start, stop)
+        top = largest_of(logits, start, stop)
         out = slice(starts[i], starts[i + 1])
         row_words = words[: n_mark_words(n)]
         for word in range(row_words.shape[0]):
@@ -91,9 +88,8 @@ def add_rows(
         first_sample = block * block_samples
         for sample in range(first_sample, min(n_samples, first_sample + block_samples)):
             sample_value, good, small = add_row(
-                key, sample, row, logits, top, not weighed and sample == first_sample, inverse_weights,
-                values[start:stop], sample - first_sample + 1, row_noise, h, mean[out], squares[out],
-                view_as(np.uint8, row_words), room,
+                key, sample, row, logits[start:stop], top, values[start:stop], sample - first_sample + 1,
+                row_noise, h, mean[out], squares[out], view_as(np.uint8, row_words), room,
             )  # fmt: skip
             value[i] += sample_value
             n_bad += not good
@@ -104,8 +100,8 @@ def add_rows(
 
 @tasks("value.shape[0]", "longest * min(n_samples, block_samples)", sums=3)
 def row_moments(
-    task, key, n_samples, weights, weighed, values, offsets, longest,
-    first, n_blocks, block_samples, starts, mean, squares, value, seen,
+    task, key, n_samples, logits, values, offsets, longest, first, n_blocks, block_samples, starts, mean, squares,
+    value, seen,
 ):  # fmt: skip
     """As one_variable_moments, of ARSM with drawn noise for rows of at least eight categories.
 
@@ -114,13 +110,13 @@ def row_moments(
     seen is found.
     """
     n_noise, n_h, n_words = longest + LANES, longest if n_samples > 1 else 0, n_mark_words(longest)
-    room, rest = row_room(longest, n_noise + longest + n_h + n_words)
-    arrays = rest[:n_noise], rest[n_noise : n_noise + longest], rest[n_noise + longest : n_noise + longest + n_h]
-    words = view_as(np.uint64, rest[n_noise + longest + n_h :])
+    room, rest = row_room(longest, n_noise + n_h + n_words)
+    arrays = rest[:n_noise], rest[n_noise : n_noise + n_h]
+    words = view_as(np.uint64, rest[n_noise + n_h :])
     items = items_of(task, value.shape[0], longest * min(n_samples, block_samples))
     return add_rows(
-        key, n_samples, weights, weighed, values, offsets, first, n_blocks, block_samples, starts, mean,
-        squares, value, seen, items, arrays, words, room,
+        key, n_samples, logits, values, offsets, first, n_blocks, block_samples, starts, mean, squares, value, seen,
+        items, arrays, words, room,
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ._jit import allocating, called, inlined
 from .ars import ars
-from .arsm_row import lightest_loser, two_smallest
+from .arsm_row import two_smallest
 from .bits import bit_count, highest_bit, lowest_bit
 from .exponential import (
     MANY,
@@ -108,6 +108,12 @@ def weigh_rows(logits, first_row, n_rows, n, out):
     for row in range(n_rows):
         write_gaps(own, row * n, (row + 1) * n, own_out)
     return exponentiate(0.0, own_out, own_out)
+
+
+@inlined
+def lightest_loser(winner_noise, lightest):
+    """Of the two smallest entries of the noise the smallest that is not the winner's."""
+    return lightest[1] if lightest[0] == winner_noise else lightest[0]
 
 
 @inlined

@@ -39,6 +39,8 @@ LARGEST_EXPONENT = 709.782712893384
 # Added to a binary logarithm it leaves that, with the bias of exponents and 32 bits of fraction, in the low bits.
 LINE_SHIFTER, LINE_WIDTH = 1.5 * 2.0**20 + 1023.0, np.uint64(20)
 LARGEST_LINE = 700.0
+# More than what exponential_about is off by: 1.062, and rounding.
+CAUTION = 1.0625
 # Minimax coefficients of 2**f in powers of f for |f| <= 0.5 (that of 0 is 1), off by 1.3e-17 of it.
 E1, E2, E3, E4, E5, E6, E7, E8, E9, E10, E11 = (
     0.69314718055994530942,
