@@ -210,8 +210,8 @@ def member_room(n):
     )
 
 
-# A member's limit is that of its noise or gap: of others one of less meets it. Keys are limits, negative. Limits of
-# gaps, which may be zero, are put into buckets by their sum with 1: those of noise on a logarithmic scale.
+# A member's limit is that of others' noise or gaps: one of less meets it. Keys are limits, negative. Limits of
+# gaps, which may be zero, are put into buckets by their sum with 1; those of noise on a logarithmic scale.
 
 
 @inlined
@@ -309,9 +309,10 @@ def fill_members(
 def meet_members(x, buckets, room):
     """How many members one with this noise or gap meets: they are the first."""
     _, keys, _, starts = room
-    n = np.uint64(starts[np.uint64(bucket_of(x, buckets))])
-    n += np.uint64(keys[n] < -x)  # a branch would be mispredicted
-    while keys[n] < -x:
+    key = -x
+    n = np.uint64(np.uint32(starts[np.uint64(bucket_of(x, buckets))]))
+    n += np.uint64(keys[n] < key)  # a branch would be mispredicted
+    while keys[n] < key:
         n += np.uint64(1)
     return n
 
@@ -400,12 +401,14 @@ def mark_winners(start, n_before, noise, logits, winner, marks):
     z_value = noise_j * winner_inverse_weight
     # Where j is z, whose noise is beyond all others here, j "wins" with a difference of zero; for the second
     # see tile.row_of_winner_tile.
-    j_wins, beats_z = gaps < near_gap, second_value < z_value
-    own_bits, beats_bits = mask_bits(j_wins), mask_bits(beats_z)
+    beats_z, limits = second_value < z_value, spread(near_gap)
+    own_bits, beats_bits = mask_bits(gaps < limits), mask_bits(beats_z)
     if own_bits & ~beats_bits:
         # z is ahead of the second: hardly ever of more than one category that is near enough.
-        j_wins = j_wins & (beats_z | (exponential_of(gaps) * winner_noise < z_value))
-        own_bits = mask_bits(j_wins)
+        wins = beats_z | (exponential_of(gaps) * winner_noise < z_value)
+        limits = select(wins, limits, spread(-1.0))
+        own_bits = mask_bits(gaps < limits)
+    j_wins = gaps < limits
     marks[np.uint64(start + n_before) // np.uint64(WIDTH)] |= np.uint8(own_bits >> np.uint64(n_before))
     return noise_j, j_wins, beats_z, beats_bits & ~own_bits
 
@@ -511,7 +514,8 @@ def arsm_of_row(noise, total, lightest, logits, top, values, race, h, marks, roo
     """ARSM (eq. 9): h, and as results the mean of f over the swaps and what is to be subtracted from h.
 
     And False where a value is not small. The row of noise, with that sum and smallest entry, is used up. What f
-    was needed at is marked, by a bit for each category, and that alone is done where h is empty. room is row_room.
+    was needed at is marked, by a bit for each category, and that alone is done where h is empty. The room is of
+    row_room.
     """
     z, second, limit, second_value = race
     n = noise.shape[0]

@@ -170,8 +170,8 @@ def list_members(drawn, noise, logits, top, values, words, counts, light_numbers
     buckets, n_buckets = buckets_for(by_light, lightest, heavy_gap, limit, n)
     if n > 0:
         fill_members(
-            by_light, noise, inverse_total, logits, top, values, values[z], limit, numbers[:n], buckets, n_buckets,
-            members,
+            by_light, noise, inverse_total, logits, top, values, values[z], limit, numbers[:n], buckets,
+            n_buckets, members,
         )  # fmt: skip
     return by_light, n, buckets, members
 

@@ -115,8 +115,8 @@ def row_moments(
     words = view_as(np.uint64, rest[n_noise + n_h :])
     items = items_of(task, value.shape[0], longest * min(n_samples, block_samples))
     return add_rows(
-        key, n_samples, logits, values, offsets, first, n_blocks, block_samples, starts, mean, squares, value, seen,
-        items, arrays, words, room,
+        key, n_samples, logits, values, offsets, first, n_blocks, block_samples, starts, mean, squares, value,
+        seen, items, arrays, words, room,
     )  # fmt: skip
 
 

@@ -3,15 +3,12 @@
 import numpy as np
 
 from ._jit import allocating, called
-from .lanes import WIDTH, lane_numbers, load_eight, spread, store_from
 from .race import beats
 from .room import empty, zeros
-from .vectors import as_bits, select
+from .vectors import as_bits
 
 LONGEST_INSERTION = 24
 MOST_IN_BUCKET = 64
-# So few are sooner compared each with all others, eight at a time.
-MOST_RANKED = 64
 
 
 @called
@@ -86,27 +83,3 @@ def sort_by_key(keys, items):
             keys[at], items[at] = keys[at - 1], items[at - 1]
             at -= 1
         keys[at], items[at] = key, item
-
-
-@called
-def sort_by_rank(keys, items, ranks, sorted_keys, sorted_items):
-    """Write keys and items to other arrays in the order of the keys, level ones in that of their places.
-
-    After the keys there must be WIDTH that are infinite, and for the ranks as much room as they take.
-    """
-    n = items.shape[0]
-    one, zero = spread(1.0), spread(0.0)
-    for start in range(0, n, WIDTH):
-        own = load_eight(keys, start)
-        rank = zero
-        for i in range(start):
-            rank = rank + select(own >= keys[i], one, zero)
-        for i in range(start, min(n, start + WIDTH)):
-            comes_before = (own > keys[i]) | ((own == keys[i]) & (lane_numbers() > np.float64(i - start)))
-            rank = rank + select(comes_before, one, zero)
-        for i in range(start + WIDTH, n):
-            rank = rank + select(own > keys[i], one, zero)
-        store_from(ranks, start, rank)
-    for i in range(n):
-        rank = np.uint32(ranks[i])
-        sorted_keys[rank], sorted_items[rank] = keys[i], items[i]

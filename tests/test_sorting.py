@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 from arsm_fast.kernels import sorting
-from arsm_fast.kernels.lanes import WIDTH
 from helpers import from_python
 
-sort_by_key, sort_by_rank = from_python(sorting.sort_by_key), from_python(sorting.sort_by_rank)
+sort_by_key = from_python(sorting.sort_by_key)
 
 
 def keys_of(kind, n, rng):
@@ -31,15 +30,3 @@ def test_sorted_by_key_and_then_by_item(kind, n):
     sort_by_key(keys, items)
     np.testing.assert_array_equal(keys, expected[0])
     np.testing.assert_array_equal(items, expected[1])
-
-
-@pytest.mark.parametrize("kind", ["spread", "few", "level"])
-@pytest.mark.parametrize("n", [1, 2, 7, 8, 9, 16, 61, 64])
-def test_ranked_by_key_and_then_by_place(kind, n):
-    rng = np.random.default_rng(n)
-    keys, items = keys_of(kind, n, rng), rng.permutation(n).astype(np.int32)
-    order = np.argsort(keys, kind="stable")
-    sorted_keys, sorted_items = np.empty(n), np.empty(n, np.int32)
-    sort_by_rank(np.append(keys, np.full(WIDTH, np.inf)), items, np.empty(n + WIDTH), sorted_keys, sorted_items)
-    np.testing.assert_array_equal(sorted_keys, keys[order])
-    np.testing.assert_array_equal(sorted_items, items[order])
