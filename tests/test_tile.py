@@ -18,7 +18,7 @@ SHAPES = [
 ]  # fmt: skip
 
 
-SCALES = [0.0, 1.0, 4.0, 40.0, 700.0, "mixed", "ramp", "unavailable", "one"]
+SCALES = [0.0, 1.0, 4.0, 40.0, 700.0, "mixed", "ramp", "unavailable", "one", "level"]
 
 
 def logits_of(scale, shape, rng):
@@ -34,6 +34,10 @@ def logits_of(scale, shape, rng):
     if scale == "one":
         logits = np.full(shape, -np.inf)
         logits[..., shape[-1] // 2] = 3.0
+        return logits
+    if scale == "level":  # many losers of one weight swap with more light ones
+        logits = np.where(rng.random(shape) < 0.025, -2.3, -9.0)
+        logits[..., 0] = 0.0
         return logits
     return scale * rng.normal(size=shape)
 
