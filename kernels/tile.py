@@ -245,11 +245,12 @@ def row_of_winner_tile(noise, inverse_weights, values, inverse_total, race, h, s
 
 
 @inlined
-def arsm_tile(noise, inverse_weights, values, swap, room, h, seen, rest):
+def arsm_tile(noise, inverse_weights, values, wanted, swap, room, h, seen, rest):
     """Write h but for the winner's, and return what it takes to finish it and the mean of f over the swaps.
 
     swap is losers.swap_losers or, where the lanes share their weights, swap_losers_by_weight; room are its last
-    arguments. rest is room for four of the tile's lines.
+    arguments. rest is room for four of the tile's lines. Unless wanted, only the marks of what f is needed at
+    count, and values may be any.
     """
     n = inverse_weights.shape[0]
     # A register of lanes at a time, so that what stays the same stays in registers.
@@ -260,7 +261,12 @@ def arsm_tile(noise, inverse_weights, values, swap, room, h, seen, rest):
         h_winner, h_sum, base, difference_sum, lightest = row_of_winner_tile(
             noise, inverse_weights, values, inverse_total, race, h, seen, lane
         )
-        if n > 2 and mask_bits(lightest <= limit):
+        if not wanted:
+            # What wins the swap with the lightest loser: all categories that win a swap of two losers.
+            for c in range(n):
+                wins = lightest * take(inverse_weights, c, lane) < limit
+                seen[c] |= mask_bits(wins) << np.uint64(lane)
+        elif n > 2 and mask_bits(lightest <= limit):
             scatter(noise, first_at, lane, EXCLUDED)
             common = noise, inverse_weights, values, inverse_total, base, limit, lightest, h, seen, lane
             difference_sum = difference_sum + swap(*common, *room)
@@ -275,22 +281,6 @@ def arsm_tile(noise, inverse_weights, values, swap, room, h, seen, rest):
         store_from(rest, 2 * WIDTH + lane, h_sum * (1.0 / n))
         store_from(rest, 3 * WIDTH + lane, base + difference_sum * scale)
     return (as_bits(load(rest, 0)), load(rest, 1), load(rest, 2)), load(rest, 3)
-
-
-@inlined
-def needed_of_tile(noise, inverse_weights, h, seen):
-    """Mark what f is needed at; h is only room."""
-    for lane in range(0, WIDTH, REGISTER):
-        total, first_at, second_at, limit, second_value = race_tile(noise, inverse_weights, lane)
-        race = first_at, second_at, limit, second_value
-        # Weights stand for values, on which it does not depend.
-        _, _, _, _, lightest = row_of_winner_tile(
-            noise, inverse_weights, inverse_weights, -1.0 / total, race, h, seen, lane
-        )
-        # What wins the swap with the lightest loser: all categories that win a swap of two losers.
-        for c in range(inverse_weights.shape[0]):
-            wins = lightest * take(inverse_weights, c, lane) < limit
-            seen[c] |= mask_bits(wins) << np.uint64(lane)
 
 
 @inlined
@@ -381,7 +371,7 @@ def tile_moments(
                 lanes_seen[c] = 0
         draw_tile(key, first_sample + tile * WIDTH, 1, row, 0, n, noise, ())
         rest, value = arsm_tile(
-            noise, inverse_weights, values, swap_losers_by_weight, (order, light), h, lanes_seen, rest_room
+            noise, inverse_weights, values, True, swap_losers_by_weight, (order, light), h, lanes_seen, rest_room
         )
         add_tile(h, rest, tile + 1 if tile < n_tiles else 1, stream_mean[:n], stream_squares)
         for lane in range(WIDTH if tile < n_tiles else n_left):
@@ -475,6 +465,7 @@ def add_row_tiles(
     block_weights, own_values = tiles
     _, h, lane_mean, lane_squares, _, lanes_seen, rest_room = room
     n_rows = value.shape[0]
+    wanted = mean.shape[0] > 0
     n_seen, n_bad, n_large = 0, 0, 0
     for tile in range(first_tile, stop_tile):
         first_row = tile * WIDTH
@@ -491,23 +482,23 @@ def add_row_tiles(
                 draw_block(key[0], key[1], sample, first_row, n_drawn, n, noise_room, (weights, values, mean))
             if sample == in_block == 0:
                 n_bad += not load_weights(weights, weighed, first_row, n_tiles, n_rows, n, block_weights)
-            if sample == 0 < mean.shape[0]:
+            if sample == 0 and wanted:
                 n_large += not load_values(values, first_row, n_rows, n, own_values)
             start = in_block * numbers_of_group(n) if n_samples == 1 else 0
             noise = tile_of(noise_room[1][start : start + n * WIDTH])
-            if mean.shape[0] == 0:
-                needed_of_tile(noise, own_weights, h, lanes_seen)
-                continue
             rest, sample_value = arsm_tile(
-                noise, own_weights, own_values, swap_losers, losers, h, lanes_seen, rest_room
-            )
+                noise, own_weights, own_values if wanted else own_weights, wanted, swap_losers, losers, h,
+                lanes_seen, rest_room,
+            )  # fmt: skip
+            if not wanted:
+                continue
             value_sum = value_sum + sample_value
             if n_samples > 1:
                 add_tile(h, rest, sample + 1, lane_mean[:n], lane_squares)
             else:
                 for c in range(n):
                     store(lane_mean, c, gradient_entry(h, c, rest))
-        if mean.shape[0] > 0:
+        if wanted:
             store_rows(lane_mean, first_row, n_rows, n, mean)
         if n_samples > 1:
             store_rows(lane_squares, first_row, n_rows, n, squares)
