@@ -195,6 +195,19 @@ def check_logits(logits: LogitsLike) -> Logits:
     return checked
 
 
+def own_logits(logits: LogitsLike) -> Logits:
+    """Logits that are kept while f is evaluated, when the user may change his.
+
+    Those of one variable are not weighed yet, and not looked at: most kernels for these do it as they come.
+    """
+    checked = lay_out(logits)
+    if checked.n_variables == 1:
+        checked.weights = checked.weights.copy()
+    else:
+        checked.weigh()
+    return checked
+
+
 def lay_out(logits: LogitsLike) -> Logits:
     """Check everything but the numbers themselves, and lay those out flat."""
     if isinstance(logits, LISTS) and logits:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from ._checks import check_count, check_finite, check_table
-from ._logits import FloatArray, Logits, LogitsLike, check_logits, lay_out
+from ._logits import FloatArray, Logits, LogitsLike, lay_out, own_logits
 from ._methods import Method, make_method
 from ._one_variable import OneVariable
 from ._random import SeedLike, as_generator
@@ -106,7 +106,7 @@ def gradient(
     >>> bool((abs(estimate.gradient - exact.gradient) < 5 * estimate.standard_error).all())
     True
     """
-    checked = check_logits(logits) if callable(objective) else lay_out(logits)
+    checked = own_logits(logits) if callable(objective) else lay_out(logits)
     resolved = resolve_estimator(estimator)
     count = check_count(n_samples, "n_samples")
     check_batch_size(max_batch, checked.n_variables)

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ._checks import check_count, check_integer, check_terms, check_values
 from ._frozen import Frozen
-from ._logits import Logits, LogitsLike, check_logits
+from ._logits import Logits, LogitsLike, own_logits
 from ._methods import Method, make_method
 from ._moments import Moments, Partial
 from ._random import SeedLike, generator_key
@@ -292,7 +292,7 @@ def propose(
     >>> proposal.estimate(values).gradient.shape
     (3, 4)
     """
-    checked = check_logits(logits)
+    checked = own_logits(logits)
     if isinstance(estimator, str) and estimator == "auto":
         raise ValueError('estimator "auto" must remember what it tried: pass one object Auto() to each call')
     resolved = resolve_estimator(estimator)

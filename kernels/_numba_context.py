@@ -13,9 +13,9 @@ def fill_context() -> None:
     """Have Numba know all it compiles for the CPU, if it does not yet; to be called with its lock held.
 
     As its own `refresh`, but SciPy's linear algebra is not imported to see whether it is there: it is, as we
-    depend on it, and code that uses it still imports it when it is compiled. And it is not begun anew, to find
-    nothing, for each of some 250 attributes and methods that it comes by. Where Numba's internals changed all is
-    left to it.
+    depend on it, and code that uses it imports and checks it when it is compiled. And it is not begun anew, to
+    find nothing, for each of some 250 attributes and methods that it comes by. Where Numba's internals changed
+    all is left to it.
     """
     context = cpu_target.target_context
     own = ("load_additional_registries", "install_registry", "refresh")

@@ -74,7 +74,11 @@ def enter_some(bits, start, noise, logits, top, race):
 
 @inlined
 def race_bounds(numbers, gaps, c, start):
-    """No less than race values, and no more than CAUTION times them; of lanes below c infinity."""
+    """No less than race values, and no more than CAUTION times them; of lanes below c infinity.
+
+    Gaps above 700 count as that: such a category may be taken for the second, which only matters where its race
+    value is no further from the winner's than numbers of noise are from each other.
+    """
     return select(lane_numbers() >= np.float64(c - start), numbers * exponential_about(gaps), np.inf)
 
 

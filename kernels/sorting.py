@@ -1,4 +1,4 @@
-"""Sort categories by key: positive numbers, most often spread evenly on a logarithmic scale."""
+"""Sort categories by key: by buckets positive numbers, most often spread evenly on a logarithmic scale."""
 
 import numpy as np
 

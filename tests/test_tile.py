@@ -3,6 +3,7 @@
 import numba
 import numpy as np
 import pytest
+from arsm_fast.kernels.arsm_row import winner_of_row
 from arsm_fast.kernels.lanes import lane_of
 from arsm_fast.kernels.long_row import PART
 from arsm_fast.kernels.tile import race_tile, row_of_winner_tile
@@ -77,6 +78,14 @@ def test_the_noise_of_a_row_of_one_category_may_be_tiny():
 
     noise, ones = np.full((1, 8), 1e-12), np.ones((1, 8))
     assert numba.njit(winners_entry)(noise, ones, ones, np.empty((1, 8)), np.zeros(1, np.uint64)) == 0.0
+
+
+def test_a_winner_level_with_the_second_wins_its_own_swap():
+    # The logarithm of the quotient may be rounded to less than the gap it was made of.
+    near_gap = numba.njit(lambda noise, gap, second: winner_of_row(noise, gap, second, 0.0, 0.0, 0.0)[3])
+    weight = numba.njit(lambda noise, gap: winner_of_row(noise, gap, 1.0, 0.0, 0.0, 0.0)[1])
+    for noise, gap in np.random.default_rng(0).exponential([1.0, 20.0], size=(1000, 2)):
+        assert gap < near_gap(noise, gap, noise * weight(noise, gap)) < gap + 1e-12
 
 
 @pytest.mark.parametrize("n", [9, 12, 100, 257, 264, 300])
