@@ -8,23 +8,19 @@ import numpy as np
 
 from ._jit import inlined, serial
 from .arsm_row import (
-    buckets_for,
     draw_and_race,
-    fill_members,
     heavy_gap_of,
     lightest_of,
     list_losers,
     mark_one,
-    meet_others,
-    member_room,
     n_groups_of,
     n_mark_words,
-    spend_members,
     swap_winner_with,
     take_marks,
     winner_of_row,
 )
 from .lanes import WIDTH
+from .members import buckets_for, fill_members, meet_others, member_room, spend_members
 from .merge import EXCLUDED
 from .moments import add_sample
 from .race import NO_RACE, enter_race
