@@ -11,11 +11,13 @@ from numba.core.compiler import Compiler
 from numba.core.compiler_machinery import PassManager
 
 from ._answers import AskedFirst
+from .vectors import REGISTER
 
 # Passes of Numba, by name, for what we never write; each goes through all statements of a function.
 NEEDLESS = {"with_lifting", "inline_inlinables", "find_literally", "literal_unroll", "LiteralPropagation"}
 FOR_CLOSURES = {"inline_closure_likes", "make_function_op_code_to_jit_function"}
 FOR_NEW_ARRAYS = {"nopython_rewrites"}
+VECTOR_BYTES = 8 * REGISTER
 
 
 class WithoutEnvironments:
@@ -31,7 +33,19 @@ class WithoutEnvironments:
         """Leave nothing: a helper must not need its environment, as it would for arguments of an exception."""
 
 
-class HelperLibrary(JITCodeLibrary):
+class KernelLibrary(JITCodeLibrary):
+    """The code of a kernel."""
+
+    def add_ir_module(self, ir_module):
+        """Take what was lowered."""
+        for function in ir_module.functions:
+            if not function.is_declaration:
+                # Else vectors that are kept on the stack lie across two cache lines, in most processes.
+                function.attributes.alignstack = VECTOR_BYTES
+        super().add_ir_module(ir_module)
+
+
+class HelperLibrary(KernelLibrary):
     """The code of a helper, simplified but not optimised, to be linked into that of its callers."""
 
     @property
@@ -72,6 +86,9 @@ class KernelCompiler(Compiler):
 
     def compile_extra(self, function):
         """Compile it."""
+        if self.state.library is None:
+            self.state.library = KernelLibrary(self.state.targetctx.codegen(), function.__qualname__)
+            self.state.library.enable_object_caching()
         AskedFirst.n_running += 1
         try:
             return super().compile_extra(function)
