@@ -22,7 +22,7 @@ from .kernels.noise import LANES
 from .kernels.one_variable import list_seen, many_sample_moments, one_variable_moments, row_moments, spread_seen
 from .kernels.row_by_row import LONGEST as LONGEST_ROW_BY_ROW
 from .kernels.row_by_row import row_by_row_moments
-from .kernels.tile import short_row_moments
+from .kernels.short_rows import short_row_moments
 
 # Rows of so many categories are tasks in parts where there are too few rows, or blocks of samples, for tasks.
 LONG_ROW, FEW_ROWS = 2**18, 16

@@ -6,9 +6,10 @@ import numpy as np
 from ._jit import inlined, parallel
 from .exponential import NOISE_STREAM, fill_exponentials
 from .lanes import WIDTH, load, spread, store, sum_of
-from .room import empty
+from .room import empty, flat
 from .tasks import items_of, tasks
-from .tile import draw_tile, store_rows
+from .tile import draw_tile
+from .transposed import store_rows
 
 CATEGORIES_PER_TASK = 16384
 
@@ -52,4 +53,4 @@ def fill_dirichlet_rows(task, key, n, out):
         sample, first = item // n_tiles, item % n_tiles * WIDTH
         draw_tile(key, sample, 0, first, 1, n, noise, ())
         divide_by_sums(noise, n)
-        store_rows(noise, first, n_rows, n, out[sample])
+        store_rows(flat(noise), 0, first, n_rows, n, out[sample])

@@ -19,10 +19,11 @@ from .lanes import WIDTH, lane_of, largest_lane, loading, mask_bits, store_from
 from .moments import add_to_tree, sample_room, take_result, tree_room
 from .noise import LANES, noise_row
 from .race import race_scratch, smallest_race_value, winner_of
-from .room import empty, tile_of
+from .room import empty, flat, tile_of
 from .tasks import items_of, tasks
 from .tile import BLOCK as NOISE_BLOCK
-from .tile import block_room, draw_block, draw_tile, load_weights, numbers_of_group, winners_of_tile
+from .tile import block_room, draw_block, draw_tile, numbers_of_group, winners_of_tile
+from .transposed import load_weights
 from .vectors import select, spread_over
 from .weights import CAUTION, exponential_about, exponentiate, largest_of
 
@@ -159,7 +160,7 @@ def draw_winners_of_block(key, block, weights, weighed, n, noise_room, own_weigh
     for draw in range(n_draws):
         draw_block(key[0], key[1], draw, tile * WIDTH, n_tiles, n, noise_room, (weights,))
         if draw == 0:
-            good = load_weights(weights, weighed, tile * WIDTH, n_tiles, n_rows, n, own_weights)
+            good = load_weights(weights, weighed, tile * WIDTH, n_tiles, n_rows, n, flat(own_weights))
         for i in range(n_tiles):
             first = (tile + i) * WIDTH
             start = i * numbers_of_group(n)

@@ -20,7 +20,8 @@ from .lanes import WIDTH, entry, load, spread, store
 from .moments import add_to_tree, sample_room, take_result, tree_room
 from .room import empty, flat, zeros
 from .tasks import tasks
-from .tile import BLOCK, block_room, draw_block, store_rows, tile_of_block
+from .tile import BLOCK, block_room, draw_block, tile_of_block
+from .transposed import store_rows
 from .vectors import fma
 
 # Rows of a product of matrices that are made at a time.
@@ -289,7 +290,7 @@ def joint_row_moments(
                 noise = tile_of_block(noise_room, group, n)
                 weigh_tile(noise, weights)
                 tile_gradient(differences, weights, h)
-                store_rows(h, group * WIDTH, n_own_variables, n, gradient)
+                store_rows(flat(h), 0, group * WIDTH, n_own_variables, n, gradient)
             sample_value = own_values[0] + 2.0 * difference_sum / (np.float64(n) * n)
             add_to_tree(gradient, sample_value, sample - first_sample, n_own, room)
         value_sum = take_result(n_own, room, mean[out], squares[out])

@@ -26,8 +26,9 @@ from .lanes import (
 )
 from .merge import EXCLUDED
 from .pairs import pair_of
-from .room import empty, tile_of, view_as, zeros
-from .tile import lanes_up_to, load_rows, race_tile
+from .room import empty, flat, tile_of, view_as, zeros
+from .tile import lanes_up_to, race_tile
+from .transposed import load_rows
 from .vectors import REGISTER, as_bits, as_float, select
 
 ZERO, ONE = np.uint64(0), np.uint64(1)
@@ -156,7 +157,7 @@ def fill_words(noise, first_row, stop_row, n, inverse_weights, room):
     """
     places, weights, changes, (light_lanes, heavy_lanes), losers, words = room
     n_rows = min(WIDTH, stop_row - first_row)
-    load_rows(inverse_weights, first_row, stop_row, n, weights)
+    load_rows(inverse_weights, first_row, stop_row, n, flat(weights), 0)
     actions, own_changes = view_as(np.uint8, words), view_as(np.uint8, changes)
     true_word = ZERO
     for first_lane in range(0, n_rows, REGISTER):

@@ -7,7 +7,18 @@ from numba.core import cgutils
 
 from ._intrinsics import intrinsic
 from ._jit import inlined
-from .vectors import HAS_AVX512, REGISTER, Lanes, Mask, Words, as_vector, ir_type, shuffled, spread_over
+from .vectors import (
+    HAS_AVX512,
+    REGISTER,
+    Lanes,
+    Mask,
+    Words,
+    as_vector,
+    concatenated,
+    ir_type,
+    shuffled,
+    spread_over,
+)
 
 WIDTH = 8
 ALL_LANES = np.uint64(2**WIDTH - 1)
@@ -602,12 +613,12 @@ def mark_at(typing_context, array, index, lane, bits):
 
 
 def _transposed(builder, vectors):
-    """Vectors, as many as each has entries, as columns of what they were rows of, in rounds of shuffles."""
-    n = len(vectors)
+    """n vectors as columns of what they were rows of, in each n of their entries, in rounds of shuffles."""
+    n, width = len(vectors), vectors[0].type.count
     distance = 1
     while distance < n:
-        even = [i if not i & distance else n + i - distance for i in range(n)]
-        odd = [i + distance if not i & distance else n + i for i in range(n)]
+        even = [i if not i & distance else width + i - distance for i in range(width)]
+        odd = [i + distance if not i & distance else width + i for i in range(width)]
         vectors = [
             shuffled(builder, vectors[i & ~distance], vectors[i | distance], odd if i & distance else even)
             for i in range(n)
@@ -616,25 +627,55 @@ def _transposed(builder, vectors):
     return vectors
 
 
-@intrinsic
-def transpose_block(typing_context, source, source_start, source_step, out, out_start, out_step):
-    """Copy entries with a step between them, a register of registers, the other way round."""
+def transposing(n_columns):
+    """Two intrinsics of (rows, start, step, tile, tile_start, tile_step): copy entries of a register of rows.
 
-    def codegen(context, builder, sig, arguments):
-        def pointers(array_type, array, start, step):
-            data = context.make_array(array_type)(context, builder, array).data
-            for i in range(REGISTER):
-                offset = builder.add(start, builder.mul(step, ir.IntType(64)(i)))
-                yield builder.bitcast(builder.gep(data, [offset]), ir_type(some_lanes).as_pointer())
+    One puts so many columns into a tile, a register each, and the other puts these back.
+    """
+    n_parts = REGISTER // n_columns
 
-        rows = [builder.load(p, align=8) for p in pointers(sig.args[0], *arguments[:3])]
-        columns = pointers(sig.args[3], *arguments[3:])
-        for column, pointer in zip(_transposed(builder, rows), columns, strict=True):
-            builder.store(column, pointer, align=8)
-        return context.get_dummy_value()
+    def places(context, builder, sig, arguments):
+        """Where the columns' parts of each row lie, those of one vector together, and where the columns do."""
+        rows_type, tile_type = sig.args[0], sig.args[3]
+        rows, start, step, tile, tile_start, tile_step = arguments
+        part = Lanes(n_columns)
 
-    numbers = (types.int64, types.int64)
-    return types.void(source, *numbers, out, *numbers), codegen
+        def pointer(array_type, array, start, step, i, vector):
+            place = builder.add(start, builder.mul(step, ir.IntType(64)(i)))
+            return _entry_pointer(context, builder, array_type, array, place, vector)
+
+        own_rows = [
+            [pointer(rows_type, rows, start, step, i + n_columns * k, part) for k in range(n_parts)]
+            for i in range(n_columns)
+        ]
+        columns = [pointer(tile_type, tile, tile_start, tile_step, i, some_lanes) for i in range(n_columns)]
+        return own_rows, columns
+
+    def defined(copy):
+        @intrinsic
+        def _transpose(typing_context, rows, start, step, tile, tile_start, tile_step):
+            def codegen(context, builder, sig, arguments):
+                copy(builder, *places(context, builder, sig, arguments))
+                return context.get_dummy_value()
+
+            numbers = (types.int64, types.int64)
+            return types.void(rows, *numbers, tile, *numbers), codegen
+
+        return _transpose
+
+    def to_columns(builder, rows, columns):
+        vectors = [concatenated(builder, [builder.load(part, align=8) for part in parts]) for parts in rows]
+        for vector, column in zip(_transposed(builder, vectors), columns, strict=True):
+            builder.store(vector, column, align=8)
+
+    def to_rows(builder, rows, columns):
+        vectors = _transposed(builder, [builder.load(column, align=8) for column in columns])
+        for vector, parts in zip(vectors, rows, strict=True):
+            for k, part in enumerate(parts):
+                entries = range(k * n_columns, (k + 1) * n_columns)
+                builder.store(shuffled(builder, vector, vector, entries), part, align=8)
+
+    return defined(to_columns), defined(to_rows)
 
 
 def copying(order):
@@ -668,3 +709,40 @@ def sum_of(row):
     for c in range(n_pairs * 2 * WIDTH, row.shape[0]):
         result += row[c]
     return result
+
+
+# Of rows side by side so many registers are worked on at once, of as many groups of WIDTH.
+GROUPS = 2 if HAS_AVX512 else 1
+several = Lanes(GROUPS * REGISTER)
+spread_several = spread_over(GROUPS * REGISTER)
+
+
+def _parts(builder, context, array_type, array, start, step):
+    for i in range(GROUPS):
+        place = builder.add(start, builder.mul(step, ir.IntType(64)(i)))
+        yield _entry_pointer(context, builder, array_type, array, place, some_lanes)
+
+
+@intrinsic
+def load_several(typing_context, array, start, step):
+    """The entries of a register from start on, and of another from start + step on, where there are two."""
+
+    def codegen(context, builder, sig, arguments):
+        parts = [builder.load(pointer, align=8) for pointer in _parts(builder, context, sig.args[0], *arguments)]
+        return concatenated(builder, parts)
+
+    return several(array, types.int64, types.int64), codegen
+
+
+@intrinsic
+def store_several(typing_context, array, start, step, value):
+    """Set what load_several gives."""
+
+    def codegen(context, builder, sig, arguments):
+        *place, value = arguments
+        for i, pointer in enumerate(_parts(builder, context, sig.args[0], *place)):
+            part = shuffled(builder, value, value, range(i * REGISTER, (i + 1) * REGISTER))
+            builder.store(part, pointer, align=8)
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, types.int64, several), codegen

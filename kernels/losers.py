@@ -1,17 +1,15 @@
-"""ARSM's swaps of two losers for tiles: of eight rows side by side, or of eight samples of one row.
+"""ARSM's swaps of two losers for tiles of eight samples of one row.
 
-A swap of two losers changes the winner where one is light and the other heavy enough. Each row has light and
-heavy losers of its own: all pairs are looked at, which is soonest done where rows are short.
-
-The categories sorted by weight serve all samples of a row: the heavy categories that win the swap with a light
-one are a prefix of that order, walked through directly.
+A swap of two losers changes the winner where one is light and the other heavy enough. The categories sorted by
+weight serve all samples of a row: the heavy categories that win the swap with a light one are a prefix of that
+order, walked through directly.
 """
 
 import numpy as np
 
 from ._jit import inlined
 from .lanes import WIDTH, load_some, mask_bits, some_of, store_from, take
-from .vectors import HAS_AVX512, few_turns, fma, select
+from .vectors import HAS_AVX512, fma, select
 
 
 @inlined
@@ -51,67 +49,6 @@ def give(at, factor, received, h):
     """Add to h what a category's swaps give it."""
     # What receives nothing need not have a number as its factor.
     store_from(h, at, load_some(h, at) + select(received != 0.0, factor * received, 0.0))
-
-
-@inlined
-def load_loser(at, noise, inverse_weights, differences):
-    """What decides a loser's swaps: its noise, its inverse weight and its difference."""
-    return load_some(noise, at), load_some(inverse_weights, at), load_some(differences, at)
-
-
-@inlined
-def difference_of(one, two, limit):
-    """d_cj of two losers: of two that swap at most one wins."""
-    one_wins, two_wins = two[0] * one[1] < limit, one[0] * two[1] < limit
-    return select(two_wins, two[2], select(one_wins, one[2], 0.0))
-
-
-@inlined
-def swap_losers(
-    noise, inverse_weights, values, inverse_total, base, limit, lightest, h, seen, lane, differences, weights
-):  # fmt: skip
-    """Add the swaps of two losers to h, and mark what f is needed at, in some lanes; the sum of their d_cj.
-
-    The last two are room for a tile each.
-    """
-    n = inverse_weights.shape[0]
-    share, difference_sum = some_of(1.0 / n), some_of(0.0)
-    for c in range(n):
-        at = c * WIDTH + lane
-        store_from(differences, at, load_some(values, at) - base)
-        store_from(weights, at, fma(load_some(noise, at), inverse_total, share))
-        seen[c] |= mask_bits(lightest * load_some(inverse_weights, at) < limit) << np.uint64(lane)
-    losers = noise, inverse_weights, differences
-    # All pairs, without branches: of some row nearly every category is light or heavy. Two categories at a time
-    # meet those before them, and each other. The winner's difference is zero, and its noise EXCLUDED.
-    first, last = lane, (n - 1) * WIDTH + lane
-    while first <= last:
-        second = min(first + WIDTH, last)
-        one, two = load_loser(first, *losers), load_loser(second, *losers)
-        if first == last:  # nothing swaps with this
-            two = some_of(np.inf), some_of(np.inf), two[2]
-        weight_one, weight_two = load_some(weights, first), load_some(weights, second)
-        received_one, received_two = load_some(h, first), load_some(h, second)
-        at = lane
-        while at < first:
-            difference = difference_of(load_loser(at, *losers), one, limit)
-            difference_sum = difference_sum + difference
-            received_one = fma(difference, load_some(weights, at), received_one)
-            received = fma(difference, weight_one, load_some(h, at))
-            # Stored here too, so that LLVM loads the loser again: there are too few registers to keep it.
-            store_from(h, at, received)
-            difference = difference_of(load_loser(at, *losers), two, limit)
-            difference_sum = difference_sum + difference
-            received_two = fma(difference, load_some(weights, at), received_two)
-            store_from(h, at, fma(difference, weight_two, received))
-            at += WIDTH
-            few_turns()
-        difference = difference_of(one, two, limit)
-        difference_sum = difference_sum + difference
-        store_from(h, second, fma(difference, weight_one, received_two))
-        store_from(h, first, fma(difference, weight_two, received_one))
-        first += 2 * WIDTH
-    return difference_sum
 
 
 @inlined

@@ -426,7 +426,7 @@ def add_rows(
 def row_by_row_moments(
     task, key, n_samples, n, weights, weighed, values, mean, squares, value, seen
 ):  # fmt: skip
-    """As tile.short_row_moments, of rows of REGISTER to LONGEST categories."""
+    """As short_rows.short_row_moments, of rows of REGISTER to LONGEST categories."""
     rows = items_of(task, value.shape[0], n * n_samples)
     n_words = (rows_of_block(n) * ((n + REGISTER - 1) // REGISTER) + 7) // 8
     losers = empty(np.uint64, LONGEST // WORD), empty(np.uint64, LONGEST // WORD), empty(np.int64, LONGEST)

@@ -10,7 +10,7 @@ import numpy as np
 from ._jit import allocating, called, inlined
 from .ars import ars
 from .arsm_row import two_smallest
-from .bits import LOW_WORD, WORD_BITS, bit_count
+from .bits import LOW_WORD, WORD_BITS
 from .exponential import (
     FEW,
     MANY,
@@ -24,16 +24,12 @@ from .exponential import (
     low_counters,
 )
 from .lanes import (
-    ALL_LANES,
-    SMALL,
     WIDTH,
     asking_for,
     entry,
     gather,
     lane_of,
     load,
-    load_eight,
-    magnitudes,
     mark_at,
     mask_bits,
     scatter,
@@ -41,17 +37,13 @@ from .lanes import (
     spread,
     store,
     store_from,
-    store_marks,
     take,
-    transpose_block,
 )
-from .losers import swap_losers, swap_losers_by_weight
+from .losers import swap_losers_by_weight
 from .merge import EXCLUDED
 from .moments import merge_block
 from .room import empty, tile_of, zeros
-from .tasks import items_of, tasks
 from .vectors import REGISTER, as_bits, as_float, blocks_from, fma, halves_in_turn, select
-from .weights import leave_gaps, weigh_gaps
 
 LANES_PER_PAGE = 4096 // (8 * WIDTH)
 MANY_CATEGORIES, FEW_CATEGORIES = MANY // WIDTH, FEW // WIDTH
@@ -245,12 +237,10 @@ def row_of_winner_tile(noise, inverse_weights, values, inverse_total, race, h, s
 
 
 @inlined
-def arsm_tile(noise, inverse_weights, values, wanted, swap, room, h, seen, rest):
+def arsm_tile(noise, inverse_weights, values, order, light, h, seen, rest):
     """Write h but for the winner's, and return what it takes to finish it and the mean of f over the swaps.
 
-    swap is losers.swap_losers or, where the lanes share their weights, swap_losers_by_weight; room are its last
-    arguments. rest is room for four of the tile's lines. Unless wanted, only the marks of what f is needed at
-    count, and values may be any.
+    The categories are ordered by weight; light is room for a list, and rest for four of the tile's lines.
     """
     n = inverse_weights.shape[0]
     # A register of lanes at a time, so that what stays the same stays in registers.
@@ -261,15 +251,11 @@ def arsm_tile(noise, inverse_weights, values, wanted, swap, room, h, seen, rest)
         h_winner, h_sum, base, difference_sum, lightest = row_of_winner_tile(
             noise, inverse_weights, values, inverse_total, race, h, seen, lane
         )
-        if not wanted:
-            # What wins the swap with the lightest loser: all categories that win a swap of two losers.
-            for c in range(n):
-                wins = lightest * take(inverse_weights, c, lane) < limit
-                seen[c] |= mask_bits(wins) << np.uint64(lane)
-        elif n > 2 and mask_bits(lightest <= limit):
+        if n > 2 and mask_bits(lightest <= limit):
             scatter(noise, first_at, lane, EXCLUDED)
-            common = noise, inverse_weights, values, inverse_total, base, limit, lightest, h, seen, lane
-            difference_sum = difference_sum + swap(*common, *room)
+            difference_sum = difference_sum + swap_losers_by_weight(
+                noise, inverse_weights, values, inverse_total, base, limit, lightest, h, seen, lane, order, light
+            )
             new_sum = h_winner
             for c in range(n):
                 new_sum = new_sum + take(h, c, lane)
@@ -370,9 +356,7 @@ def tile_moments(
                 seen[c] |= lanes_seen[c] != 0
                 lanes_seen[c] = 0
         draw_tile(key, first_sample + tile * WIDTH, 1, row, 0, n, noise, ())
-        rest, value = arsm_tile(
-            noise, inverse_weights, values, True, swap_losers_by_weight, (order, light), h, lanes_seen, rest_room
-        )
+        rest, value = arsm_tile(noise, inverse_weights, values, order, light, h, lanes_seen, rest_room)
         add_tile(h, rest, tile + 1 if tile < n_tiles else 1, stream_mean[:n], stream_squares)
         for lane in range(WIDTH if tile < n_tiles else n_left):
             value_sum += lane_of(value, lane)
@@ -388,145 +372,3 @@ def tile_moments(
     for c in range(n):
         seen[c] |= (lanes_seen[c] & own_lanes) != 0
     return value_sum
-
-
-@inlined
-def load_rows(rows, first, n_rows, n, tile):
-    """Put eight rows of n categories each into the lanes of a tile; lanes beyond the last row repeat it."""
-    if n >= REGISTER and first + WIDTH <= n_rows:
-        for block in range(0, n, REGISTER):
-            c = min(block, n - REGISTER)
-            for lane in range(0, WIDTH, REGISTER):
-                transpose_block(rows, (first + lane) * n + c, n, tile, c * WIDTH + lane, WIDTH)
-    else:
-        for c in range(n):
-            for lane in range(WIDTH):
-                tile[c, lane] = rows[min(first + lane, n_rows - 1) * n + c]
-
-
-@inlined
-def load_values(rows, first, n_rows, n, tile):
-    """As load_rows; False where a value is not small."""
-    load_rows(rows, first, n_rows, n, tile)
-    size = spread(0.0)
-    for c in range(n):
-        size = size + magnitudes(load(tile, c))
-    return mask_bits(size < SMALL) == ALL_LANES
-
-
-@inlined
-def load_weights(rows, weighed, first, n_tiles, n_rows, n, tiles):
-    """As load_rows of inverse weights, for some tiles one after the other.
-
-    The rows are logits unless weighed; False where one is no number.
-    """
-    for i in range(n_tiles):
-        tile = tiles[i * n : (i + 1) * n]
-        load_rows(rows, first + i * WIDTH, n_rows, n, tile)
-        if not weighed:
-            leave_gaps(tile)
-    return weighed or weigh_gaps(tiles[: n_tiles * n])
-
-
-@inlined
-def store_rows(tile, first, n_rows, n, rows):
-    """Write the lanes of a tile to eight rows, or to those of them that there are."""
-    if n >= REGISTER and first + WIDTH <= n_rows:
-        for block in range(0, n, REGISTER):
-            c = min(block, n - REGISTER)
-            for lane in range(0, WIDTH, REGISTER):
-                transpose_block(tile, c * WIDTH + lane, WIDTH, rows, (first + lane) * n + c, n)
-    else:
-        for lane in range(min(WIDTH, n_rows - first)):
-            start = (first + lane) * n
-            for c in range(n):
-                rows[start + c] = tile[c, lane]
-
-
-@inlined
-def store_seen(lanes_seen, first, n_own, n, seen):
-    """Write what the lanes have seen to n_own rows."""
-    for block in range(0, n if n >= WIDTH else 0, WIDTH):
-        c = min(block, n - WIDTH)
-        bits = as_bits(load_eight(lanes_seen, c))
-        for lane in range(n_own):
-            store_marks(seen, (first + lane) * n + c, as_float((bits >> np.uint64(lane)) & ONE) != 0.0)
-    for lane in range(n_own if n < WIDTH else 0):
-        for c in range(n):
-            seen[(first + lane) * n + c] = (lanes_seen[c] >> np.uint64(lane)) & ONE
-
-
-@called
-def add_row_tiles(
-    key, n_samples, first_tile, stop_tile, n, weights, weighed, values, mean, squares, value, seen,
-    noise_room, tiles, losers, room,
-):  # fmt: skip
-    """As short_row_moments of some tiles, with room."""
-    block_weights, own_values = tiles
-    _, h, lane_mean, lane_squares, _, lanes_seen, rest_room = room
-    n_rows = value.shape[0]
-    wanted = mean.shape[0] > 0
-    n_seen, n_bad, n_large = 0, 0, 0
-    for tile in range(first_tile, stop_tile):
-        first_row = tile * WIDTH
-        n_own = min(WIDTH, n_rows - first_row)
-        in_block = (tile - first_tile) % BLOCK
-        n_tiles = min(BLOCK, stop_tile - tile)
-        own_weights = block_weights[in_block * n : (in_block + 1) * n]
-        lanes_seen[:] = 0
-        value_sum = spread(0.0)
-        for sample in range(n_samples):
-            # Of single samples the noise of several tiles is drawn together.
-            n_drawn = 1 if n_samples > 1 else n_tiles if in_block == 0 else 0
-            if n_drawn > 0:
-                draw_block(key[0], key[1], sample, first_row, n_drawn, n, noise_room, (weights, values, mean))
-            if sample == in_block == 0:
-                n_bad += not load_weights(weights, weighed, first_row, n_tiles, n_rows, n, block_weights)
-            if sample == 0 and wanted:
-                n_large += not load_values(values, first_row, n_rows, n, own_values)
-            start = in_block * numbers_of_group(n) if n_samples == 1 else 0
-            noise = tile_of(noise_room[1][start : start + n * WIDTH])
-            rest, sample_value = arsm_tile(
-                noise, own_weights, own_values if wanted else own_weights, wanted, swap_losers, losers, h,
-                lanes_seen, rest_room,
-            )  # fmt: skip
-            if not wanted:
-                continue
-            value_sum = value_sum + sample_value
-            if n_samples > 1:
-                add_tile(h, rest, sample + 1, lane_mean[:n], lane_squares)
-            else:
-                for c in range(n):
-                    store(lane_mean, c, gradient_entry(h, c, rest))
-        if wanted:
-            store_rows(lane_mean, first_row, n_rows, n, mean)
-        if n_samples > 1:
-            store_rows(lane_squares, first_row, n_rows, n, squares)
-        for lane in range(n_own):
-            value[first_row + lane] = lane_of(value_sum, lane)
-        own_lanes = lanes_up_to(n_own)
-        for c in range(n):
-            n_seen += bit_count(lanes_seen[c] & own_lanes)
-        if seen.shape[0] > 0:
-            store_seen(lanes_seen, first_row, n_own, n, seen)
-    return n_seen, n_bad, n_large
-
-
-@tasks("(value.shape[0] + WIDTH - 1) // WIDTH", "n * n_samples * WIDTH", sums=3)
-def short_row_moments(
-    task, key, n_samples, n, weights, weighed, values, mean, squares, value, seen
-):  # fmt: skip
-    """Moments of the gradient of rows of n categories each, eight rows side by side, and sums of values.
-
-    The weights are inverse weights or, unless weighed, logits. squares and seen may be empty: for one sample, and
-    where the number of values needed is enough; so may mean, for one sample, where what is seen is, and no values
-    are read then. That number is the first result; the others are not 0 where logits are refused, and where some
-    values are not small (see lanes.SMALL).
-    """
-    own_tiles = items_of(task, (value.shape[0] + WIDTH - 1) // WIDTH, n * n_samples * WIDTH)
-    tiles = empty(np.float64, (BLOCK * n, WIDTH)), empty(np.float64, (n, WIDTH))
-    losers = empty(np.float64, (2 * n, WIDTH))
-    return add_row_tiles(
-        key, n_samples, own_tiles.start, own_tiles.stop, n, weights, weighed, values, mean, squares, value, seen,
-        block_room(n), tiles, (losers[:n], losers[n:]), tile_room(n),
-    )  # fmt: skip

@@ -12,11 +12,8 @@ from .lanes import (
     load_eight,
     loading,
     mask_bits,
-    spread,
-    store,
     store_from,
 )
-from .room import flat
 from .tasks import CATEGORIES_PER_TASK, tasks
 from .vectors import (
     HAS_AVX512,
@@ -141,23 +138,6 @@ def exponentiate(top, logits, out):
         good &= gap >= 0.0
         out[i] = exponential_of(gap)
     return good
-
-
-@inlined
-def leave_gaps(tile):
-    """Turn the logits of eight rows, a lane each, into logits - max."""
-    top = spread(-np.inf)
-    for c in range(tile.shape[0]):
-        logits = entry(tile, c)
-        top = select(top < logits, logits, top)
-    for c in range(tile.shape[0]):
-        store(tile, c, entry(tile, c) - top)
-
-
-@inlined
-def weigh_gaps(tiles):
-    """Turn gaps into exp(-gap); False where one is no number."""
-    return exponentiate(0.0, flat(tiles), flat(tiles))
 
 
 @inlined

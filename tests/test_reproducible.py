@@ -12,7 +12,7 @@ from pathlib import Path
 import numba
 import numpy as np
 import pytest
-from arsm_fast.kernels import one_variable, row_by_row, tile
+from arsm_fast.kernels import one_variable, row_by_row, short_rows
 from helpers import RandomTerms, WithDelta
 from llvmlite.binding import get_host_cpu_features
 from numba.core.caching import FunctionCache
@@ -238,7 +238,7 @@ def test_each_kernel_compiles_once():
         for kernel in (
             one_variable.one_variable_moments,
             one_variable.many_sample_moments,
-            tile.short_row_moments,
+            short_rows.short_row_moments,
             row_by_row.row_by_row_moments,
         )
     ]
