@@ -20,14 +20,15 @@ from .kernels.lanes import WIDTH as TILE_WIDTH
 from .kernels.moments import merge_seen
 from .kernels.noise import LANES
 from .kernels.one_variable import list_seen, many_sample_moments, one_variable_moments, row_moments, spread_seen
-from .kernels.row_by_row import LONGEST as LONGEST_ROW_BY_ROW
 from .kernels.row_by_row import row_by_row_moments
+from .kernels.row_room import LONGEST as LONGEST_ROW_BY_ROW
 from .kernels.short_rows import short_row_moments
+from .kernels.vectors import HAS_AVX512
 
 # Rows of so many categories are tasks in parts where there are too few rows, or blocks of samples, for tasks.
 LONG_ROW, FEW_ROWS = 2**18, 16
 # Longer rows are swapped one at a time sooner than eight side by side.
-LONGEST_IN_A_LANE = 20
+LONGEST_IN_A_LANE = 30 if HAS_AVX512 else 20
 # More samples than these are worth a sorted order for each row.
 MOST_SAMPLES_OF_ROWS = 64
 

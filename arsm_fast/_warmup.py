@@ -20,7 +20,7 @@ from .estimators import (
     UnorderedSet,
 )
 from .gradients import gradient
-from .kernels.row_by_row import LONGEST as LONGEST_ROW_BY_ROW
+from .kernels.row_room import LONGEST as LONGEST_ROW_BY_ROW
 from .proposals import propose
 from .sampling import dirichlet_noise, pseudo_action_matrix, sample
 from .surrogates import Additive, Hamming

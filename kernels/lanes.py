@@ -77,6 +77,24 @@ def sum_of_lanes(typing_context, value):
 
 
 @intrinsic
+def sums_of_two(typing_context, one, two):
+    """The sums of two of Lanes, side by side."""
+    result = Lanes(2)
+
+    def codegen(context, builder, sig, arguments):
+        width = one.width
+        odd = [i for pair in zip(range(1, width, 2), range(width + 1, 2 * width, 2), strict=True) for i in pair]
+        even = [i - 1 for i in odd]
+        both = builder.fadd(*(shuffled(builder, *arguments, order) for order in (even, odd)))
+        while width > 2:
+            width //= 2
+            both = builder.fadd(*(shuffled(builder, both, both, range(i, i + width)) for i in (0, width)))
+        return both
+
+    return result(one, one), codegen
+
+
+@intrinsic
 def magnitudes(typing_context, values):
     """The absolute values of Lanes."""
 

@@ -14,8 +14,8 @@ from arsm_fast import _long_rows, _one_variable, dirichlet_noise, gradient, prop
 SHAPES = [
     (1,), (2,), (3,), (7,), (8,), (30,), (100,), (257,), (1000,), (3, 40), (400, 30),
     (8, 1), (9, 2), (10_000, 2), (33, 3), (9, 4), (17, 5), (40, 6), (17, 10), (31, 11), (9, 12),
-    (9, 13), (7, 16), (9, 19), (11, 20), (11, 21), (9, 36), (17, 37), (13, 64), (11, 65), (12, 128),
-    (20, 255), (5, 256), (11, 257), (3, 520), (4096,), (2, 5000),
+    (9, 13), (7, 16), (9, 19), (11, 20), (11, 21), (19, 29), (17, 30), (9, 31), (9, 36), (17, 37),
+    (13, 64), (11, 65), (12, 128), (20, 255), (5, 256), (11, 257), (3, 512), (4, 519), (3, 1024), (11, 1025), (4096,), (2, 5000),
 ]  # fmt: skip
 
 
@@ -60,7 +60,7 @@ def test_tiles_agree_with_single_samples(shape, scale, n_samples):
     assert drawn.n_evaluations == handed_in.n_evaluations
 
 
-@pytest.mark.parametrize("n", [3, 5, 12, 30, 100])
+@pytest.mark.parametrize("n", [3, 5, 12, 30, 100, 300])
 def test_rows_do_not_depend_on_those_beside_them(n):
     rng = np.random.default_rng(n)
     logits, table = rng.normal(size=(2, 1000, n))
@@ -88,7 +88,7 @@ def test_a_winner_level_with_the_second_wins_its_own_swap():
         assert gap < near_gap(noise, gap, noise * weight(noise, gap)) < gap + 1e-12
 
 
-@pytest.mark.parametrize("n", [9, 12, 100, 257, 264, 300])
+@pytest.mark.parametrize("n", [9, 12, 100, 257, 264, 1025, 1032])
 def test_values_of_every_lane_are_looked_at(n):
     for c in range(n):
         table = np.zeros(n)
@@ -146,7 +146,7 @@ def test_rows_in_parts_refuse_what_whole_ones_do(monkeypatch):
     "shape",
     [
         *((1, 1, 5), (9, 1, 2), (9_000, 1, 2), (30, 1, 10), (30, 1, 13), (9, 1, 40), (45, 1, 65), (3, 1, 128)),
-        *((5, 1, 200), (3, 1, 700)),
+        *((5, 1, 200), (9, 1, 700), (3, 1, 1100)),
     ],
     ids=str,
 )
