@@ -14,12 +14,14 @@ from .bits import bit_count
 from .exponential import ZERO
 from .lanes import (
     SMALL,
+    WIDTH,
     entry,
     lane_of,
     load_some,
     mark_bits,
     mask_bits,
     some_of,
+    spread_bits,
     store_from,
     sums_of_two,
 )
@@ -135,14 +137,27 @@ def swap_winner(packing, at, race, first_mask, light, heavy, n, room, masks, mar
 
 
 @inlined
-def swap_winners(n_rows, n, room, numbers, masks, marks):
-    """Swap the winner of each row with every category, write h, mark who wins, and pack the losers."""
+def mark_heavy(at, lightest, limit, first_mask, n, room, marks):
+    """Mark who of a row wins the swap with its lightest loser."""
+    for c in range(0, n, REGISTER):
+        is_heavy = load_some(room, WEIGHTS + at + c) * lightest < limit
+        mark_bits(marks, first_mask + c // REGISTER, is_heavy)
+
+
+@inlined
+def swap_winners(n_rows, n, wanted, room, numbers, masks, marks):
+    """Swap the winner of each row with every category, write h, mark who wins, and pack the losers.
+
+    Unless wanted, only the marks count.
+    """
     light, heavy = 0, 0
     for row in range(n_rows):
         at, race, own, first_mask = row * row_step(n), RACES + row * RACE, row * NUMBERS, row * mask_step(n)
         first_light, first_heavy = light, heavy
         row_of_room = at, race, first_mask, light, heavy, n, room, masks, marks
-        if entry(room, race + LIGHTEST) * entry(room, race + HEAVIEST) < entry(room, race + LIMIT):
+        lightest, limit = entry(room, race + LIGHTEST), entry(room, race + LIMIT)
+        losers_swap = lightest * entry(room, race + HEAVIEST) < limit
+        if losers_swap and wanted:
             light, heavy, second_wins, own_h = swap_winner(True, *row_of_room)
             light -= row_step(n) - n  # past the row's end all are light
             # What fills up a register, and pairs, meets nobody.
@@ -152,6 +167,8 @@ def swap_winners(n_rows, n, room, numbers, masks, marks):
             store_from(room, HEAVY_FACTORS + heavy, some_of(0.0))
         else:
             _, _, second_wins, own_h = swap_winner(False, *row_of_room)
+            if losers_swap:
+                mark_heavy(at, lightest, limit, first_mask, n, room, marks)
         put(numbers, own + LIGHT_AT, first_light)
         put(numbers, own + HEAVY_AT, first_heavy)
         put(numbers, own + N_LIGHT, light - first_light)
@@ -253,7 +270,13 @@ def write_row(n, shift, mean, start, h, room):
 @inlined
 def store_seen(marks, marks_start, start, n, seen):
     """Write the marks of a row to where it begins."""
-    for c in range(n):
+    whole = n // WIDTH * WIDTH
+    for c in range(0, whole, WIDTH):
+        bits = np.uint8(0)
+        for i in range(0, WIDTH, REGISTER):
+            bits |= np.uint8(marks[marks_start + (c + i) // REGISTER] << np.uint8(i))
+        spread_bits(seen, start + c, bits)
+    for c in range(whole, n):
         seen[start + c] = (marks[marks_start + c // REGISTER] >> np.uint8(c % REGISTER)) & np.uint8(1)
 
 
@@ -280,7 +303,7 @@ def add_rows(
                 n_bad += not weigh_rows(weights, weighed, first, n_rows, n, room)
             size = race_rows(values if wanted else weights, first, n_rows, n, room)
             find_winners(n_rows, n, room, race_words, numbers)
-            swap_winners(n_rows, n, room, numbers, masks, marks)
+            swap_winners(n_rows, n, wanted, room, numbers, masks, marks)
             if not wanted:
                 continue
             n_large += not size < SMALL
