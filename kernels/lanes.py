@@ -453,13 +453,7 @@ def words_from(typing_context, array, start):
 
 def _lanes_listed(builder, condition):
     """The numbers of the lanes where the condition holds, and then of any."""
-    if HAS_AVX512:
-        name = f"llvm.experimental.vector.compress.v{WIDTH}i32"
-        kind = ir.FunctionType(INTEGERS, [INTEGERS, condition.type, INTEGERS])
-        function = cgutils.get_or_insert_function(builder.module, kind, name)
-        numbers = ir.Constant(INTEGERS, list(range(WIDTH)))
-        return builder.call(function, [numbers, condition, ir.Constant(INTEGERS, ir.Undefined)])
-    # Several instructions elsewhere, and more than to look it up.
+    # Several instructions, or a slow one, and more than to look it up.
     table = _table_of_bytes(builder.module, "lanes_of_byte", lambda lanes: lanes + [0] * (WIDTH - len(lanes)))
     bits = builder.bitcast(condition, ir.IntType(WIDTH))
     return builder.zext(builder.load(_looked_up(builder, table, bits)), INTEGERS)
