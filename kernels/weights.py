@@ -87,6 +87,12 @@ def exponential_about(x):
 
 
 @inlined
+def larger(tops, entries):
+    """The larger of each lane; where an entry is nan the other."""
+    return select(tops < entries, entries, tops)
+
+
+@inlined
 def largest_of(logits, start, stop):
     """The largest entry from start to stop, of which there is one at least; where one is nan, any."""
     # By position, as a slice costs more than a short row.
@@ -97,10 +103,13 @@ def largest_of(logits, start, stop):
         return top
     # The last eight overlap those before them.
     tops = load_eight(logits, stop - WIDTH)
-    for i in range(start, stop - WIDTH, WIDTH):
-        entries = load_eight(logits, i)
-        tops = select(tops < entries, entries, tops)
-    return largest_lane(tops)
+    other_tops = tops
+    whole = start + (stop - start) // (2 * WIDTH) * (2 * WIDTH)
+    for i in range(start, whole, 2 * WIDTH):
+        tops, other_tops = larger(tops, load_eight(logits, i)), larger(other_tops, load_eight(logits, i + WIDTH))
+    if whole < stop - WIDTH:
+        tops = larger(tops, load_eight(logits, whole))
+    return largest_lane(larger(tops, other_tops))
 
 
 @inlined
