@@ -4,14 +4,15 @@ The gradient depends on the weights only by who wins, so that few of them are ev
 bounded by what an exponential is about, and where one side of a comparison is the same for many categories, it is
 their logits that are compared, with a logarithm of it. A gap is the largest logit of the row minus a category's.
 
-One pass makes the swaps of the winner, another lists the light and the heavy losers, which members.py swaps.
+One pass makes the swaps of the winner and lists the light and the heavy losers, which pairing.py or, where they
+are many, members.py swaps.
 Level racers, which drawn noise has as good as never, are not told apart here by number. Rows have at least eight
 categories; the last eight of them overlap those before.
 """
 
 import numpy as np
 
-from ._jit import allocating, called, inlined
+from ._jit import called, inlined
 from .bits import bit_count, lowest_bit
 from .exponential import NOISE_STREAM, fill_exponentials, minus_logarithm
 from .lanes import (
@@ -23,23 +24,25 @@ from .lanes import (
     load_eight,
     mask_bits,
     smallest_lane,
+    some_of,
     spread,
     spread_bits,
     store_from,
     sum_of_lanes,
     two_least,
 )
-from .members import buckets_for, fill_members, meet_others, n_buckets_of, spend_members
+from .members import bucket_length, bucket_room, buckets_for, fill_members, meet_others, spend_members
 from .merge import EXCLUDED
 from .moments import add_sample
 from .noise import LANES
+from .pairing import MOST_LOSERS, MOST_PAIRS, pairing_length, swap_losers
 from .race import NO_RACE, enter_race
-from .room import empty, view_as
-from .vectors import as_bits, as_float, first_half, fma, second_half, select, spread_over
+from .room import view_as
+from .vectors import REGISTER, as_bits, as_float, few_turns, first_half, fma, second_half, select
 from .weights import CAUTION, exponential_about, exponential_of
 
-spread_half = spread_over(WIDTH // 2)
-ALL_OF_HALF = np.uint64(2 ** (WIDTH // 2) - 1)
+ALL_OF_REGISTER = np.uint64(2**REGISTER - 1)
+HALVES = WIDTH // REGISTER
 # So many categories are drawn before they are raced, and raced before it is noted how far the first of them is.
 RACE_BLOCK, RACE_GROUP = 512, 128
 
@@ -173,41 +176,49 @@ def heavy_gap_of(lightest, limit):
     return gap_of(lightest / limit)
 
 
-@allocating
-def row_room(n, n_more):
-    """Room of arsm_of_row for up to n categories, two lists of losers and what swaps them; and for more numbers.
+@inlined
+def list_length(n):
+    """How many float64 a list of up to n losers takes."""
+    return (n + WIDTH + 1) // 2
 
-    All are parts of one array. What glibc frees goes back to the system, from which to get it again takes longer
-    than to use it, unless an array as large as half of it was freed before.
-    """
-    length = n + WIDTH
-    half = (length + 1) // 2
-    n_starts = (n_buckets_of(n) + 3) // 2
-    room = empty(np.float64, 3 * half + 2 * length + n_starts + 4 * (n + 1) + n_more)
-    lists, rest = room[: 3 * half], room[3 * half :]
-    sums, rest = rest[: 2 * length], rest[2 * length :]
-    starts, rest = view_as(np.int32, rest[:n_starts]), rest[n_starts:]
-    members = view_as(np.int32, lists[:half]), sums[:length], sums[length:], starts
-    light, heavy = view_as(np.int32, lists[half : 2 * half]), view_as(np.int32, lists[2 * half :])
-    return (light, heavy, members, rest[: 4 * (n + 1)]), rest[4 * (n + 1) :]
+
+@inlined
+def room_length(n):
+    """How many float64 are the room of arsm_of_row for up to n categories: three lists, and what swaps losers."""
+    return 3 * list_length(n) + max(pairing_length(n), bucket_length(n))
+
+
+@inlined
+def lists_of(n, room):
+    """Room for the light losers, for the heavy ones, and for more numbers."""
+    length = list_length(n)
+    return (
+        view_as(np.int32, room[:length]),
+        view_as(np.int32, room[length : 2 * length]),
+        view_as(np.int32, room[2 * length : 3 * length]),
+    )
 
 
 @called
 def add_loser_swaps(
-    noise, inverse_total, logits, top, values, base, lightest, limit, heavy_gap, n_light, n_heavy, h, room
+    noise, inverse_total, logits, top, values, base, lightest, limit, heavy_gap, lists, n_light, n_heavy, h, room
 ):  # fmt: skip
     """Add the swaps of two losers to h. Results: the sums of d_cj over their unordered pairs, and of h.
 
-    The winner's noise must be EXCLUDED, and the numbers of the light and the heavy listed in the room.
+    The winner's noise must be EXCLUDED.
     """
-    light, heavy, members, met = room
+    light, heavy, numbers = lists[0][:n_light], lists[1][:n_heavy], lists[2]
+    if max(n_light, n_heavy) <= MOST_LOSERS and n_light * n_heavy <= MOST_PAIRS:
+        return swap_losers(
+            noise, inverse_total, logits, top, values, base, lightest, limit, heavy_gap, light, heavy, h, room
+        )
     by_light = n_light < n_heavy
-    n = min(n_light, n_heavy)
-    numbers = light[:n] if by_light else heavy[:n]
-    others = heavy[:n_heavy] if by_light else light[:n_light]
+    fewer, others = (light, heavy) if by_light else (heavy, light)
+    n = fewer.shape[0]
+    members, met = bucket_room(n, numbers, room)
     buckets, n_buckets = buckets_for(by_light, lightest, heavy_gap, limit, n)
     fill_members(
-        by_light, noise, inverse_total, logits, top, values, base, limit, numbers, buckets, n_buckets, members
+        by_light, noise, inverse_total, logits, top, values, base, limit, fewer, buckets, n_buckets, members
     )
     for i in range(4 * (n + 1)):
         met[i] = 0.0
@@ -216,116 +227,186 @@ def add_loser_swaps(
 
 
 @inlined
-def mark_winners(start, n_before, noise, logits, winner, marks):
-    """Swap the winner with the eight categories from start on, and mark which win, but for the first n_before.
-
-    Results: their noise; where they win, and where the second at least beats z; and bits of where it wins.
-    """
-    winner_noise, winner_inverse_weight, second_value, near_gap, top = winner[:5]
-    noise_j, gaps = load_eight(noise, start), top - load_eight(logits, start)
-    z_value = noise_j * winner_inverse_weight
-    # Where j is z, whose noise is beyond all others here, j "wins" with a difference of zero; for the second
-    # see tile.row_of_winner_tile.
-    beats_z, limits = second_value < z_value, spread(near_gap)
-    own_bits, beats_bits = mask_bits(gaps < limits), mask_bits(beats_z)
-    if own_bits & ~beats_bits:
-        # z is ahead of the second: hardly ever of more than one category that is near enough.
-        wins = beats_z | (exponential_of(gaps) * winner_noise < z_value)
-        limits = select(wins, limits, spread(-1.0))
-        own_bits = mask_bits(gaps < limits)
-    j_wins = gaps < limits
-    marks[np.uint64(start + n_before) // np.uint64(WIDTH)] |= np.uint8(own_bits >> np.uint64(n_before))
-    return noise_j, j_wins, beats_z, beats_bits & ~own_bits
+def add_product(one, two, total):
+    """total + one * two: where a register is half of them, both halves are added to the same lanes."""
+    if HALVES == 1:
+        return fma(one, two, total)
+    return fma(second_half(one), second_half(two), fma(first_half(one), first_half(two), total))
 
 
 @inlined
-def swap_eight(start, n_before, noise, logits, values, winner, h, marks, sums):
-    """As swap_winner_with, of the eight categories from start on but the first n_before, which were swapped.
+def meet_winner(start, noise, logits, winner):
+    """Of the eight categories from start on what decides their swaps with the winner, but for the limit of gaps.
 
-    sums are of d_zj, of its products with the noise above the mean, and of the squares of the values; and bits of
-    the lanes in which the second ever wins.
+    Their noise and gaps; the winner's race value with that noise, and where the second at least beats it.
+    """
+    _, winner_inverse_weight, second_value, _, top = winner[:5]
+    noise_j, gaps = load_eight(noise, start), top - load_eight(logits, start)
+    z_value = noise_j * winner_inverse_weight
+    return noise_j, gaps, z_value, second_value < z_value
+
+
+@inlined
+def sure_changes(met, winner):
+    """Where not z wins, and where of these j does and not the second; but for those in doubt."""
+    _, gaps, _, beats_z = met
+    return beats_z, gaps < winner[3]
+
+
+@inlined
+def in_doubt(met, winner):
+    """Bits of those that are ahead of the second, but perhaps behind z: hardly ever more than one."""
+    _, gaps, _, beats_z = met
+    return mask_bits(gaps < winner[3]) & ~mask_bits(beats_z)
+
+
+@inlined
+def all_changes(met, winner):
+    """As sure_changes, of all."""
+    _, gaps, z_value, beats_z = met
+    j_wins = (gaps < winner[3]) & (beats_z | (exponential_of(gaps) * winner[0] < z_value))
+    return beats_z | j_wins, j_wins
+
+
+@inlined
+def mark_some(start, n_before, bits, marks):
+    """Mark some of the eight categories from start on, but for the first n_before."""
+    marks[np.uint64(start + n_before) // np.uint64(WIDTH)] |= np.uint8(bits >> np.uint64(n_before))
+
+
+@inlined
+def who_wins(changes):
+    """Bits of where j wins the winner's swap, and of where the second does."""
+    # Where j is z, whose noise is beyond all others here, j "wins" with a difference of zero; for the second
+    # see tile.row_of_winner_tile.
+    bits, j_bits = mask_bits(changes[0]), mask_bits(changes[1])
+    return bits & j_bits, bits & ~j_bits
+
+
+@inlined
+def swap_eight(start, n_before, listing, met, changes, values, winner, losers, h, marks, lists, counts, sums):
+    """As swap_part, of the eight categories from start on but the first n_before, which were swapped.
+
+    counts say how many losers are listed. sums are of d_zj, of its products with the noise above the mean, and of
+    the squares of the values; and bits of the lanes in which the second ever wins.
     """
     base, second_difference, winner_weight, mean_noise = winner[5:]
+    first, limit, heavy_gap = losers
+    n_light, n_heavy = counts
     differences, products, squares, second_bits = sums
-    noise_j, j_wins, beats_z, own_second_bits = mark_winners(start, n_before, noise, logits, winner, marks)
+    noise_j, gaps, _, _ = met
+    j_bits, own_second_bits = who_wins(changes)
     own_values = load_eight(values, start)
-    difference = select(beats_z, spread(second_difference), spread(0.0))
-    difference = select(j_wins, own_values - base, difference)
+    difference = select(changes[1], own_values - base, spread(second_difference))
+    difference = select(changes[0], difference, spread(0.0))
     store_from(h, start, difference * winner_weight)
+    is_light, is_heavy = noise_j < limit, gaps < heavy_gap
+    mark_some(start, n_before, j_bits | mask_bits(is_heavy) if listing else j_bits, marks)
     if n_before > 0:
-        difference = select(lane_numbers() >= np.float64(n_before), difference, spread(0.0))
-    weight = noise_j - mean_noise
-    # Sums of half as many lanes, so that registers are enough for all.
-    differences = differences + (first_half(difference) + second_half(difference))
-    products = fma(first_half(difference), first_half(weight), products)
-    products = fma(second_half(difference), second_half(weight), products)
-    squares = fma(first_half(own_values), first_half(own_values), squares)
-    squares = fma(second_half(own_values), second_half(own_values), squares)
-    return differences, products, squares, second_bits | own_second_bits
+        inside = lane_numbers() >= np.float64(n_before)
+        difference = select(inside, difference, spread(0.0))
+        is_light, is_heavy = is_light & inside, is_heavy & inside
+    if listing:
+        n_light = list_lanes(lists[0], n_light, first + start, is_light)
+        n_heavy = list_lanes(lists[1], n_heavy, first + start, is_heavy)
+    sums = (
+        add_product(difference, spread(1.0), differences),
+        add_product(difference, noise_j - mean_noise, products),
+        add_product(own_values, own_values, squares), second_bits | own_second_bits,
+    )  # fmt: skip
+    return (n_light, n_heavy), sums
 
 
 @inlined
 def winner_of_row(winner_noise, gap, second_value, base, value_of_second, top):
-    """What swap_winner_with takes of a winner with this gap."""
+    """What swap_part takes of a winner with this gap."""
     # Those of smaller gaps are ahead of the second with the winner's noise: the winner is, whatever is rounded.
     near_gap = max(gap_of(winner_noise / second_value), as_float(as_bits(gap) + np.uint64(1)))
     return winner_noise, exponential_of(gap), second_value, near_gap, top, base, value_of_second - base
 
 
-@called
-def swap_winner_with(n_categories, noise, inverse_total, logits, values, winner, h, marks):
-    """Swap the winner of a row with some of its categories, of which all arrays are; marks has a bit for each.
+@inlined
+def settle(start, noise, logits, values, winner, h, marks):
+    """What those in doubt add to the sums of d_zj and of the products, of which they were left out."""
+    winner_noise, winner_inverse_weight, _, _, top, base, _, winner_weight, mean_noise = winner
+    difference_sum, product_sum = 0.0, 0.0
+    bits = in_doubt(meet_winner(start, noise, logits, winner), winner)
+    while bits:
+        c = start + lowest_bit(bits)
+        bits &= bits - np.uint64(1)
+        if inverse_weight(c, logits, top) * winner_noise < noise[c] * winner_inverse_weight:
+            difference = values[c] - base
+            mark_one(marks, c, True)
+            h[c] = difference * winner_weight
+            difference_sum += difference
+            product_sum += difference * (noise[c] - mean_noise)
+    return difference_sum, product_sum
 
-    The winner is of winner_of_row, and its noise is EXCLUDED in the row. Results: the sum of d_zj and the
-    winner's entry of h; whether the second ever wins; and whether all values are small. An empty h is left alone,
-    and only the second's result counts.
+
+@inlined
+def swap_eights(listing, noise, logits, values, winner, losers, h, marks, lists):
+    """As swap_part."""
+    n = noise.shape[0]
+    arrays = values, winner, losers, h, marks, lists
+    sums = some_of(0.0), some_of(0.0), some_of(0.0), np.uint64(0)
+    counts, doubtful, n_doubtful = (0, 0), lists[2], np.uint64(0)
+    whole = n // WIDTH * WIDTH
+    for start in range(0, whole, WIDTH):
+        met = meet_winner(start, noise, logits, winner)
+        counts, sums = swap_eight(start, 0, listing, met, sure_changes(met, winner), *arrays, counts, sums)
+        doubtful[n_doubtful] = start
+        n_doubtful += np.uint64(in_doubt(met, winner) != 0)
+    if whole < n:
+        start = n - WIDTH
+        met = meet_winner(start, noise, logits, winner)
+        counts, sums = swap_eight(
+            start, whole - start, listing, met, all_changes(met, winner), *arrays, counts, sums
+        )
+    differences, products, squares, second_bits = sums
+    difference_sum, product_sum = sum_of_lanes(differences), sum_of_lanes(products)
+    # To settle them in the loop takes registers that it needs.
+    for i in range(n_doubtful):
+        difference, product = settle(doubtful[i], noise, logits, values, winner, h, marks)
+        difference_sum += difference
+        product_sum += product
+    return counts, difference_sum, product_sum, mask_bits(squares < np.inf) == ALL_OF_REGISTER, second_bits
+
+
+@called
+def swap_part(
+    n_categories, first, noise, inverse_total, logits, values, winner, limit, heavy_gap, h, marks, lists
+):  # fmt: skip
+    """Swap the winner of a row with some of its categories, from the first on, of which all arrays are.
+
+    The winner is of winner_of_row, and its noise is EXCLUDED in the row. And list what may swap with another
+    loser: the light, whose noise is below the limit and lets the largest weight of all win, and the heavy, which
+    win with the lightest noise and are marked; marks has a bit for each category. The two lists have room for
+    WIDTH more; a heavy_gap of 0 says that they are not wanted.
+
+    Results: the sum of d_zj and the winner's entry of h; whether the second ever wins; whether all values are
+    small; and how many are light, and how many heavy. An empty h is left alone, and only the second's result
+    counts. The third list is room for a number for each eight categories.
     """
     n = noise.shape[0]
     share = 1.0 / n_categories
     own = *winner, share - winner[0] * inverse_total, share / inverse_total
-    zero, bits = spread_half(0.0), np.uint64(0)
     if h.shape[0] == 0:
+        bits = np.uint64(0)
         for c in range(0, n, WIDTH):
             start = min(c, n - WIDTH)
-            bits |= mark_winners(start, c - start, noise, logits, own, marks)[3]
-        return (0.0, 0.0), bits != 0, True
-    arrays = noise, logits, values, own, h, marks
-    sums = zero, zero, zero, bits
-    whole = n // WIDTH * WIDTH
-    for start in range(0, whole, WIDTH):
-        sums = swap_eight(start, 0, *arrays, sums)
-    if whole < n:
-        sums = swap_eight(n - WIDTH, whole - (n - WIDTH), *arrays, sums)
-    differences, products, squares, bits = sums
-    difference_sum = sum_of_lanes(differences)
-    h_winner = -inverse_total * sum_of_lanes(products)
-    return (difference_sum, h_winner), bits != 0, mask_bits(squares < np.inf) == ALL_OF_HALF
-
-
-@called
-def list_losers(first, noise, logits, top, limit, heavy_gap, marks, light, heavy):
-    """List what may swap with another loser, numbered from first on: the light and the heavy; how many of each.
-
-    The noise of a light one lets the largest weight of all win, and a heavy one wins with the lightest noise. The
-    heavy are marked. The lists must have room for WIDTH more; where they are empty only marks are set.
-    """
-    n = noise.shape[0]
-    n_light, n_heavy = 0, 0
-    whole = n // WIDTH * WIDTH
-    for start in range(0, whole, WIDTH):
-        is_heavy = top - load_eight(logits, start) < heavy_gap
-        marks[np.uint64(start) // np.uint64(WIDTH)] |= np.uint8(mask_bits(is_heavy))
-        if light.shape[0] > 0:
-            n_light = list_lanes(light, n_light, first + start, load_eight(noise, start) < limit)
-            n_heavy = list_lanes(heavy, n_heavy, first + start, is_heavy)
-    for c in range(whole, n):
-        is_heavy = top - logits[c] < heavy_gap
-        mark_one(marks, c, is_heavy)
-        if light.shape[0] > 0:
-            light[n_light], heavy[n_heavy] = first + c, first + c
-            n_light += noise[c] < limit
-            n_heavy += is_heavy
-    return n_light, n_heavy
+            met = meet_winner(start, noise, logits, own)
+            changes = all_changes(met, own) if in_doubt(met, own) else sure_changes(met, own)
+            j_bits, second_bits = who_wins(changes)
+            mark_some(start, c - start, j_bits | mask_bits(met[1] < heavy_gap), marks)
+            bits |= second_bits
+        return (0.0, 0.0), bits != 0, True, 0, 0
+    losers = first, limit, heavy_gap
+    if heavy_gap > 0.0:
+        results = swap_eights(True, noise, logits, values, own, losers, h, marks, lists)
+    else:
+        results = swap_eights(False, noise, logits, values, own, losers, h, marks, lists)
+    (n_light, n_heavy), difference_sum, product_sum, small, bits = results
+    return (difference_sum, -inverse_total * product_sum), bits != 0, small, n_light, n_heavy
 
 
 @inlined
@@ -340,7 +421,7 @@ def arsm_of_row(noise, total, lightest, logits, top, values, race, h, marks, roo
 
     And False where a value is not small. The row of noise, with that sum and smallest entry, is used up. What f
     was needed at is marked, by a bit for each category, and that alone is done where h is empty. The room is of
-    row_room.
+    room_length.
     """
     z, second, limit, second_value = race
     n = noise.shape[0]
@@ -348,27 +429,24 @@ def arsm_of_row(noise, total, lightest, logits, top, values, race, h, marks, roo
     winner = winner_of_row(winner_noise, top - logits[z], second_value, base, values[second], top)
     noise[z] = EXCLUDED
     inverse_total = 1.0 / total
-    (difference_sum, h_winner), second_wins, small = swap_winner_with(
-        n, noise, inverse_total, logits, values, winner, h, marks
-    )
-    mark_one(marks, second, second_wins)
-    wanted = h.shape[0] > 0
-    if wanted:
-        h[z] = h_winner
-    h_sum = difference_sum * (1.0 / n - winner_noise * inverse_total) + h_winner
     if lightest < limit and lightest == winner_noise:
         lightest = lightest_of(noise)
-    if lightest < limit:
-        heavy_gap = heavy_gap_of(lightest, limit)
-        light, heavy = (room[0], room[1]) if wanted else (room[0][:0], room[1][:0])
-        n_light, n_heavy = list_losers(0, noise, logits, top, limit, heavy_gap, marks, light, heavy)
-        if wanted:
-            loser_difference, loser_h = add_loser_swaps(
-                noise, inverse_total, logits, top, values, base, lightest, limit, heavy_gap, n_light, n_heavy, h,
-                room,
-            )  # fmt: skip
-            difference_sum += loser_difference
-            h_sum += loser_h
+    heavy_gap = heavy_gap_of(lightest, limit) if lightest < limit else 0.0
+    lists = lists_of(n, room)
+    (difference_sum, h_winner), second_ever, small, n_light, n_heavy = swap_part(
+        n, 0, noise, inverse_total, logits, values, winner, limit, heavy_gap, h, marks, lists
+    )
+    mark_one(marks, second, second_ever)
+    if h.shape[0] > 0:
+        h[z] = h_winner
+    h_sum = difference_sum * (1.0 / n - winner_noise * inverse_total) + h_winner
+    if n_light > 0:
+        loser_difference, loser_h = add_loser_swaps(
+            noise, inverse_total, logits, top, values, base, lightest, limit, heavy_gap, lists, n_light, n_heavy,
+            h, room[3 * list_length(n) :],
+        )  # fmt: skip
+        difference_sum += loser_difference
+        h_sum += loser_h
     return base + 2.0 * difference_sum / (float(n) * n), h_sum / n, small
 
 
@@ -378,6 +456,7 @@ def take_marks(words, n, start, seen):
     count = 0
     for word in words:
         count += bit_count(word)
+        few_turns()
     if seen.shape[0] > 0:
         marks = view_as(np.uint8, words)
         whole = n // WIDTH * WIDTH
@@ -394,13 +473,13 @@ def n_mark_words(n):
     return (n + 63) // 64
 
 
-@called
+@inlined
 def add_row(key, sample, row, logits, top, values, count, noise, h, mean, squares, marks, room):
     """Add the gradient of one sample of a row, the count-th of its block; top is its largest logit.
 
     Results: the mean of f over the swaps; False where a logit is refused; and False where a value is not small.
     """
-    race, total, lightest, good = draw_and_race(key, sample, row, 0, logits, top, noise, room[3])
+    race, total, lightest, good = draw_and_race(key, sample, row, 0, logits, top, noise, room)
     if not good:
         return 0.0, False, True
     own_noise = noise[: logits.shape[0]]

@@ -11,11 +11,10 @@ from .arsm_row import (
     draw_and_race,
     heavy_gap_of,
     lightest_of,
-    list_losers,
     mark_one,
     n_groups_of,
     n_mark_words,
-    swap_winner_with,
+    swap_part,
     take_marks,
     winner_of_row,
 )
@@ -124,16 +123,12 @@ def swap_parts(
     own = part_of(task, n)
     own_marks = view_as(np.uint8, words)[own.start // WIDTH : (own.stop + WIDTH - 1) // WIDTH]
     winner = winner_of_row(winner_noise, gap, second_value, values[z], values[second], top)
-    (sums[task, 0], sums[task, 1]), second_wins, small = swap_winner_with(
-        n, noise[own], inverse_total, logits[own], values[own], winner, h[own] if h.shape[0] > 0 else h, own_marks
-    )
-    n_light, n_heavy = 0, 0
-    if heavy_gap > 0.0:
-        end = (task + 1) * LIST if h.shape[0] > 0 else task * LIST
-        light, heavy = light_numbers[task * LIST : end], heavy_numbers[task * LIST : end]
-        n_light, n_heavy = list_losers(
-            own.start, noise[own], logits[own], top, limit, heavy_gap, own_marks, light, heavy
-        )
+    own_list = slice(task * LIST, (task + 1) * LIST)
+    lists = light_numbers[own_list], heavy_numbers[own_list], empty(np.int32, PART // WIDTH)
+    (sums[task, 0], sums[task, 1]), second_wins, small, n_light, n_heavy = swap_part(
+        n, own.start, noise[own], inverse_total, logits[own], values[own], winner, limit, heavy_gap,
+        h[own] if h.shape[0] > 0 else h, own_marks, lists,
+    )  # fmt: skip
     counts[task, 0], counts[task, 1], counts[task, 2] = n_light, n_heavy, second_wins
     return int(not small)
 

@@ -11,7 +11,7 @@ from ._jit import allocating, called, inlined
 from .bits import highest_bit
 from .exponential import minus_logarithm
 from .lanes import WIDTH, load_eight, store_from
-from .room import empty
+from .room import empty, view_as
 from .sorting import MOST_IN_BUCKET, heap_sort
 from .vectors import as_bits
 from .weights import exponentiate
@@ -28,9 +28,27 @@ def n_buckets_of(n):
     return 2 * np.int64(max(LEAST_BUCKETS, BUCKETS_PER_MEMBER * n)) + 4
 
 
+@inlined
+def bucket_length(n):
+    """How many float64 bucket_room takes."""
+    return 2 * (n + WIDTH) + 4 * (n + 1) + n_buckets_of(n) // 2
+
+
+@inlined
+def bucket_room(n, numbers, room):
+    """Room for n members: their numbers, their keys, sums over the first of them, and starts of buckets.
+
+    And for what others have them get.
+    """
+    length = n + WIDTH
+    sums, rest = room[: 2 * length], room[2 * length :]
+    met, starts = rest[: 4 * (n + 1)], view_as(np.int32, rest[4 * (n + 1) :])
+    return (numbers, sums[:length], sums[length:], starts), met
+
+
 @allocating
 def member_room(n):
-    """Room for up to n members: their numbers and keys, sums over the first of them, and starts of buckets."""
+    """The same without the last, in arrays of their own."""
     return (
         empty(np.int32, n),
         empty(np.float64, n + WIDTH),

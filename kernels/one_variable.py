@@ -4,7 +4,7 @@ import numba
 import numpy as np
 
 from ._jit import called, serial
-from .arsm_row import add_row, n_mark_words, row_room, take_marks
+from .arsm_row import add_row, n_mark_words, room_length, take_marks
 from .bits import bit_count
 from .lanes import WIDTH, list_lanes, marks_from, mask_bits, store_from, unpack
 from .merge import swap_row, swap_scratch
@@ -110,13 +110,15 @@ def row_moments(
     seen is found.
     """
     n_noise, n_h, n_words = longest + LANES, longest if n_samples > 1 else 0, n_mark_words(longest)
-    room, rest = row_room(longest, n_noise + n_h + n_words)
-    arrays = rest[:n_noise], rest[n_noise : n_noise + n_h]
-    words = view_as(np.uint64, rest[n_noise + n_h :])
+    # Parts of one array: what glibc frees goes back to the system, from which to get it again takes longer than
+    # to use it, unless an array as large as half of it was freed before.
+    room = empty(np.float64, n_noise + n_h + n_words + room_length(longest))
+    arrays, rest = (room[:n_noise], room[n_noise : n_noise + n_h]), room[n_noise + n_h :]
+    words, rest = view_as(np.uint64, rest[:n_words]), rest[n_words:]
     items = items_of(task, value.shape[0], longest * min(n_samples, block_samples))
     return add_rows(
         key, n_samples, logits, values, offsets, first, n_blocks, block_samples, starts, mean, squares, value,
-        seen, items, arrays, words, room,
+        seen, items, arrays, words, rest,
     )  # fmt: skip
 
 

@@ -61,6 +61,20 @@ def test_tiles_agree_with_single_samples(shape, scale, n_samples):
     assert drawn.n_evaluations == handed_in.n_evaluations
 
 
+@pytest.mark.parametrize("n", [8, 9, 15, 16, 17, 23, 24, 25, 31, 32, 33, 200, 900])
+@pytest.mark.parametrize("scale", SCALES)
+def test_the_kernel_of_long_rows_takes_short_ones(n, scale, monkeypatch):
+    monkeypatch.setattr(_one_variable, "LONGEST_ROW_BY_ROW", 0)
+    rng = np.random.default_rng(n)
+    logits, table = logits_of(scale, (40, n), rng), rng.normal(size=(40, n))
+    for n_samples in (1, 3):
+        drawn = gradient(table, logits, n_samples=n_samples, rng=1)
+        handed_in = gradient(table, logits, n_samples=n_samples, noise=dirichlet_noise(logits, n_samples, rng=1))
+        assert_close(drawn.gradient, handed_in.gradient)
+        np.testing.assert_allclose(drawn.value, handed_in.value, atol=1e-12)
+        np.testing.assert_array_equal(drawn.n_evaluations, handed_in.n_evaluations)
+
+
 @pytest.mark.parametrize("n", [3, 5, 12, 30, 100, 300])
 def test_rows_do_not_depend_on_those_beside_them(n):
     rng = np.random.default_rng(n)
