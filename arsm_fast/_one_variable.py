@@ -84,7 +84,7 @@ class OneVariable:
         seen = np.empty(logits.n_categories, np.bool_)
         if self._noise.n_samples > 1 or self._layout in (SideBySide.SAMPLES, SideBySide.NOTHING):
             return seen, self._moments(logits.weights, seen)[1]
-        run = self._short_rows if self._layout is SideBySide.ROWS else self._single_rows
+        run = self._rows_of_one_length if self._layout is SideBySide.ROWS else self._single_rows
         return seen, run(logits.weights, seen, np.empty(0))[1]
 
     def estimate(self, values: FloatArray) -> Moments:
@@ -108,7 +108,7 @@ class OneVariable:
     def _moments(self, table: FloatArray, seen: NDArray[np.bool_]) -> tuple[Moments, int, bool]:
         """As from_table; seen, unless it is empty, becomes which were needed."""
         if self._layout is SideBySide.ROWS:
-            return self._short_rows(table, seen, np.empty(table.size))
+            return self._rows_of_one_length(table, seen, np.empty(table.size))
         logits, noise = self._logits, self._noise
         if self._layout is SideBySide.CATEGORIES and noise.n_samples == 1:
             return self._single_rows(table, seen, np.empty(table.size))
@@ -190,7 +190,7 @@ class OneVariable:
 
         return run
 
-    def _short_rows(
+    def _rows_of_one_length(
         self, table: FloatArray, seen: NDArray[np.bool_], mean: FloatArray
     ) -> tuple[Moments, int, bool]:
         logits, noise = self._logits, self._noise

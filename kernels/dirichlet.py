@@ -51,6 +51,6 @@ def fill_dirichlet_rows(task, key, n, out):
     noise = empty(np.float64, (n + 1, WIDTH))
     for item in items_of(task, n_samples * n_tiles, n * WIDTH):
         sample, first = item // n_tiles, item % n_tiles * WIDTH
-        draw_tile(key, sample, 0, first, 1, n, noise, ())
+        draw_tile(key, sample, 0, first, 1, n, noise)
         divide_by_sums(noise, n)
         store_rows(flat(noise), 0, first, n_rows, n, out[sample])

@@ -138,7 +138,7 @@ def draw_actions_of_samples(task, key, inverse_weights, offsets, longest, out):
     for item in items_of(task, n_items, WIDTH * longest):
         first, row = item // n_rows * WIDTH, item % n_rows
         weights = inverse_weights[offsets[row] : offsets[row + 1]]
-        draw_tile(key, first, 1, row, 0, weights.shape[0], noise, ())
+        draw_tile(key, first, 1, row, 0, weights.shape[0], noise)
         winners = winners_of_tile(noise, weights)
         for lane in range(min(WIDTH, n_draws - first)):
             out[first + lane, row] = np.int64(lane_of(winners, lane))

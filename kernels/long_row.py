@@ -116,7 +116,7 @@ def swap_parts(
 ):  # fmt: skip
     """Swap the winner with every j, and list the losers that may swap with others; drawn is of join_races.
 
-    The result is not 0 where values are not small (see lanes.SMALL).
+    The result is not 0 where the squares of some values are no numbers.
     """
     z, second, limit, second_value, inverse_total, winner_noise, gap, _, heavy_gap = drawn
     n = logits.shape[0]

@@ -1,4 +1,4 @@
-"""ARSM's swaps of two losers for tiles of eight samples of one row.
+"""Swaps of one loser with several others; and all of them for tiles of eight samples of one row.
 
 A swap of two losers changes the winner where one is light and the other heavy enough. The categories sorted by
 weight serve all samples of a row: the heavy categories that win the swap with a light one are a prefix of that
@@ -69,7 +69,10 @@ def heavy_in_place(
 def swap_losers_by_weight(
     noise, inverse_weights, values, inverse_total, base, limit, lightest, h, seen, lane, order, light
 ):  # fmt: skip
-    """As swap_losers of lanes that share their weights, by which the categories are ordered; light is room."""
+    """Add the swaps of two losers to h, and mark what f is needed at, in some lanes; the sum of their d_cj.
+
+    The categories are ordered by weight, and light is room for a list.
+    """
     zero, share = some_of(0.0), some_of(1.0 / inverse_weights.shape[0])
     difference_sum = zero
     common = order, limit, lightest, seen, noise, inverse_weights, values, inverse_total, share, base, lane

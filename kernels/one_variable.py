@@ -106,7 +106,7 @@ def row_moments(
     """As one_variable_moments, of ARSM with drawn noise for rows of at least eight categories.
 
     Results: how many categories the blocks have seen, where seen may be empty; not 0 where logits are refused;
-    and not 0 where values are not small (see lanes.SMALL). Of one sample mean may be empty: then only what is
+    and not 0 where the squares of some values are no numbers. Of one sample mean may be empty: then only what is
     seen is found.
     """
     n_noise, n_h, n_words = longest + LANES, longest if n_samples > 1 else 0, n_mark_words(longest)

@@ -180,9 +180,8 @@ def swap_winners(n_rows, n, wanted, room, numbers, masks, marks):
         put(room, WEIGHTS + z, entry(room, race + WINNER_WEIGHT))
 
 
-# Of each loser there is a key, of which the product with the other's is below the limit where their swap changes
-# the winner; what the other one receives then; and the factor of all it receives itself, its difference or 1.
-# What a light one pays follows from its key, its noise.
+# Of each loser there are a key, what the other one receives and a factor, see losers.py; what a light one pays
+# follows from its key, its noise.
 
 
 @inlined
@@ -331,7 +330,7 @@ def add_rows(
 def row_by_row_moments(
     task, key, n_samples, n, weights, weighed, values, mean, squares, value, seen
 ):  # fmt: skip
-    """As short_rows.short_row_moments, of rows of WIDTH to LONGEST categories."""
+    """As short_rows.short_row_moments, of rows of WIDTH to row_room.LONGEST categories."""
     rows = items_of(task, value.shape[0], n * n_samples)
     n_bytes = rows_of_block(n) * mask_step(n)
     masks = empty(np.uint8, n_bytes), empty(np.uint8, n_bytes)

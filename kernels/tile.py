@@ -1,8 +1,8 @@
-"""ARSM of eight samples of a row, or eight rows, side by side: entry 8 c + i of a tile is the i-th's category c.
+"""Noise of eight samples of a row, or eight rows, side by side, and ARSM of such samples.
 
-The same gradient as merge.arsm_row, but every step works on all eight at once, so that short rows cost no more
-for a category than long ones, and what the eight do differently costs no mispredicted branches. Level racers,
-which drawn noise has as good as never, are not told apart here by number.
+Entry 8 c + i of a tile is the i-th's category c. The gradient is that of merge.arsm_row, but every step works on
+all eight at once, and what they do differently costs no mispredicted branches. Level racers, which drawn noise
+has as good as never, are not told apart here by number.
 """
 
 import numpy as np
@@ -64,26 +64,24 @@ lanes_in_turn = halves_in_turn(WIDTH)
 
 
 @inlined
-def draw_tile(key, first_sample, sample_step, first_row, row_step, n, out, arrays):
+def draw_tile(key, first_sample, sample_step, first_row, row_step, n, out):
     """The noise of n categories for eight samples or rows; an even number of them is written.
 
-    It is what exponential.fill_exponentials gives for each of them. Meanwhile rows of n entries of the arrays,
-    from the first row on, are brought near.
+    It is what exponential.fill_exponentials gives for each of them.
     """
     first_sample = np.int64(first_sample) + np.int64(key[1])
-    _draw_tile(key[0], first_sample, sample_step, first_row, row_step, n, out, arrays)
+    _draw_tile(key[0], first_sample, sample_step, first_row, row_step, n, out)
 
 
 # With the pair of key as its argument it takes half as long again.
 @called
-def _draw_tile(key, first_sample, sample_step, first_row, row_step, n, out, arrays):
+def _draw_tile(key, first_sample, sample_step, first_row, row_step, n, out):
     low, low_step = low_counters(ZERO, first_row), low_counters(ZERO, row_step)
     high, high_step = np.uint64(first_sample), np.uint64(sample_step)
     n_many = n // MANY_CATEGORIES * MANY_CATEGORIES
     # Samples count modulo 2**32.
     many = lanes_of_many(low, high, low_step, high_step) & lanes_of_many(~ZERO, LOW_WORD, ZERO, ZERO)
     for c in range(0, n_many, MANY_CATEGORIES):
-        ask_for(arrays, first_row * n + c * WIDTH)
         # Not added, as LLVM can join the key to what stays the same.
         blocks = many ^ pairs_of_lanes(np.uint64(c // 2), STREAM, ONE, ZERO)
         store(out, c, as_float(ars(blocks, key)))
@@ -355,7 +353,7 @@ def tile_moments(
             for c in range(n):
                 seen[c] |= lanes_seen[c] != 0
                 lanes_seen[c] = 0
-        draw_tile(key, first_sample + tile * WIDTH, 1, row, 0, n, noise, ())
+        draw_tile(key, first_sample + tile * WIDTH, 1, row, 0, n, noise)
         rest, value = arsm_tile(noise, inverse_weights, values, order, light, h, lanes_seen, rest_room)
         add_tile(h, rest, tile + 1 if tile < n_tiles else 1, stream_mean[:n], stream_squares)
         for lane in range(WIDTH if tile < n_tiles else n_left):
