@@ -41,6 +41,7 @@ from .row_room import (
     HEAVY_KEYS,
     HEAVY_PAYMENTS,
     HEAVY_TOTALS,
+    IN_TURN,
     LIGHT_AT,
     LIGHT_KEYS,
     LIGHT_TOTALS,
@@ -70,7 +71,7 @@ from .row_room import (
     rows_of_block,
 )
 from .tasks import items_of, tasks
-from .vectors import REGISTER, fma, select
+from .vectors import REGISTER, few_turns, fma, select
 
 
 @inlined
@@ -145,39 +146,40 @@ def mark_heavy(at, lightest, limit, first_mask, n, room, marks):
 
 
 @inlined
-def swap_winners(n_rows, n, wanted, room, numbers, masks, marks):
-    """Swap the winner of each row with every category, write h, mark who wins, and pack the losers.
+def swap_winners(n_rows, n_swapping, n, wanted, room, numbers, masks, marks):
+    """Swap the winner of each row with every category, write h, mark who wins, and pack the losers that swap.
 
-    Unless wanted, only the marks count.
+    Unless wanted, only the marks count. Results: where the light ones end, and the heavy ones.
     """
     light, heavy = 0, 0
-    for row in range(n_rows):
+    for i in range(n_rows):
+        row, losers_swap = numbers[np.uint64(i * NUMBERS + IN_TURN)], i < n_swapping
         at, race, own, first_mask = row * row_step(n), RACES + row * RACE, row * NUMBERS, row * mask_step(n)
-        first_light, first_heavy = light, heavy
         row_of_room = at, race, first_mask, light, heavy, n, room, masks, marks
-        lightest, limit = entry(room, race + LIGHTEST), entry(room, race + LIMIT)
-        losers_swap = lightest * entry(room, race + HEAVIEST) < limit
         if losers_swap and wanted:
+            first_light, first_heavy = light, heavy
             light, heavy, second_wins, own_h = swap_winner(True, *row_of_room)
             light -= row_step(n) - n  # past the row's end all are light
+            put(numbers, own + LIGHT_AT, first_light)
+            put(numbers, own + HEAVY_AT, first_heavy)
+            put(numbers, own + N_LIGHT, light - first_light)
+            put(numbers, own + N_HEAVY, heavy - first_heavy)
             # What fills up a register, and pairs, meets nobody.
             store_from(room, LIGHT_KEYS + light, some_of(EXCLUDED))
             store_from(room, HEAVY_KEYS + heavy, some_of(EXCLUDED))
             store_from(room, HEAVY_PAYMENTS + heavy, some_of(0.0))
             store_from(room, HEAVY_FACTORS + heavy, some_of(0.0))
+            light, heavy = row_step(light + 1), row_step(heavy + 1)
         else:
             _, _, second_wins, own_h = swap_winner(False, *row_of_room)
             if losers_swap:
+                lightest, limit = entry(room, race + LIGHTEST), entry(room, race + LIMIT)
                 mark_heavy(at, lightest, limit, first_mask, n, room, marks)
-        put(numbers, own + LIGHT_AT, first_light)
-        put(numbers, own + HEAVY_AT, first_heavy)
-        put(numbers, own + N_LIGHT, light - first_light)
-        put(numbers, own + N_HEAVY, heavy - first_heavy)
-        light, heavy = row_step(light + 1), row_step(heavy + 1)
         mark_one(marks, first_mask, numbers[np.uint64(own + SECOND)], np.uint64(second_wins))
         z = at + numbers[np.uint64(own + WINNER)]
         put(room, H + z, own_h)
         put(room, WEIGHTS + z, entry(room, race + WINNER_WEIGHT))
+    return light, heavy
 
 
 # Of each loser there are a key, what the other one receives and a factor, see losers.py; what a light one pays
@@ -190,8 +192,6 @@ def meet_members(members, n_members, others, n_others, limit, room):
     keys_at, payments_at, scale, share, factors_at, totals_at = others
     member_keys, member_payments, member_scale, member_share, member_factors, member_totals = members
     zero = some_of(0.0)
-    for c in range(0, n_others, REGISTER):
-        store_from(room, totals_at + c, zero)
     difference_sum, h_sum = zero, zero
     for i in range(0, n_members, 2):
         key, next_key = entry(room, member_keys + i), entry(room, member_keys + i + 1)
@@ -208,6 +208,7 @@ def meet_members(members, n_members, others, n_others, limit, room):
                 keys, payments, factors, limit, next_key, next_payment, total, next_received, next_units
             )
             store_from(room, totals_at + c, total)
+            few_turns()
         factor, next_factor = entry(room, member_factors + i), entry(room, member_factors + i + 1)
         difference_sum = fma(units, factor, fma(next_units, next_factor, difference_sum))
         h_sum = fma(received, factor, fma(next_received, next_factor, h_sum))
@@ -217,13 +218,15 @@ def meet_members(members, n_members, others, n_others, limit, room):
 
 
 @inlined
-def swap_losers(n_rows, n, room, numbers):
-    """Swap the losers of each row, and write what they receive."""
-    for row in range(n_rows):
+def swap_losers(n_swapping, n_light, n_heavy, n, room, numbers):
+    """Swap the losers of the rows where some swap, and write what they receive."""
+    for at, n_losers in ((LIGHT_TOTALS, n_light), (HEAVY_TOTALS, n_heavy)):
+        for c in range(0, n_losers, REGISTER):
+            store_from(room, at + c, some_of(0.0))
+    for i in range(n_swapping):
+        row = numbers[np.uint64(i * NUMBERS + IN_TURN)]
         race, own = RACES + row * RACE, row * NUMBERS
         n_light, n_heavy = numbers[np.uint64(own + N_LIGHT)], numbers[np.uint64(own + N_HEAVY)]
-        if n_light == 0:
-            continue
         light_at, heavy_at = numbers[np.uint64(own + LIGHT_AT)], numbers[np.uint64(own + HEAVY_AT)]
         keys, inverse_total = LIGHT_KEYS + light_at, -1.0 / entry(room, race + TOTAL)
         light = keys, keys, inverse_total, 1.0 / n, ONES, LIGHT_TOTALS + light_at
@@ -240,21 +243,24 @@ def swap_losers(n_rows, n, room, numbers):
 
 
 @inlined
-def give_losers(row, n, room, numbers, masks):
-    """Add to h what the losers of a row receive."""
+def give_losers(n_swapping, n, room, numbers, masks):
+    """Add to h what the losers receive."""
     light_masks, heavy_masks = masks
-    at, first_mask, base = row * row_step(n), row * mask_step(n), entry(room, RACES + row * RACE + BASE)
-    light = LIGHT_TOTALS + numbers[np.uint64(row * NUMBERS + LIGHT_AT)]
-    heavy = HEAVY_TOTALS + numbers[np.uint64(row * NUMBERS + HEAVY_AT)]
-    for c in range(0, n, REGISTER):
-        is_light = load_mask(light_masks, first_mask + c // REGISTER)
-        is_heavy = load_mask(heavy_masks, first_mask + c // REGISTER)
-        factors = load_some(room, VALUES + at + c) - base  # of losers that are not heavy it need not be a number
-        h = add_where(is_light, load_some(room, H + at + c), unpack_some(room, light, is_light))
-        h = select(is_heavy, fma(unpack_some(room, heavy, is_heavy), factors, h), h)
-        store_from(room, H + at + c, h)
-        light += bit_count(mask_bits(is_light))
-        heavy += bit_count(mask_bits(is_heavy))
+    for i in range(n_swapping):
+        row = numbers[np.uint64(i * NUMBERS + IN_TURN)]
+        at, first_mask, base = row * row_step(n), row * mask_step(n), entry(room, RACES + row * RACE + BASE)
+        light = LIGHT_TOTALS + numbers[np.uint64(row * NUMBERS + LIGHT_AT)]
+        heavy = HEAVY_TOTALS + numbers[np.uint64(row * NUMBERS + HEAVY_AT)]
+        for c in range(0, n, REGISTER):
+            is_light = load_mask(light_masks, first_mask + c // REGISTER)
+            is_heavy = load_mask(heavy_masks, first_mask + c // REGISTER)
+            # Of losers that are not heavy it need not be a number.
+            factors = load_some(room, VALUES + at + c) - base
+            h = add_where(is_light, load_some(room, H + at + c), unpack_some(room, light, is_light))
+            h = select(is_heavy, fma(unpack_some(room, heavy, is_heavy), factors, h), h)
+            store_from(room, H + at + c, h)
+            light += bit_count(mask_bits(is_light))
+            heavy += bit_count(mask_bits(is_heavy))
 
 
 @inlined
@@ -301,16 +307,15 @@ def add_rows(
             if sample == 0:
                 n_bad += not weigh_rows(weights, weighed, first, n_rows, n, room)
             size = race_rows(values if wanted else weights, first, n_rows, n, room)
-            find_winners(n_rows, n, room, race_words, numbers)
-            swap_winners(n_rows, n, wanted, room, numbers, masks, marks)
+            n_swapping = find_winners(n_rows, n, room, race_words, numbers)
+            n_light, n_heavy = swap_winners(n_rows, n_swapping, n, wanted, room, numbers, masks, marks)
             if not wanted:
                 continue
             n_large += not size < SMALL
-            swap_losers(n_rows, n, room, numbers)
+            swap_losers(n_swapping, n_light, n_heavy, n, room, numbers)
+            give_losers(n_swapping, n, room, numbers, masks)
             for i in range(n_rows):
                 start, h, race = (first + i) * n, H + i * row_step(n), RACES + i * RACE
-                if numbers[np.uint64(i * NUMBERS + N_LIGHT)] > 0:
-                    give_losers(i, n, room, numbers, masks)
                 difference_sum = entry(room, race + DIFFERENCE_SUM)
                 value[first + i] += entry(room, race + BASE) + 2.0 * difference_sum * (share * share)
                 shift = entry(room, race + H_SUM) * share

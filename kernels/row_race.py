@@ -26,6 +26,7 @@ from .room import view_as, zeros
 from .row_room import (
     BASE,
     HEAVIEST,
+    IN_TURN,
     LIGHTEST,
     LIMIT,
     NEXT_LIGHTEST,
@@ -210,7 +211,7 @@ def find_winners(n_rows, n, room, words, numbers):
     """Find the two first of some races, and put out of these what is known of the losers.
 
     The words are room for masks, and set nowhere else. The winner's noise is EXCLUDED afterwards, and its inverse
-    weight 0: so it is heavy, but not light.
+    weight 0: so it is heavy, but not light. Rows in which losers swap come first in turn; how many there are.
     """
     step, masks = row_step(n), view_as(np.uint8, words)
     for row in range(n_rows):
@@ -218,6 +219,7 @@ def find_winners(n_rows, n, room, words, numbers):
         for c in range(0, n, REGISTER):
             race_values = load_some(room, NOISE + at + c) * load_some(room, WEIGHTS + at + c)
             store_mask(masks, row * mask_step(n) + c // REGISTER, race_values <= second_value)
+    n_swapping = 0
     for row in range(n_rows):
         at, race = row * step, RACES + row * RACE
         limit, second_value = entry(room, race + LIMIT), entry(room, race + SECOND_VALUE)
@@ -237,5 +239,11 @@ def find_winners(n_rows, n, room, words, numbers):
         if lightest < limit:
             heaviest = heaviest_loser(at, winner_weight, n, room)
         put(room, race + HEAVIEST, heaviest)
+        # No step has to branch on it, which would be mispredicted.
+        losers_swap = lightest * heaviest < limit
+        turn = n_swapping if losers_swap else n_rows - 1 - row + n_swapping
+        put(numbers, turn * NUMBERS + IN_TURN, row)
+        n_swapping += losers_swap
         put(room, NOISE + at + z, EXCLUDED)
         put(room, WEIGHTS + at + z, 0.0)
+    return n_swapping

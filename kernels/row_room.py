@@ -27,9 +27,10 @@ LIGHT_KEYS, LIGHT_TOTALS, HEAVY_KEYS, HEAVY_PAYMENTS, HEAVY_FACTORS, HEAVY_TOTAL
 RACE = 16
 TOTAL, LIGHTEST, NEXT_LIGHTEST, HEAVIEST, LIMIT, SECOND_VALUE, *OF_WINNER, DIFFERENCE_SUM, H_SUM = range(12)
 WINNER_NOISE, WINNER_WEIGHT, BASE, SECOND_DIFFERENCE = OF_WINNER
-# In an array of integers: the two first, and where the row's losers begin and how many they are.
+# In an array of integers: the two first, and where the row's losers begin and how many they are; and not of this
+# row, but the number of the one that is swapped in its turn.
 NUMBERS = 8
-WINNER, SECOND, LIGHT_AT, N_LIGHT, HEAVY_AT, N_HEAVY = range(6)
+WINNER, SECOND, LIGHT_AT, N_LIGHT, HEAVY_AT, N_HEAVY, IN_TURN = range(7)
 
 
 @inlined
