@@ -480,6 +480,22 @@ def list_lanes(typing_context, array, at, first, condition):
 
 
 @intrinsic
+def store_same(typing_context, array, at, number):
+    """Set the eight entries of an array of int32 from `at` on to a number."""
+
+    def codegen(context, builder, sig, arguments):
+        array, at, number = arguments
+        undefined = ir.Constant(INTEGERS, ir.Undefined)
+        one = builder.insert_element(undefined, builder.trunc(number, ir.IntType(32)), ir.IntType(32)(0))
+        data = context.make_array(sig.args[0])(context, builder, array).data
+        pointer = builder.bitcast(builder.gep(data, [at]), INTEGERS.as_pointer())
+        builder.store(shuffled(builder, one, undefined, [0] * WIDTH), pointer, align=4)
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, types.int64), codegen
+
+
+@intrinsic
 def unpack(typing_context, array, start, condition):
     """The entries of a float64 array from start on in the lanes where the condition holds, 0 in the others.
 

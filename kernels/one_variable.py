@@ -6,7 +6,7 @@ import numpy as np
 from ._jit import called, serial
 from .arsm_row import add_row, n_mark_words, room_length, take_marks
 from .bits import bit_count
-from .lanes import WIDTH, list_lanes, marks_from, mask_bits, store_from, unpack
+from .lanes import WIDTH, list_lanes, marks_from, mask_bits, store_from, store_same, unpack
 from .merge import swap_row, swap_scratch
 from .moments import add_sample
 from .noise import LANES, fill_references, noise_row
@@ -150,13 +150,12 @@ def list_seen(seen, offsets, actions, rows):
     for row in range(offsets.shape[0] - 1):
         start, stop = offsets[row], offsets[row + 1]
         n_eights = (stop - start) // WIDTH
-        first_at = at
         for i in range(start, start + n_eights * WIDTH, WIDTH):
+            store_same(rows, at, row)
             at = list_lanes(actions, at, i - start, marks_from(seen, i))
         for i in range(start + n_eights * WIDTH, stop):
-            actions[at] = i - start
+            actions[at], rows[at] = i - start, row
             at += seen[i]
-        rows[first_at:at] = row
 
 
 @serial
