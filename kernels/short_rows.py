@@ -16,6 +16,7 @@ from .lanes import (
     load_several,
     mask_bits,
     spread_several,
+    store_from,
     store_marks,
     store_several,
 )
@@ -151,14 +152,14 @@ def difference_of(one, two, limit):
 
 @inlined
 def swap_losers(n, noise, inverse_weights, differences, inverse_total, limit, h):
-    """Add the swaps of two losers to h; the sum of their d_cj.
+    """Add the swaps of two losers to h. Results: the sum of their d_cj, and what they add to that of h.
 
     All pairs, without branches: of some row nearly every category is light or heavy. Two categories at a time
     meet those before them, and each other. The winner's difference is zero, and its noise EXCLUDED.
     """
     zero, share = spread_several(0.0), spread_several(1.0 / n)
     losers = noise, inverse_weights, differences
-    difference_sum = zero
+    difference_sum, h_sum = zero, zero
     for first in range(0, n, 2):
         second = min(first + 1, n - 1)
         one, two = loser(first, *losers), loser(second, *losers)
@@ -183,7 +184,8 @@ def swap_losers(n, noise, inverse_weights, differences, inverse_total, limit, h)
         received_two = fma(weighed_two, inverse_total, fma(sum_two, share, difference * weight_one))
         set_category(h, second, category(h, second) + received_two)
         set_category(h, first, category(h, first) + received_one)
-    return difference_sum
+        h_sum = h_sum + fma(sum_one, weight_one, received_one) + fma(sum_two, weight_two, received_two)
+    return difference_sum, h_sum
 
 
 @inlined
@@ -203,14 +205,11 @@ def arsm_of_several(n, noise, inverse_weights, values, wanted, h, differences, s
     h_winner = fma(weighed, inverse_total, difference_sum * share)
     h_sum = fma(difference_sum, fma(winner_noise, inverse_total, share), h_winner)
     if wanted and n > 2 and mask_bits(lightest <= limit):
-        difference_sum = difference_sum + swap_losers(
+        own_difference_sum, own_h_sum = swap_losers(
             n, noise, inverse_weights, differences, inverse_total, limit, h
         )
-        new_sum = h_winner
-        for c in range(n):
-            new_sum = new_sum + category(h, c)
-        # To the bit what it is beside others that have no such swaps either.
-        h_sum = select(lightest <= limit, new_sum, h_sum)
+        # Zeros for rows that have no such swaps, as beside others that have none either.
+        difference_sum, h_sum = difference_sum + own_difference_sum, h_sum + own_h_sum
     value = fma(difference_sum, 2.0 * share * share, base)
     return first_at, h_winner, h_sum * share, value, squares
 
@@ -299,8 +298,11 @@ def add_chunks(
                 n_own = min(WIDTH, n_rows - first)
                 if wanted:
                     store_rows(own_mean, group * size, first, n_rows, n, mean)
-                    for lane in range(n_own):
-                        value[first + lane] = value_sums[group * WIDTH + lane]
+                    if n_own == WIDTH:
+                        store_from(value, first, load_eight(value_sums, group * WIDTH))
+                    else:
+                        for lane in range(n_own):
+                            value[first + lane] = value_sums[group * WIDTH + lane]
                 if n_samples > 1:
                     store_rows(own_squares, group * size, first, n_rows, n, squares)
                 if seen.shape[0] > 0:
