@@ -30,6 +30,8 @@ from .weights import exponential_of
 MOST_PAIRS, MOST_LOSERS = 2**16, 2**11
 # So many members meet others together.
 TOGETHER = 4
+# A number that is written as such would be a type of its own, and what is called with it compiled again.
+ZERO, ONE = np.int64(0), np.int64(1)
 
 # The room is one array, which is sooner handed on than many: two kinds of columns of two halves. Columns are
 # categories; keys, factors and payments; and what is received, payments and factors.
@@ -184,8 +186,8 @@ def spend(members, near, far, received, units, half, room, h):
 @called
 def pair(members, near, far, sums, other_near, other_far, other_sums, half, room, h):
     """Swap the members, which are of this kind, with the others. Results: the sums of d_cj and of h."""
-    meet(members, 0, near, half, other_far, half, room)
-    meet(members, half, far, 0, other_near, half, room)
+    meet(members, ZERO, near, half, other_far, half, room)
+    meet(members, half, far, ZERO, other_near, half, room)
     give(1 - members, other_near, other_far, sums[0], half, room, h)
     return spend(members, near, far, *other_sums, half, room, h)
 
@@ -204,5 +206,5 @@ def swap_losers(
     sums = make_ready(False, by_light, near, far, *common)
     heavy_sums = make_ready(True, not by_light, heavy_near, heavy_far, *common)
     if by_light:
-        return pair(0, near, far, sums, heavy_near, heavy_far, heavy_sums, half, room, h)
-    return pair(1, heavy_near, heavy_far, heavy_sums, near, far, sums, half, room, h)
+        return pair(ZERO, near, far, sums, heavy_near, heavy_far, heavy_sums, half, room, h)
+    return pair(ONE, heavy_near, heavy_far, heavy_sums, near, far, sums, half, room, h)

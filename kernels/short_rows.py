@@ -263,7 +263,7 @@ def add_chunks(
         n_chunks, block_row = min(BLOCK // GROUPS, stop_chunk - block), block * CHUNK
         # Of single samples the noise of several chunks is drawn together.
         if n_samples == 1:
-            draw_block(key[0], key[1], 0, block_row, n_chunks * GROUPS, n, noise_room, arrays)
+            draw_block(key[0], key[1], np.int64(0), block_row, n_chunks * GROUPS, n, noise_room, arrays)
         n_bad += not load_weights(weights, weighed, block_row, n_chunks * GROUPS, n_rows, n, own_weights)
         for chunk in range(n_chunks):
             row = block_row + chunk * CHUNK
