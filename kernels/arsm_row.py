@@ -20,17 +20,16 @@ from .lanes import (
     WIDTH,
     lane_numbers,
     lane_of,
-    list_lanes,
     load_eight,
     mask_bits,
     smallest_lane,
     some_of,
     spread,
-    spread_bits,
     store_from,
     sum_of_lanes,
     two_least,
 )
+from .marks import list_lanes, spread_bits
 from .members import bucket_length, bucket_room, buckets_for, fill_members, meet_others, spend_members
 from .merge import EXCLUDED
 from .moments import add_sample

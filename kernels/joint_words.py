@@ -11,19 +11,18 @@ from .bits import LOW_WORD, WORD_BITS, bit_count, lowest_bit
 from .joint_pairs import entry_of_pair
 from .lanes import (
     WIDTH,
-    bits_of_bytes,
     gather,
     lane_of,
     load_eight,
     load_some,
     mask_bits,
-    mask_bytes,
     scatter,
     some_of,
     spread,
     store_from,
     take,
 )
+from .marks import bits_of_bytes, mask_bytes
 from .merge import EXCLUDED
 from .pairs import pair_of
 from .room import empty, flat, tile_of, view_as, zeros

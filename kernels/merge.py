@@ -14,7 +14,8 @@ import numpy as np
 
 from ._jit import allocating, called, inlined
 from .bits import MASK_WIDTH, below_mask, bit_count, lowest_bit
-from .lanes import WIDTH, lane_numbers, load, mark, mask_bits, spread, store, sum_of_lanes
+from .lanes import WIDTH, lane_numbers, load, mask_bits, spread, store, sum_of_lanes
+from .marks import mark
 from .race import swap_winner
 from .room import empty
 from .sorting import sort_by_key

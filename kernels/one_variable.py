@@ -6,7 +6,8 @@ import numpy as np
 from ._jit import called, serial
 from .arsm_row import add_row, n_mark_words, room_length, take_marks
 from .bits import bit_count
-from .lanes import WIDTH, list_lanes, marks_from, mask_bits, store_from, store_same, unpack
+from .lanes import WIDTH, mask_bits, store_from
+from .marks import list_lanes, marks_from, store_same, unpack
 from .merge import swap_row, swap_scratch
 from .moments import add_sample
 from .noise import LANES, fill_references, noise_row

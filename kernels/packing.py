@@ -5,7 +5,7 @@ from numba import types
 from numba.core import cgutils
 
 from ._intrinsics import intrinsic
-from .lanes import some_lanes
+from .lanes import entry_pointer, some_lanes
 from .vectors import FEATURES, HAS_AVX512, REGISTER, Mask, ir_type
 
 SOME, PLACES = ir_type(some_lanes), ir.VectorType(ir.IntType(32), 8)
@@ -36,11 +36,6 @@ def _in_order(builder, value, condition, name, order_of):
     return builder.bitcast(builder.call(permute, [builder.bitcast(value, PLACES), places]), SOME)
 
 
-def _pointer(context, builder, array_type, array, start):
-    data = context.make_array(array_type)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [start]), SOME.as_pointer())
-
-
 @intrinsic
 def pack(typing_context, array, at, value, condition):
     """Set the entries of a float64 array from `at` on to those of a register where the condition holds.
@@ -57,7 +52,7 @@ def pack(typing_context, array, at, value, condition):
             kind = ir.FunctionType(SOME, [SOME, condition.type, SOME])
             function = cgutils.get_or_insert_function(builder.module, kind, name)
             packed = builder.call(function, [value, condition, ir.Constant(SOME, ir.Undefined)])
-        builder.store(packed, _pointer(context, builder, sig.args[0], array, at), align=8)
+        builder.store(packed, entry_pointer(context, builder, sig.args[0], array, at, some_lanes), align=8)
         return context.get_dummy_value()
 
     return types.void(array, types.int64, some_lanes, Mask(REGISTER)), codegen
@@ -69,7 +64,7 @@ def unpack_some(typing_context, array, start, condition):
 
     def codegen(context, builder, sig, arguments):
         array, start, condition = arguments
-        pointer = _pointer(context, builder, sig.args[0], array, start)
+        pointer = entry_pointer(context, builder, sig.args[0], array, start, some_lanes)
         if LOOKED_UP:
             return _in_order(builder, builder.load(pointer, align=8), condition, "ranks", _ranks)
         others = ir.Constant(SOME, [0.0] * REGISTER)

@@ -8,7 +8,8 @@ import numpy as np
 
 from ._jit import allocating, called, inlined
 from .bits import LOW_WORD, WORD_BITS, lowest_bit
-from .lanes import WIDTH, load, mask_bits, store_from, words_from
+from .lanes import WIDTH, load, mask_bits, store_from
+from .marks import words_from
 from .merge import EXCLUDED, append_below, limit_of
 from .race import swap_winner
 from .room import empty

@@ -12,20 +12,9 @@ import numpy as np
 from ._jit import called, inlined
 from .bits import bit_count
 from .exponential import ZERO
-from .lanes import (
-    SMALL,
-    WIDTH,
-    entry,
-    lane_of,
-    load_some,
-    mark_bits,
-    mask_bits,
-    some_of,
-    spread_bits,
-    store_from,
-    sums_of_two,
-)
+from .lanes import SMALL, WIDTH, entry, lane_of, load_some, mask_bits, some_of, store_from, sums_of_two
 from .losers import add_where, meet_one
+from .marks import mark_bits, spread_bits
 from .merge import EXCLUDED
 from .moments import add_sample
 from .packing import load_mask, pack, store_mask, unpack_some

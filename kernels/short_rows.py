@@ -9,17 +9,8 @@ import numpy as np
 
 from ._jit import called, inlined
 from .bits import bit_count
-from .lanes import (
-    GROUPS,
-    WIDTH,
-    load_eight,
-    load_several,
-    mask_bits,
-    spread_several,
-    store_from,
-    store_marks,
-    store_several,
-)
+from .lanes import GROUPS, WIDTH, load_eight, load_several, mask_bits, spread_several, store_from, store_several
+from .marks import store_marks
 from .merge import EXCLUDED
 from .room import empty
 from .tasks import items_of, tasks

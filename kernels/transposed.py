@@ -1,30 +1,112 @@
 """Eight rows put side by side, and back: entry 8 c + i of a tile is the i-th row's category c."""
 
 import numpy as np
+from llvmlite import ir
+from numba import types
 
+from ._intrinsics import intrinsic
 from ._jit import inlined
-from .lanes import WIDTH, load_eight, spread, store_from, transposing
-from .vectors import REGISTER, select
+from .lanes import WIDTH, entry_pointer, load_eight, some_lanes, spread, store_from
+from .vectors import REGISTER, Lanes, concatenated, select, shuffled
 from .weights import exponentiate
+
+
+def _transposed(builder, vectors):
+    """n vectors as columns of what they were rows of, in each n of their entries, in rounds of shuffles."""
+    n, width = len(vectors), vectors[0].type.count
+    distance = 1
+    while distance < n:
+        even = [i if not i & distance else width + i - distance for i in range(width)]
+        odd = [i + distance if not i & distance else width + i for i in range(width)]
+        vectors = [
+            shuffled(builder, vectors[i & ~distance], vectors[i | distance], odd if i & distance else even)
+            for i in range(n)
+        ]
+        distance *= 2
+    return vectors
+
+
+def transposing(n_columns):
+    """Two intrinsics of (rows, start, step, tile, tile_start, tile_step): copy entries of a register of rows.
+
+    One puts so many columns into a tile, a register each, and the other puts these back.
+    """
+    n_parts = REGISTER // n_columns
+
+    def places(context, builder, sig, arguments):
+        """Where the columns' parts of each row lie, those of one vector together, and where the columns do."""
+        rows_type, tile_type = sig.args[0], sig.args[3]
+        rows, start, step, tile, tile_start, tile_step = arguments
+        part = Lanes(n_columns)
+
+        def pointer(array_type, array, start, step, i, vector):
+            place = builder.add(start, builder.mul(step, ir.IntType(64)(i)))
+            return entry_pointer(context, builder, array_type, array, place, vector)
+
+        own_rows = [
+            [pointer(rows_type, rows, start, step, i + n_columns * k, part) for k in range(n_parts)]
+            for i in range(n_columns)
+        ]
+        columns = [pointer(tile_type, tile, tile_start, tile_step, i, some_lanes) for i in range(n_columns)]
+        return own_rows, columns
+
+    def defined(copy):
+        @intrinsic
+        def _transpose(typing_context, rows, start, step, tile, tile_start, tile_step):
+            def codegen(context, builder, sig, arguments):
+                copy(builder, *places(context, builder, sig, arguments))
+                return context.get_dummy_value()
+
+            numbers = (types.int64, types.int64)
+            return types.void(rows, *numbers, tile, *numbers), codegen
+
+        return _transpose
+
+    def to_columns(builder, rows, columns):
+        vectors = [concatenated(builder, [builder.load(part, align=8) for part in parts]) for parts in rows]
+        for vector, column in zip(_transposed(builder, vectors), columns, strict=True):
+            builder.store(vector, column, align=8)
+
+    def to_rows(builder, rows, columns):
+        vectors = _transposed(builder, [builder.load(column, align=8) for column in columns])
+        for vector, parts in zip(vectors, rows, strict=True):
+            for k, part in enumerate(parts):
+                entries = range(k * n_columns, (k + 1) * n_columns)
+                builder.store(shuffled(builder, vector, vector, entries), part, align=8)
+
+    return defined(to_columns), defined(to_rows)
+
 
 # Of what is left of a row half a register, as it is often few.
 HALF = REGISTER // 2
-load_columns, store_columns = transposing(REGISTER)
-load_half, store_half = transposing(HALF)
+
+
+def walking(copy_columns, copy_half):
+    """A helper of (rows, first, n, tile, start): copy eight rows from the first on, by those two intrinsics."""
+
+    @inlined
+    def _walk(rows, first, n, tile, start):
+        whole = n // REGISTER * REGISTER
+        for lane in range(0, WIDTH, REGISTER):
+            row, own = (first + lane) * n, start + lane
+            for c in range(0, whole, REGISTER):
+                copy_columns(rows, row + c, n, tile, own + c * WIDTH, WIDTH)
+            for block in range(whole, n, HALF):
+                c = min(block, n - HALF)
+                copy_half(rows, row + c, n, tile, own + c * WIDTH, WIDTH)
+
+    return _walk
+
+
+(load_columns, store_columns), (load_half, store_half) = transposing(REGISTER), transposing(HALF)
+load_whole, store_whole = walking(load_columns, load_half), walking(store_columns, store_half)
 
 
 @inlined
 def load_rows(rows, first, n_rows, n, tile, start):
     """Put eight rows of n categories into a tile that begins at start; those beyond the last repeat it."""
     if n >= HALF and first + WIDTH <= n_rows:
-        whole = n // REGISTER * REGISTER
-        for lane in range(0, WIDTH, REGISTER):
-            row, own = (first + lane) * n, start + lane
-            for c in range(0, whole, REGISTER):
-                load_columns(rows, row + c, n, tile, own + c * WIDTH, WIDTH)
-            for block in range(whole, n, HALF):
-                c = min(block, n - HALF)
-                load_half(rows, row + c, n, tile, own + c * WIDTH, WIDTH)
+        load_whole(rows, first, n, tile, start)
     else:
         for c in range(n):
             for lane in range(WIDTH):
@@ -35,14 +117,7 @@ def load_rows(rows, first, n_rows, n, tile, start):
 def store_rows(tile, start, first, n_rows, n, rows):
     """Write a tile that begins at start to eight rows of n categories, or to those that there are."""
     if n >= HALF and first + WIDTH <= n_rows:
-        whole = n // REGISTER * REGISTER
-        for lane in range(0, WIDTH, REGISTER):
-            row, own = (first + lane) * n, start + lane
-            for c in range(0, whole, REGISTER):
-                store_columns(rows, row + c, n, tile, own + c * WIDTH, WIDTH)
-            for block in range(whole, n, HALF):
-                c = min(block, n - HALF)
-                store_half(rows, row + c, n, tile, own + c * WIDTH, WIDTH)
+        store_whole(rows, first, n, tile, start)
     else:
         for lane in range(min(WIDTH, n_rows - first)):
             for c in range(n):
