@@ -42,6 +42,8 @@ class KernelLibrary(JITCodeLibrary):
             if not function.is_declaration:
                 # Else vectors that are kept on the stack lie across two cache lines, in most processes.
                 function.attributes.alignstack = VECTOR_BYTES
+                # No attribute at all is written without another one; this one changes nothing.
+                function.attributes.add("uwtable")
         super().add_ir_module(ir_module)
 
 

@@ -2,9 +2,12 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import numba
 import numpy as np
 import pytest
+from arsm_fast.kernels._jit import kernel_compiler
 from arsm_fast.kernels.tasks import items_of, tasks
+from arsm_fast.kernels.vectors import REGISTER
 
 
 @tasks("out.shape[0]")
@@ -89,3 +92,13 @@ def test_the_first_calls_may_come_from_several_threads():
     with ThreadPoolExecutor(4) as pool:
         for step, out in enumerate(pool.map(run, range(8))):
             np.testing.assert_array_equal(out, step * np.arange(1000))
+
+
+def test_kernels_align_their_stack():
+    def added(a, b):
+        return a + b
+
+    kernel = numba.njit(pipeline_class=kernel_compiler)(added)
+    assert kernel(1.0, 2.0) == 3.0
+    (code,) = kernel.inspect_llvm().values()
+    assert f"alignstack={8 * REGISTER}" in code
