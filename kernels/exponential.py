@@ -7,7 +7,6 @@ from .ars import ars
 from .bits import LOW_WORD, WORD_BITS
 from .lanes import WIDTH, loading, store_from, store_up_to
 from .vectors import (
-    HAS_AVX512,
     as_bits,
     as_float,
     blocks_from,
@@ -41,7 +40,7 @@ L1, L2, L3, L4, L5, L6 = (
 )
 # Each number takes a long chain of steps that wait for one another: of many at a time, some can always go on.
 # What is left over is drawn few at a time.
-MANY = 64 if HAS_AVX512 else 32
+MANY = 32
 FEW = 2 * WIDTH
 
 load_many = loading(MANY)
@@ -62,18 +61,21 @@ def exponent_of(bits):
 
 
 @inlined
-def minus_logarithm(x):
-    """-log(x) of positive Lanes, whose first half shares its divisions with the second. Exact to 6e-16 of itself.
-
-    Of zero 709.1, and of infinity less than the least finite number's: nothing else is near either.
-    """
+def begin_logarithm(x):
+    """The first half of the steps of minus_logarithm."""
     shifted = as_bits(x) + (ONE_BITS - SQRT_HALF_BITS)
     exponent = exponent_of(shifted)
     f = 1.0 - as_float((shifted & MANTISSA_BITS) + SQRT_HALF_BITS)
     divisor = 2.0 - f
     first, second = first_half(divisor), second_half(divisor)
     inverse = 1.0 / (first * second)
-    s = f * joined(inverse * second, inverse * first)
+    return exponent, f * joined(inverse * second, inverse * first)
+
+
+@inlined
+def end_logarithm(begun):
+    """The other half."""
+    exponent, s = begun
     z = s * s
     r = fma(z, L6, L5)
     r = fma(z, r, L4)
@@ -84,10 +86,12 @@ def minus_logarithm(x):
 
 
 @inlined
-def exponential(bits):
-    """-log(1 - u) of Words with the u of one_and_uniform, which lies below it."""
-    # 1 - u has no more bits than a float64 has; nothing is rounded before the logarithm.
-    return minus_logarithm(2.0 - one_and_uniform(bits))
+def minus_logarithm(x):
+    """-log(x) of positive Lanes, whose first half shares its divisions with the second. Exact to 6e-16 of itself.
+
+    Of zero 709.1, and of infinity less than the least finite number's: nothing else is near either.
+    """
+    return end_logarithm(begin_logarithm(x))
 
 
 # A block's counters are a pair of categories and the variable, and the sample and the stream, of 32 bits each.
@@ -111,9 +115,36 @@ def in_order(n):
 
 
 @inlined
+def begin_exponentials(words):
+    """The first half of the steps of exponentials."""
+    # -log(1 - u), as 1 - u has no more bits than a float64 has: nothing is rounded before the logarithm.
+    return begin_logarithm(2.0 - one_and_uniform(exchanged(words)))
+
+
+@inlined
 def exponentials(words):
     """Noise of random bits of blocks: of the first categories of them, then of the second ones; see in_order."""
-    return exponential(exchanged(words))
+    return end_logarithm(begin_exponentials(words))
+
+
+def exponentials_in_place(reordered):
+    """A helper of (array, start, stop): turn the bits of MANY blocks after MANY into noise, in an order of it."""
+
+    @inlined
+    def _turn(array, start, stop):
+        if start < stop:
+            # Of each two steps one is that of the next numbers: a processor does not look as far ahead.
+            begun = begin_exponentials(as_bits(load_many(array, start)))
+            for i in range(start + MANY, stop, MANY):
+                next_begun = begin_exponentials(as_bits(load_many(array, i)))
+                store_from(array, i - MANY, reordered(end_logarithm(begun)))
+                begun, start = next_begun, i
+            store_from(array, start, reordered(end_logarithm(begun)))
+
+    return _turn
+
+
+turn_into_exponentials = exponentials_in_place(exchanged)
 
 
 @called
@@ -129,8 +160,7 @@ def fill_exponentials(key, stream, sample, variable, first, out):
     for start in range(0, n_many, MANY):
         blocks = pairs_of_many(low + np.uint64(start // 2), high, ONE, ZERO)
         store_from(out, start, as_float(ars(blocks, key[0])))
-    for start in range(0, n_many, MANY):
-        store_from(out, start, exchanged(exponentials(as_bits(load_many(out, start)))))
+    turn_into_exponentials(out, np.int64(0), n_many)
     for start in range(n_many, n, FEW):
         blocks = pairs_of_few(low + np.uint64(start // 2), high, ONE, ZERO)
         few = exchanged(exponentials(ars(blocks, key[0])))

@@ -6,13 +6,21 @@ from ._jit import allocating, called, inlined
 from .ars import ars
 from .arsm_row import two_smallest
 from .bits import bit_count, highest_bit, lowest_bit
-from .exponential import NOISE_STREAM, ZERO, exponentials, high_counters, low_counters
+from .exponential import (
+    MANY,
+    NOISE_STREAM,
+    ZERO,
+    high_counters,
+    load_many,
+    low_counters,
+    pairs_of_many,
+    turn_into_exponentials,
+)
 from .lanes import (
     asking_for,
     entry,
     first_lanes,
     load_some,
-    loading,
     loading_up_to,
     magnitudes,
     some_of,
@@ -48,14 +56,9 @@ from .row_room import (
     row_step,
     rows_of_block,
 )
-from .vectors import REGISTER, as_bits, as_float, blocks_from, exchanged, few_turns, select
+from .vectors import REGISTER, as_bits, as_float, few_turns, select
 from .weights import exponentiate, largest_of
 
-# So many numbers are drawn at a time: of more a block's last ones would be too many.
-MANY = 32
-
-blocks_of_many = blocks_from(range(MANY // 2))
-load_many = loading(MANY)
 load_up_to = loading_up_to(REGISTER)
 ask_for = asking_for(MANY)
 
@@ -76,12 +79,11 @@ def draw_rows(key, sample, first_row, n_rows, n, counters, arrays, room):
 
     Meanwhile the same rows of the arrays, of n entries each, are brought near.
     """
-    first = blocks_of_many(low_counters(ZERO, first_row), high_counters(sample, key, NOISE_STREAM), ZERO, ZERO)
+    first = pairs_of_many(low_counters(ZERO, first_row), high_counters(sample, key, NOISE_STREAM), ZERO, ZERO)
     for start in range(0, n_rows * row_step(n), MANY):
         ask_for(arrays, first_row * n + start)
         store_from(room, NOISE + start, as_float(ars(as_bits(load_many(counters, start)) + first, key[0])))
-    for start in range(0, n_rows * row_step(n), MANY):
-        store_from(room, NOISE + start, exchanged(exponentials(as_bits(load_many(room, NOISE + start)))))
+    turn_into_exponentials(room, np.int64(NOISE), NOISE + n_rows * row_step(n))
 
 
 @called

@@ -18,6 +18,7 @@ from .exponential import (
     ONE,
     ZERO,
     exponentials,
+    exponentials_in_place,
     high_counters,
     in_order,
     load_many,
@@ -60,7 +61,7 @@ pairs_of_lanes = blocks_from([i // WIDTH for i in in_order(MANY // 2)])
 lanes_of_few = blocks_from(in_order(FEW // 2))
 ask_for = asking_for(MANY)
 
-lanes_in_turn = halves_in_turn(WIDTH)
+turn_into_tiles = exponentials_in_place(halves_in_turn(WIDTH))
 
 
 @inlined
@@ -85,8 +86,7 @@ def _draw_tile(key, first_sample, sample_step, first_row, row_step, n, out):
         # Not added, as LLVM can join the key to what stays the same.
         blocks = many ^ pairs_of_lanes(np.uint64(c // 2), STREAM, ONE, ZERO)
         store(out, c, as_float(ars(blocks, key)))
-    for c in range(0, n_many, MANY_CATEGORIES):
-        store(out, c, lanes_in_turn(exponentials(as_bits(load_many(out, c * WIDTH)))))
+    turn_into_tiles(out, np.int64(0), n_many * WIDTH)
     few = lanes_of_few(low, high, low_step, high_step) & lanes_of_few(~ZERO, LOW_WORD, ZERO, ZERO)
     for c in range(n_many, n, FEW_CATEGORIES):
         store(out, c, exponentials(ars(few ^ lanes_of_few(np.uint64(c // 2), STREAM, ZERO, ZERO), key)))
@@ -122,8 +122,7 @@ def draw_block(key, first_sample, sample, first_row, n_groups, n, room, arrays):
         ask_for(arrays, first_row * n + start)
         blocks = as_bits(load_many(counters, start)) + pairs_of_lanes(*first, ZERO, ZERO)
         store_from(noise, start, as_float(ars(blocks, key)))
-    for start in range(0, 2 * n_groups * ((n + 1) // 2) * WIDTH, MANY):
-        store_from(noise, start, lanes_in_turn(exponentials(as_bits(load_many(noise, start)))))
+    turn_into_tiles(noise, np.int64(0), 2 * n_groups * ((n + 1) // 2) * WIDTH)
 
 
 @inlined

@@ -57,14 +57,21 @@ load_many, spread_half = loading(MANY), spread_over(MANY // 2)
 
 
 @inlined
-def exponential_of(x):
-    """exp(x) for x >= 0, one number or Lanes, within two units in the last place; infinite for nan."""
+def begin_exponential(x):
+    """The first half of the steps of exponential_of."""
     rounded = fma(x, LOG2_E, ROUNDER)
     f = in_step(fma(x, LOG2_E_REST, fma(x, LOG2_E, ROUNDER - rounded)))
     p = fma(f, E11, E10)
     p = in_step(fma(f, p, E9))
     p = fma(f, p, E8)
     p = in_step(fma(f, p, E7))
+    return as_bits(rounded) << MANTISSA_WIDTH, f, p, x <= LARGEST_EXPONENT
+
+
+@inlined
+def end_exponential(begun):
+    """The other half."""
+    exponent, f, p, is_finite = begun
     p = fma(f, p, E6)
     p = in_step(fma(f, p, E5))
     p = fma(f, p, E4)
@@ -72,8 +79,13 @@ def exponential_of(x):
     p = fma(f, p, E2)
     p = in_step(fma(f, p, E1))
     p = fma(f, p, 1.0)
-    value = as_float(as_bits(p) + (as_bits(rounded) << MANTISSA_WIDTH))
-    return select(x <= LARGEST_EXPONENT, value, np.inf)
+    return select(is_finite, as_float(as_bits(p) + exponent), np.inf)
+
+
+@inlined
+def exponential_of(x):
+    """exp(x) for x >= 0, one number or Lanes, within two units in the last place; infinite for nan."""
+    return end_exponential(begin_exponential(x))
 
 
 @inlined
@@ -125,17 +137,27 @@ def write_gaps(logits, start, stop, out):
         store_from(out, stop - WIDTH, load_eight(logits, stop - WIDTH) - top)
 
 
+@inlined
+def begin_many(top, logits, start, total):
+    """Begin with exp(top - logits) of MANY; and what is no number where the total, or one of these, is none."""
+    gaps = top - load_many(logits, start)
+    return begin_exponential(gaps), total + (first_half(gaps) + second_half(gaps))
+
+
 @called
 def exponentiate(top, logits, out):
     """Set out to exp(top - logits); False where one is no number. The two arrays may be one."""
     n = logits.shape[0]
     n_many = n // MANY * MANY
-    # What is no number makes no number of the sum.
     total = spread_half(0.0)
-    for start in range(0, n_many, MANY):
-        gaps = top - load_many(logits, start)
-        total = total + (first_half(gaps) + second_half(gaps))
-        store_from(out, start, exponential_of(gaps))
+    if n_many > 0:
+        # Of each two steps one is that of the next entries, as in exponential.py.
+        begun, total = begin_many(top, logits, np.int64(0), total)
+        for start in range(MANY, n_many, MANY):
+            next_begun, total = begin_many(top, logits, start, total)
+            store_from(out, start - MANY, end_exponential(begun))
+            begun = next_begun
+        store_from(out, n_many - MANY, end_exponential(begun))
     good = mask_bits(total >= 0.0) == ALL_OF_HALF
     n_eights = n // WIDTH * WIDTH
     for start in range(n_many, n_eights, WIDTH):
