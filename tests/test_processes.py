@@ -1,5 +1,6 @@
 """A call works, and gives the same bits, in worker processes; after a fork it works or says why it cannot."""
 
+import gc
 import multiprocessing
 import os
 import subprocess
@@ -10,6 +11,7 @@ import joblib
 import numpy as np
 import pytest
 
+import arsm_fast
 from arsm_fast import gradient
 
 LAYERS = ["omp", "workqueue"]
@@ -164,3 +166,14 @@ print(numba.np.linalg.ensure_blas.__module__)
 def test_a_first_call_leaves_linear_algebra_to_those_who_use_it():
     run = subprocess.run([sys.executable, "-P", "-c", FIRST_CALL], capture_output=True, text=True, check=True)
     assert run.stdout.split("\n")[:4] == ["False", "True", "2.0 True", "numba.np.linalg"]
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_imports_leave_the_garbage_collection_as_it_was(collects):
+    was = gc.isenabled()
+    try:
+        (gc.enable if collects else gc.disable)()
+        assert arsm_fast.__getattr__("gradient") is gradient
+        assert gc.isenabled() == collects
+    finally:
+        (gc.enable if was else gc.disable)()

@@ -25,7 +25,8 @@ class ColdStart:
     timeout = 600
 
     def track_import_over_numba(self):
-        return seconds("from arsm_fast import gradient") / seconds("import numba")
+        at_once = "; import os; os._exit(0)"  # to take the modules down again is no part of it
+        return seconds("from arsm_fast import gradient" + at_once) / seconds("import numba" + at_once)
 
     track_import_over_numba.unit = "ratio"
 
