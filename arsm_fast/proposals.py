@@ -230,7 +230,7 @@ def finish(
     standard_error = None
     if exact or n_samples > 1:
         variance = moments.squares / (n_samples * max(1, n_samples - 1))
-        standard_error = logits.shaped(np.sqrt(variance))
+        standard_error = logits.shaped(np.sqrt(variance, out=variance))
     return GradientEstimate(logits.shaped(moments.mean), value, standard_error, n_evaluations)
 
 
