@@ -45,7 +45,8 @@ def run_race(n, noise, inverse_weights, values):
     """The race of several rows.
 
     Results: the sum of the noise; the two first race values, and their categories' numbers and values, where
-    there is no second infinity, 0 and 0; and the winner's noise and inverse weight.
+    there is no second infinity, 0 and 0; the winner's noise and inverse weight; and the sum of all values'
+    squares.
     """
     zero = spread_several(0.0)
     number = as_bits(zero)
@@ -56,7 +57,7 @@ def run_race(n, noise, inverse_weights, values):
         number,
         number,
     )
-    first_noise, first_inverse_weight, first_value, second_value = zero, zero, zero, zero
+    first_noise, first_inverse_weight, first_value, second_value, squares = zero, zero, zero, zero, zero
     for c in range(n):
         noise_c, inverse_weight_c, value_c = category(noise, c), category(inverse_weights, c), category(values, c)
         race_value = noise_c * inverse_weight_c
@@ -70,33 +71,30 @@ def run_race(n, noise, inverse_weights, values):
         first_noise = select(is_first, noise_c, first_noise)
         first_inverse_weight = select(is_first, inverse_weight_c, first_inverse_weight)
         total = total + noise_c
+        squares = fma(value_c, value_c, squares)
         number = number + ONE
-    return (
-        total,
-        (first, first_at, first_value),
-        (second, second_at, second_value),
-        first_noise,
-        first_inverse_weight,
-    )
+    winner = first_noise, first_inverse_weight
+    return total, (first, first_at, first_value), (second, second_at, second_value), winner, squares
 
 
 @inlined
-def swap_winner(n, noise, inverse_weights, values, race, inverse_total, h, differences, seen_by, lane):
+def swap_winner(n, noise, inverse_weights, values, race, inverse_total, h, differences, limits, seen_by, lane):
     """Set h to the swaps of the winner with each category, but for the winner's entry, and mark who wins.
 
-    The winner's noise is EXCLUDED afterwards, and differences are those of values to the winner's. Results: the
-    sum of d_zj, its product with the noise, the smallest noise of a loser, bits of where the second ever wins,
-    and the sum of the values' squares.
+    The winner's noise is EXCLUDED afterwards, differences are those of values to the winner's, and a loser wins
+    the swap with another whose noise is below its limit. Results: the sum of d_zj, its product with the noise,
+    the smallest noise of a loser, and bits of where the second ever wins.
     """
-    _, (_, first_at, base), (limit, _, second_value), winner_noise, winner_inverse_weight = race
+    _, (winner_value, first_at, base), (limit, _, second_value), (winner_noise, winner_inverse_weight), _ = race
     zero, share = spread_several(0.0), spread_several(1.0 / n)
     winner_weight = fma(winner_noise, inverse_total, share)
     second_difference = second_value - base
-    difference_sum, weighed, squares, lightest = zero, zero, zero, spread_several(EXCLUDED)
+    difference_sum, weighed, lightest = zero, zero, spread_several(EXCLUDED)
     second_bits = ZERO
     for j in range(n):
-        noise_j, value_j = category(noise, j), category(values, j)
-        z_value, j_value = noise_j * winner_inverse_weight, category(inverse_weights, j) * winner_noise
+        noise_j, inverse_weight_j, value_j = category(noise, j), category(inverse_weights, j), category(values, j)
+        z_value, j_value = noise_j * winner_inverse_weight, inverse_weight_j * winner_noise
+        set_category(limits, j, winner_value / inverse_weight_j)
         # Where j is z all are the same, and j "wins" with a difference of zero; and where it is the second,
         # either the swap lowers its value, or the noise that z gets is smaller, and z still wins.
         j_wins, beats_z = j_value <= select(z_value < limit, z_value, limit), limit < z_value
@@ -109,96 +107,110 @@ def swap_winner(n, noise, inverse_weights, values, race, inverse_total, h, diffe
         set_category(h, j, difference * winner_weight)
         difference_sum = difference_sum + difference
         weighed = fma(difference, noise_j, weighed)
-        squares = fma(value_j, value_j, squares)
         noise_j = select(first_at != np.uint64(j), noise_j, EXCLUDED)
         set_category(noise, j, noise_j)
         lightest = select(noise_j < lightest, noise_j, lightest)
-    return difference_sum, weighed, lightest, second_bits, squares
+    return difference_sum, weighed, lightest, second_bits
 
 
 @inlined
-def mark_rest(n, inverse_weights, lightest, limit, second_at, second_bits, seen_by, lane):
+def mark_rest(n, limits, lightest, second_at, second_bits, seen_by, lane):
     """Mark what wins the swap with the lightest loser, and the second where it wins with the winner's noise.
 
     The former are all that win a swap of two losers.
     """
     for c in range(n):
-        wins = lightest * category(inverse_weights, c) < limit
-        bits = mask_bits(wins) | (second_bits & ~mask_bits(second_at != np.uint64(c)))
+        bits = mask_bits(lightest < category(limits, c)) | (second_bits & ~mask_bits(second_at != np.uint64(c)))
         seen_by[c] |= bits << np.uint64(lane)
 
 
 @inlined
-def loser(c, noise, inverse_weights, differences):
-    """What decides a loser's swaps: its noise, its inverse weight and its difference."""
-    return category(noise, c), category(inverse_weights, c), category(differences, c)
+def loser(c, noise, limits, differences):
+    """What decides a loser's swaps: its noise, its limit and its difference."""
+    return category(noise, c), category(limits, c), category(differences, c)
 
 
 @inlined
-def difference_of(one, two, limit):
+def difference_of(one, two):
     """d_cj of two losers: of two that swap at most one wins."""
-    one_wins, two_wins = two[0] * one[1] < limit, one[0] * two[1] < limit
+    one_wins, two_wins = two[0] < one[1], one[0] < two[1]
     return select(two_wins, two[2], select(one_wins, one[2], 0.0))
 
 
 @inlined
-def swap_losers(n, noise, inverse_weights, differences, inverse_total, limit, h):
+def meet_two(c, one, two, weights, losers, h, sums):
+    """Swap a loser with two others, and add to h what it receives.
+
+    Of each of the two there are sums of d_cj, and of those times the noise.
+    """
+    sum_one, sum_two, weighed_one, weighed_two = sums
+    other = loser(c, *losers)
+    difference = difference_of(other, one)
+    sum_one = sum_one + difference
+    weighed_one = fma(difference, other[0], weighed_one)
+    received = fma(difference, weights[0], category(h, c))
+    difference = difference_of(other, two)
+    set_category(h, c, fma(difference, weights[1], received))
+    return sum_one, sum_two + difference, weighed_one, fma(difference, other[0], weighed_two)
+
+
+@inlined
+def swap_losers(n, noise, limits, differences, inverse_total, h):
     """Add the swaps of two losers to h. Results: the sum of their d_cj, and what they add to that of h.
 
     All pairs, without branches: of some row nearly every category is light or heavy. Two categories at a time
-    meet those before them, and each other. The winner's difference is zero, and its noise EXCLUDED.
+    meet each other, and half of the others, which follow in a ring: so that a loop has as many turns as the ones
+    before, which a processor foresees. The winner's difference is zero, and its noise EXCLUDED.
     """
     zero, share = spread_several(0.0), spread_several(1.0 / n)
-    losers = noise, inverse_weights, differences
+    losers = noise, limits, differences
+    if n % 2 == 1:  # one more, which swaps with nobody
+        set_category(noise, n, spread_several(EXCLUDED))
+        for tile in (limits, differences, h):
+            set_category(tile, n, zero)
     difference_sum, h_sum = zero, zero
-    for first in range(0, n, 2):
-        second = min(first + 1, n - 1)
-        one, two = loser(first, *losers), loser(second, *losers)
-        if first == second:  # nothing swaps with this
-            two = spread_several(EXCLUDED), spread_several(np.inf), two[2]
-        weight_one, weight_two = fma(one[0], inverse_total, share), fma(two[0], inverse_total, share)
-        sum_one, sum_two, weighed_one, weighed_two = zero, zero, zero, zero
-        for c in range(first):
-            other = loser(c, *losers)
-            difference = difference_of(other, one, limit)
-            sum_one = sum_one + difference
-            weighed_one = fma(difference, other[0], weighed_one)
-            received = fma(difference, weight_one, category(h, c))
-            difference = difference_of(other, two, limit)
-            sum_two = sum_two + difference
-            weighed_two = fma(difference, other[0], weighed_two)
-            set_category(h, c, fma(difference, weight_two, received))
+    n_pairs = (n + 1) // 2
+    for pair in range(n_pairs):
+        first = 2 * pair
+        one, two = loser(first, *losers), loser(first + 1, *losers)
+        weights = fma(one[0], inverse_total, share), fma(two[0], inverse_total, share)
+        sums = zero, zero, zero, zero
+        c = first
+        # If the number of pairs is even, of two that are opposite one meets the other.
+        for _ in range((n_pairs - 1 + (pair < n_pairs // 2)) // 2):
+            c = c + 2 if c + 2 < n else 0
+            sums = meet_two(c, one, two, weights, losers, h, sums)
+            sums = meet_two(c + 1, one, two, weights, losers, h, sums)
             few_turns()
-        difference = difference_of(one, two, limit)
+        sum_one, sum_two, weighed_one, weighed_two = sums
+        difference = difference_of(one, two)
         difference_sum = difference_sum + (sum_one + sum_two + difference)
-        received_one = fma(weighed_one, inverse_total, fma(sum_one, share, difference * weight_two))
-        received_two = fma(weighed_two, inverse_total, fma(sum_two, share, difference * weight_one))
-        set_category(h, second, category(h, second) + received_two)
+        received_one = fma(weighed_one, inverse_total, fma(sum_one, share, difference * weights[1]))
+        received_two = fma(weighed_two, inverse_total, fma(sum_two, share, difference * weights[0]))
         set_category(h, first, category(h, first) + received_one)
-        h_sum = h_sum + fma(sum_one, weight_one, received_one) + fma(sum_two, weight_two, received_two)
+        set_category(h, first + 1, category(h, first + 1) + received_two)
+        h_sum = h_sum + fma(sum_one, weights[0], received_one) + fma(sum_two, weights[1], received_two)
     return difference_sum, h_sum
 
 
 @inlined
-def arsm_of_several(n, noise, inverse_weights, values, wanted, h, differences, seen_by, lane):
+def arsm_of_several(n, noise, inverse_weights, values, wanted, h, differences, limits, seen_by, lane):
     """Write h but for the winner's entry, and mark what f is needed at, by bits from a lane on.
 
     The noise is used up. Results: the winner, its entry of h, what is to be subtracted from h, the mean of f over
     the swaps, and the sum of the values' squares. Unless wanted only the marks count, and values may be any.
     """
     race = run_race(n, noise, inverse_weights, values)
-    total, (limit, first_at, base), (_, second_at, _), winner_noise, _ = race
+    total, (limit, first_at, base), (_, second_at, _), (winner_noise, _), squares = race
     inverse_total, share = -1.0 / total, spread_several(1.0 / n)
-    difference_sum, weighed, lightest, second_bits, squares = swap_winner(
-        n, noise, inverse_weights, values, race, inverse_total, h, differences, seen_by, lane
+    difference_sum, weighed, lightest, second_bits = swap_winner(
+        n, noise, inverse_weights, values, race, inverse_total, h, differences, limits, seen_by, lane
     )
-    mark_rest(n, inverse_weights, lightest, limit, second_at, second_bits, seen_by, lane)
+    mark_rest(n, limits, lightest, second_at, second_bits, seen_by, lane)
     h_winner = fma(weighed, inverse_total, difference_sum * share)
     h_sum = fma(difference_sum, fma(winner_noise, inverse_total, share), h_winner)
     if wanted and n > 2 and mask_bits(lightest <= limit):
-        own_difference_sum, own_h_sum = swap_losers(
-            n, noise, inverse_weights, differences, inverse_total, limit, h
-        )
+        own_difference_sum, own_h_sum = swap_losers(n, noise, limits, differences, inverse_total, h)
         # Zeros for rows that have no such swaps, as beside others that have none either.
         difference_sum, h_sum = difference_sum + own_difference_sum, h_sum + own_h_sum
     value = fma(difference_sum, 2.0 * share * share, base)
@@ -244,9 +256,9 @@ def add_chunks(
     tiles, seen_by, value_sums,
 ):  # fmt: skip
     """As short_row_moments of some chunks, with room."""
-    own_weights, own_values, h, differences, own_mean, own_squares = tiles
+    own_weights, own_values, h, differences, limits, own_mean, own_squares = tiles
     noise = noise_room[1]
-    n_rows, size, noise_size = value.shape[0], n * WIDTH, numbers_of_group(n)
+    n_rows, size, weights_size = value.shape[0], numbers_of_group(n), n * WIDTH
     wanted = mean.shape[0] > 0
     n_seen, n_bad, n_large = 0, 0, 0
     arrays = weights, values, mean
@@ -263,17 +275,17 @@ def add_chunks(
             for group in range(GROUPS if wanted else 0):
                 load_rows(values, row + group * WIDTH, n_rows, n, own_values, group * size)
             for sample in range(n_samples):
-                noise_start = chunk * GROUPS * noise_size
+                noise_start = chunk * GROUPS * size
                 if n_samples > 1:
                     draw_block(key[0], key[1], sample, row, GROUPS, n, noise_room, arrays)
                     noise_start = 0
                 for lane in range(0, WIDTH, REGISTER):
-                    weights_start = chunk * GROUPS * size + lane
-                    tile_h = h, lane, size
+                    weights_start = chunk * GROUPS * weights_size + lane
+                    inverse_weights, tile_h = (own_weights, weights_start, weights_size), (h, lane, size)
                     first_at, h_winner, shift, sample_value, value_squares = arsm_of_several(
-                        n, (noise, noise_start + lane, noise_size), (own_weights, weights_start, size),
-                        (own_values, lane, size) if wanted else (own_weights, weights_start, size), wanted,
-                        tile_h, (differences, lane, size), seen_by, lane,
+                        n, (noise, noise_start + lane, size), inverse_weights,
+                        (own_values, lane, size) if wanted else inverse_weights, wanted, tile_h,
+                        (differences, lane, size), (limits, lane, size), seen_by, lane,
                     )  # fmt: skip
                     if not wanted:
                         continue
@@ -316,10 +328,11 @@ def short_row_moments(
     squares of some values are no numbers.
     """
     chunks = items_of(task, (value.shape[0] + CHUNK - 1) // CHUNK, n * n_samples * CHUNK)
-    size = GROUPS * n * WIDTH
-    h, differences = empty(np.float64, size), empty(np.float64, size)
+    size = GROUPS * numbers_of_group(n)
+    h, differences, limits = empty(np.float64, size), empty(np.float64, size), empty(np.float64, size)
     own_mean, own_squares = (h, h[:0]) if n_samples == 1 else (empty(np.float64, size), empty(np.float64, size))
-    tiles = empty(np.float64, BLOCK * n * WIDTH), empty(np.float64, size), h, differences, own_mean, own_squares
+    own_weights, own_values = empty(np.float64, BLOCK * n * WIDTH), empty(np.float64, size)
+    tiles = own_weights, own_values, h, differences, limits, own_mean, own_squares
     return add_chunks(
         key, n_samples, chunks.start, chunks.stop, n, weights, weighed, values, mean, squares, value, seen,
         block_room(n), tiles, empty(np.uint64, n), empty(np.float64, CHUNK),
