@@ -6,18 +6,18 @@ import naive
 import numba
 import numpy as np
 import pytest
-from arsm_fast.kernels import exponential as exponentials
+from arsm_fast.kernels import exponential
 from arsm_fast.kernels import noise
 from arsm_fast.kernels.ars import ars
-from arsm_fast.kernels.exponential import NOISE_STREAM, exponential
+from arsm_fast.kernels.exponential import NOISE_STREAM, exponentials
 from arsm_fast.kernels.lanes import load, store, store_from
-from arsm_fast.kernels.vectors import as_bits, as_float, blocks_from
+from arsm_fast.kernels.vectors import as_bits, as_float, blocks_from, exchanged
 from helpers import from_python
 from scipy import stats
 
 from arsm_fast import dirichlet_noise
 
-fill_exponentials = from_python(exponentials.fill_exponentials)
+fill_exponentials = from_python(exponential.fill_exponentials)
 fill_references = from_python(noise.fill_references)
 FIRST = np.uint64(0)
 
@@ -98,7 +98,7 @@ def test_addresses(first_sample):
 @numba.njit
 def _exponential(bits, out):
     for i in range(out.shape[0] // 8):
-        store(out, i, exponential(as_bits(load(bits, i))))
+        store(out, i, exponentials(exchanged(as_bits(load(bits, i)))))
 
 
 def test_exponential_is_minus_log_to_the_last_digits():
