@@ -6,8 +6,7 @@ import naive
 import numba
 import numpy as np
 import pytest
-from arsm_fast.kernels import exponential
-from arsm_fast.kernels import noise
+from arsm_fast.kernels import exponential, noise
 from arsm_fast.kernels.ars import ars
 from arsm_fast.kernels.exponential import NOISE_STREAM, exponentials
 from arsm_fast.kernels.lanes import load, store, store_from
