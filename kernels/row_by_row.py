@@ -62,6 +62,9 @@ from .row_room import (
 from .tasks import items_of, tasks
 from .vectors import REGISTER, few_turns, fma, select
 
+# So many members at a time meet the others: no more than a register holds.
+MEMBERS = 4
+
 
 @inlined
 def two_sums(one, two):
@@ -153,7 +156,7 @@ def swap_winners(n_rows, n_swapping, n, wanted, room, numbers, masks, marks):
             put(numbers, own + HEAVY_AT, first_heavy)
             put(numbers, own + N_LIGHT, light - first_light)
             put(numbers, own + N_HEAVY, heavy - first_heavy)
-            # What fills up a register, and pairs, meets nobody.
+            # What fills up a register, and members, meets nobody.
             store_from(room, LIGHT_KEYS + light, some_of(EXCLUDED))
             store_from(room, HEAVY_KEYS + heavy, some_of(EXCLUDED))
             store_from(room, HEAVY_PAYMENTS + heavy, some_of(0.0))
@@ -176,33 +179,52 @@ def swap_winners(n_rows, n_swapping, n, wanted, room, numbers, masks, marks):
 
 
 @inlined
+def four(room, at):
+    """Four numbers of the room."""
+    return entry(room, at), entry(room, at + 1), entry(room, at + 2), entry(room, at + 3)
+
+
+@inlined
+def add_products(four_sums, numbers, total):
+    """total and four of Lanes, each times a number."""
+    total = fma(four_sums[2], numbers[2], fma(four_sums[3], numbers[3], total))
+    return fma(four_sums[0], numbers[0], fma(four_sums[1], numbers[1], total))
+
+
+@inlined
 def meet_members(members, n_members, others, n_others, limit, room):
     """Swap each member with all others, and write what they receive; the sums of d_cj and of h."""
     keys_at, payments_at, scale, share, factors_at, totals_at = others
     member_keys, member_payments, member_scale, member_share, member_factors, member_totals = members
     zero = some_of(0.0)
     difference_sum, h_sum = zero, zero
-    for i in range(0, n_members, 2):
-        key, next_key = entry(room, member_keys + i), entry(room, member_keys + i + 1)
-        payment = fma(entry(room, member_payments + i), member_scale, member_share)
-        next_payment = fma(entry(room, member_payments + i + 1), member_scale, member_share)
-        received, units, next_received, next_units = zero, zero, zero, zero
+    for i in range(0, n_members, MEMBERS):
+        key = four(room, member_keys + i)
+        pay_0, pay_1, pay_2, pay_3 = four(room, member_payments + i)
+        payment = (
+            fma(pay_0, member_scale, member_share),
+            fma(pay_1, member_scale, member_share),
+            fma(pay_2, member_scale, member_share),
+            fma(pay_3, member_scale, member_share),
+        )
+        received_0, received_1, received_2, received_3 = zero, zero, zero, zero
+        units_0, units_1, units_2, units_3 = zero, zero, zero, zero
         for c in range(0, n_others, REGISTER):
             keys, factors = load_some(room, keys_at + c), load_some(room, factors_at + c)
             payments, total = fma(load_some(room, payments_at + c), scale, share), load_some(room, totals_at + c)
-            total, received, units = meet_one(
-                keys, payments, factors, limit, key, payment, total, received, units
-            )
-            total, next_received, next_units = meet_one(
-                keys, payments, factors, limit, next_key, next_payment, total, next_received, next_units
-            )
+            other = keys, payments, factors, limit
+            total, received_0, units_0 = meet_one(*other, key[0], payment[0], total, received_0, units_0)
+            total, received_1, units_1 = meet_one(*other, key[1], payment[1], total, received_1, units_1)
+            total, received_2, units_2 = meet_one(*other, key[2], payment[2], total, received_2, units_2)
+            total, received_3, units_3 = meet_one(*other, key[3], payment[3], total, received_3, units_3)
             store_from(room, totals_at + c, total)
             few_turns()
-        factor, next_factor = entry(room, member_factors + i), entry(room, member_factors + i + 1)
-        difference_sum = fma(units, factor, fma(next_units, next_factor, difference_sum))
-        h_sum = fma(received, factor, fma(next_received, next_factor, h_sum))
-        h_sum = fma(units, payment, fma(next_units, next_payment, h_sum))
-        store_from(room, member_totals + i, sums_of_two(received, next_received))
+        factor, units = four(room, member_factors + i), (units_0, units_1, units_2, units_3)
+        difference_sum = add_products(units, factor, difference_sum)
+        h_sum = add_products((received_0, received_1, received_2, received_3), factor, h_sum)
+        h_sum = add_products(units, payment, h_sum)
+        store_from(room, member_totals + i, sums_of_two(received_0, received_1))
+        store_from(room, member_totals + i + 2, sums_of_two(received_2, received_3))
     return two_sums(difference_sum, h_sum)
 
 

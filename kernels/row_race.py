@@ -68,8 +68,9 @@ def block_counters(n):
     """The counters of a block's noise, of pairs of categories and rows."""
     n_rows, n_pairs = rows_of_block(n), row_step(n) // 2
     counters = zeros(np.uint64, (2 * n_rows * n_pairs + MANY - 1) // MANY * MANY)
-    for i in range(n_rows * n_pairs):
-        counters[2 * i] = low_counters(i % n_pairs, i // n_pairs)
+    for row in range(n_rows):  # without divisions, which would take a tenth as long as a task
+        for pair in range(n_pairs):
+            counters[2 * (row * n_pairs + pair)] = low_counters(pair, row)
     return counters
 
 

@@ -53,8 +53,8 @@ BLOCK = 4
 # So many categories enter a race without branches.
 UNPREDICTABLE = 64
 STREAM = NOISE_STREAM << WORD_BITS
-# The order of blocks of counters, each of two categories of one lane.
-IN_ORDER = np.array(in_order(MANY // 2))
+# Where in that order blocks of counters are, each of two categories of one lane.
+PLACES = np.argsort(in_order(MANY // 2))
 
 lanes_of_many = blocks_from([i % WIDTH for i in in_order(MANY // 2)])
 pairs_of_lanes = blocks_from([i // WIDTH for i in in_order(MANY // 2)])
@@ -98,14 +98,15 @@ def block_room(n):
 
     For each group and each two categories of it the counters are their number and the rows.
     """
-    n_blocks = BLOCK * ((n + 1) // 2) * WIDTH
-    n_words = (2 * n_blocks + MANY - 1) // MANY * MANY
+    n_pairs = (n + 1) // 2
+    n_words = (2 * BLOCK * n_pairs * WIDTH + MANY - 1) // MANY * MANY
     counters = zeros(np.uint64, n_words)
-    for i in range(n_words // 2):
-        own = i // IN_ORDER.size * IN_ORDER.size + IN_ORDER[i % IN_ORDER.size]
-        if own < n_blocks:
-            group, pair = own // WIDTH // ((n + 1) // 2), own // WIDTH % ((n + 1) // 2)
-            counters[2 * i] = low_counters(pair, group * WIDTH + own % WIDTH)
+    for group in range(BLOCK):  # without divisions, which would take longer than many a row
+        for pair in range(n_pairs):
+            for lane in range(WIDTH):
+                own = (group * n_pairs + pair) * WIDTH + lane
+                place = own & ~(PLACES.size - 1) | PLACES[own & (PLACES.size - 1)]
+                counters[2 * place] = low_counters(pair, group * WIDTH + lane)
     return counters, empty(np.float64, n_words)
 
 
