@@ -11,8 +11,6 @@ from .tasks import items_of, tasks
 from .tile import draw_tile
 from .transposed import store_rows
 
-CATEGORIES_PER_TASK = 16384
-
 
 @inlined
 def divide_by_sum(noise):

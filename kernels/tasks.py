@@ -25,23 +25,18 @@ INT64, CODE = ir.IntType(64), ir.IntType(32)
 
 
 @inlined
-def items_per_task(size):
-    """How many items of so many categories make a task."""
-    return max(1, CATEGORIES_PER_TASK // size)
-
-
-@inlined
 def n_tasks_of(n_items, size):
-    """How many tasks so many items are."""
-    per_task = items_per_task(size)
-    return (n_items + per_task - 1) // per_task
+    """How many tasks so many items of so many categories are: an even number, unless one is enough."""
+    if n_items * size <= CATEGORIES_PER_TASK:
+        return min(n_items, 1)
+    return min(n_items, 2 * ((n_items * size - 1) // (2 * CATEGORIES_PER_TASK) + 1))
 
 
 @inlined
 def items_of(task, n_items, size):
-    """The items of a task, a range."""
-    per_task = items_per_task(size)
-    return range(task * per_task, min(n_items, (task + 1) * per_task))
+    """The items of a task, a range: nearly as many as of the others."""
+    n_tasks = n_tasks_of(n_items, size)
+    return range(task * n_items // n_tasks, (task + 1) * n_items // n_tasks)
 
 
 def tasks(n_items: str, size: str | None = None, *, sums: int = 0) -> Callable[[Callable[..., Any]], Any]:

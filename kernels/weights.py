@@ -14,7 +14,7 @@ from .lanes import (
     mask_bits,
     store_from,
 )
-from .tasks import CATEGORIES_PER_TASK, tasks
+from .tasks import items_of, tasks
 from .vectors import (
     HAS_AVX512,
     as_bits,
@@ -177,29 +177,15 @@ def weigh_row(logits, out):
     return exponentiate(largest_of(logits, np.int64(0), logits.shape[0]), logits, out)
 
 
-@inlined
-def rows_of_a_task(n_rows, n_categories):
-    """How many rows make a task, where all have so many categories together."""
-    return max(1, CATEGORIES_PER_TASK * n_rows // max(1, n_categories))
-
-
-@inlined
-def n_row_tasks(n_rows, n_categories):
-    """How many tasks these rows are."""
-    per_task = rows_of_a_task(n_rows, n_categories)
-    return (n_rows + per_task - 1) // per_task
-
-
-@tasks("n_row_tasks(offsets.shape[0] - 1, out.shape[0])", sums=1)
+@tasks("offsets.shape[0] - 1", "out.shape[0] // (offsets.shape[0] - 1) + 1", sums=1)
 def fill_inverse_weights(task, logits, offsets, out):
     """Set out to exp(max - logits) by row; the result is not 0 if anywhere that is no number.
 
     That is so where an entry is nan, or +inf, or where all of a row are -inf.
     """
     n_rows = offsets.shape[0] - 1
-    per_task = rows_of_a_task(n_rows, out.shape[0])
-    first, last = task * per_task, min(n_rows, (task + 1) * per_task)
-    for row in range(first, last):
+    rows = items_of(task, n_rows, out.shape[0] // n_rows + 1)
+    for row in rows:
         write_gaps(logits, offsets[row], offsets[row + 1], out)
-    own = out[offsets[first] : offsets[last]]
+    own = out[offsets[rows.start] : offsets[rows.stop]]
     return int(not exponentiate(0.0, own, own))

@@ -6,7 +6,7 @@ import numba
 import numpy as np
 import pytest
 from arsm_fast.kernels._jit import kernel_compiler
-from arsm_fast.kernels.tasks import items_of, tasks
+from arsm_fast.kernels.tasks import items_of, n_tasks_of, tasks
 from arsm_fast.kernels.vectors import REGISTER
 
 
@@ -49,6 +49,21 @@ def test_items_are_shared_out_and_results_added_up(n, size):
     seen = np.zeros(n, np.int64)
     assert add_up(size, np.arange(n), seen) == (n * (n - 1) // 2, n)
     assert (seen == 1).all()
+
+
+@numba.njit
+def lengths(n, size):
+    """How many items each task has."""
+    return [len(items_of(task, n, size)) for task in range(n_tasks_of(n, size))]
+
+
+@pytest.mark.parametrize(
+    ("n", "size", "n_tasks"),
+    [(1, 10**6, 1), (3, 10**6, 3), (625, 160, 8), (10_000, 10, 8), (100, 1000, 8), (1000, 16, 1), (9, 5000, 4)],
+)
+def test_tasks_are_alike_and_an_even_number_unless_there_is_one_for_each_item(n, size, n_tasks):
+    shares = lengths(n, size)
+    assert len(shares) == n_tasks and sum(shares) == n and max(shares) - min(shares) <= 1
 
 
 def test_other_types_than_those_of_the_first_call_are_refused():
