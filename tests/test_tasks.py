@@ -63,7 +63,9 @@ def lengths(n, size):
 )
 def test_tasks_are_alike_and_an_even_number_unless_there_is_one_for_each_item(n, size, n_tasks):
     shares = lengths(n, size)
-    assert len(shares) == n_tasks and sum(shares) == n and max(shares) - min(shares) <= 1
+    assert len(shares) == n_tasks
+    assert sum(shares) == n
+    assert max(shares) - min(shares) <= 1
 
 
 def test_other_types_than_those_of_the_first_call_are_refused():
