@@ -6,7 +6,7 @@ from numba import types
 
 from ._intrinsics import intrinsic
 from ._jit import inlined
-from .lanes import WIDTH, entry_pointer, load_eight, some_lanes, spread, store_from
+from .lanes import WIDTH, entry_pointer, lanes, load_eight, some_lanes, spread, store_from
 from .vectors import REGISTER, Lanes, concatenated, select, shuffled
 from .weights import exponentiate
 
@@ -102,11 +102,46 @@ def walking(copy_columns, copy_half):
 load_whole, store_whole = walking(load_columns, load_half), walking(store_columns, store_half)
 
 
+def copying_three(order, to_tile):
+    """An intrinsic of (rows, start, tile, tile_start): copy eight rows of three categories to a tile, or back.
+
+    The i-th entry that is written is the order[i]-th.
+    """
+
+    @intrinsic
+    def _copy(typing_context, rows, start, tile, tile_start):
+        def codegen(context, builder, sig, arguments):
+            own_rows, columns = (
+                [
+                    entry_pointer(context, builder, kind, array, builder.add(first, first.type(i * WIDTH)), lanes)
+                    for i in range(3)
+                ]
+                for kind, array, first in zip(sig.args[::2], arguments[::2], arguments[1::2], strict=True)
+            )
+            sources, targets = (own_rows, columns) if to_tile else (columns, own_rows)
+            parts = [builder.load(source, align=8) for source in sources]
+            every = concatenated(builder, [*parts, parts[0]])
+            for i, target in enumerate(targets):
+                own = shuffled(builder, every, every, order[i * WIDTH : (i + 1) * WIDTH])
+                builder.store(own, target, align=8)
+            return context.get_dummy_value()
+
+        return types.void(rows, types.int64, tile, types.int64), codegen
+
+    return _copy
+
+
+load_three = copying_three([3 * lane + c for c in range(3) for lane in range(WIDTH)], to_tile=True)
+store_three = copying_three([c * WIDTH + lane for lane in range(WIDTH) for c in range(3)], to_tile=False)
+
+
 @inlined
 def load_rows(rows, first, n_rows, n, tile, start):
     """Put eight rows of n categories into a tile that begins at start; those beyond the last repeat it."""
     if n >= HALF and first + WIDTH <= n_rows:
         load_whole(rows, first, n, tile, start)
+    elif n == 3 < HALF and first + WIDTH <= n_rows:
+        load_three(rows, first * n, tile, start)
     else:
         for c in range(n):
             for lane in range(WIDTH):
@@ -118,6 +153,8 @@ def store_rows(tile, start, first, n_rows, n, rows):
     """Write a tile that begins at start to eight rows of n categories, or to those that there are."""
     if n >= HALF and first + WIDTH <= n_rows:
         store_whole(rows, first, n, tile, start)
+    elif n == 3 < HALF and first + WIDTH <= n_rows:
+        store_three(rows, first * n, tile, start)
     else:
         for lane in range(min(WIDTH, n_rows - first)):
             for c in range(n):
