@@ -130,7 +130,8 @@ _MODULE_OF = {name: module for module, names in _MODULES.items() for name in nam
 def __getattr__(name: str) -> Any:
     if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    # What modules make stays; to look through all of it for garbage takes half as long as to import ours.
+    # A search of all objects for garbage would fall into it, which takes half as long as to import our modules;
+    # what modules make is no garbage.
     collects = gc.isenabled()
     gc.disable()
     try:

@@ -7,13 +7,11 @@ from .ars import ars
 from .arsm_row import RACE_BLOCK
 from .bits import lowest_bit
 from .exponential import (
-    MANY,
     NOISE_STREAM,
     fill_exponentials,
     high_counters,
     low_counters,
     one_and_uniform,
-    pairs_of_many,
 )
 from .lanes import WIDTH, lane_of, largest_lane, loading, mask_bits, store_from
 from .moments import add_to_tree, sample_room, take_result, tree_room
@@ -24,15 +22,17 @@ from .tasks import items_of, tasks
 from .tile import BLOCK as NOISE_BLOCK
 from .tile import block_room, draw_block, draw_tile, numbers_of_group, winners_of_tile
 from .transposed import load_weights
-from .vectors import select, spread_over
+from .vectors import HAS_AVX512, blocks_from, select, spread_over
 from .weights import CAUTION, exponential_about, exponentiate, largest_of
 
 REINFORCE, LEAVE_ONE_OUT, AR, ANTITHETIC = 0, 1, 2, 3
 # The likeliest category's race value is its noise, at most 52 log(2).
 MOST_OF_WINNERS = 40.0
+# So many bounds are made at a time: of steps that wait for one another there are few, and no loop is made of two.
+MANY = 64 if HAS_AVX512 else 32
 ALL_OF_MANY = np.uint64(2**MANY - 1)
 
-load_many, many_of = loading(MANY), spread_over(MANY)
+load_many, many_of, pairs_of_many = loading(MANY), spread_over(MANY), blocks_from(range(MANY // 2))
 
 
 @called

@@ -38,7 +38,8 @@ L1, L2, L3, L4, L5, L6 = (
     0.18123642063616380408,
     0.16819827919226211097,
 )
-# Each number takes a long chain of steps that wait for one another: of many at a time, some can always go on.
+# Each number takes a long chain of steps that wait for one another: of many at a time, some can always go on. No
+# more than a loop of two halves keeps in registers, and than what blocks of short rows have over (row_race.py).
 # What is left over is drawn few at a time.
 MANY = 32
 FEW = 2 * WIDTH
@@ -128,18 +129,23 @@ def exponentials(words):
 
 
 def exponentials_in_place(reordered):
-    """A helper of (array, start, stop): turn the bits of MANY blocks after MANY into noise, in an order of it."""
+    """A helper of (array, start, stop): turn random bits from start to stop into noise, MANY numbers at a time.
+
+    `reordered` puts so many into the order that they are to have. Past stop there is room for what is left of
+    the last MANY.
+    """
 
     @inlined
     def _turn(array, start, stop):
         if start < stop:
-            # Of each two steps one is that of the next numbers: a processor does not look as far ahead.
-            begun = begin_exponentials(as_bits(load_many(array, start)))
+            # Each turn begins with the next numbers and ends with the last ones: a processor does not look far
+            # enough ahead to go on with others by itself.
+            last, begun = start, begin_exponentials(as_bits(load_many(array, start)))
             for i in range(start + MANY, stop, MANY):
                 next_begun = begin_exponentials(as_bits(load_many(array, i)))
-                store_from(array, i - MANY, reordered(end_logarithm(begun)))
-                begun, start = next_begun, i
-            store_from(array, start, reordered(end_logarithm(begun)))
+                store_from(array, last, reordered(end_logarithm(begun)))
+                last, begun = i, next_begun
+            store_from(array, last, reordered(end_logarithm(begun)))
 
     return _turn
 

@@ -62,7 +62,7 @@ from .row_room import (
 from .tasks import items_of, tasks
 from .vectors import REGISTER, few_turns, fma, select
 
-# So many members at a time meet the others: no more than a register holds.
+# So many members at a time meet the others: no more than a register holds, as lists are filled up by one.
 MEMBERS = 4
 
 

@@ -2,7 +2,8 @@
 
 What rows do differently costs no mispredicted branches here, and short rows cost no more for a category than long
 ones. All steps work on the lanes of `several`, of one tile or of two (see lanes.py). Level racers, which drawn
-noise has as good as never, are not told apart by number.
+noise has as good as never, are not told apart by number; and what is level but for the last digit, other kernels
+may tell apart otherwise.
 """
 
 import numpy as np
@@ -85,7 +86,9 @@ def swap_winner(n, noise, inverse_weights, values, race, inverse_total, h, diffe
     the swap with another whose noise is below its limit. Results: the sum of d_zj, its product with the noise,
     the smallest noise of a loser, and bits of where the second ever wins.
     """
-    _, (winner_value, first_at, base), (limit, _, second_value), (winner_noise, winner_inverse_weight), _ = race
+    _, (first_race, first_at, base), (second_race, _, second_value), (winner_noise, winner_inverse_weight), _ = (
+        race
+    )
     zero, share = spread_several(0.0), spread_several(1.0 / n)
     winner_weight = fma(winner_noise, inverse_total, share)
     second_difference = second_value - base
@@ -94,10 +97,11 @@ def swap_winner(n, noise, inverse_weights, values, race, inverse_total, h, diffe
     for j in range(n):
         noise_j, inverse_weight_j, value_j = category(noise, j), category(inverse_weights, j), category(values, j)
         z_value, j_value = noise_j * winner_inverse_weight, inverse_weight_j * winner_noise
-        set_category(limits, j, winner_value / inverse_weight_j)
+        set_category(limits, j, first_race / inverse_weight_j)
         # Where j is z all are the same, and j "wins" with a difference of zero; and where it is the second,
         # either the swap lowers its value, or the noise that z gets is smaller, and z still wins.
-        j_wins, beats_z = j_value <= select(z_value < limit, z_value, limit), limit < z_value
+        j_wins = j_value <= select(z_value < second_race, z_value, second_race)
+        beats_z = second_race < z_value
         own_bits = mask_bits(j_wins)
         seen_by[j] |= own_bits << np.uint64(lane)
         second_bits |= mask_bits(beats_z) & ~own_bits
@@ -159,12 +163,12 @@ def swap_losers(n, noise, limits, differences, inverse_total, h):
     """Add the swaps of two losers to h. Results: the sum of their d_cj, and what they add to that of h.
 
     All pairs, without branches: of some row nearly every category is light or heavy. Two categories at a time
-    meet each other, and half of the others, which follow in a ring: so that a loop has as many turns as the ones
-    before, which a processor foresees. The winner's difference is zero, and its noise EXCLUDED.
+    meet each other, and half of the others, which follow in a ring: so that nearly all loops have as many turns,
+    which a processor foresees. The winner's difference is zero, and its noise EXCLUDED.
     """
     zero, share = spread_several(0.0), spread_several(1.0 / n)
     losers = noise, limits, differences
-    if n % 2 == 1:  # one more, which swaps with nobody
+    if n % 2 == 1:  # one more, for which these tiles have room, and which swaps with nobody
         set_category(noise, n, spread_several(EXCLUDED))
         for tile in (limits, differences, h):
             set_category(tile, n, zero)
@@ -201,7 +205,7 @@ def arsm_of_several(n, noise, inverse_weights, values, wanted, h, differences, l
     the swaps, and the sum of the values' squares. Unless wanted only the marks count, and values may be any.
     """
     race = run_race(n, noise, inverse_weights, values)
-    total, (limit, first_at, base), (_, second_at, _), (winner_noise, _), squares = race
+    total, (first_race, first_at, base), (_, second_at, _), (winner_noise, _), squares = race
     inverse_total, share = -1.0 / total, spread_several(1.0 / n)
     difference_sum, weighed, lightest, second_bits = swap_winner(
         n, noise, inverse_weights, values, race, inverse_total, h, differences, limits, seen_by, lane
@@ -209,7 +213,7 @@ def arsm_of_several(n, noise, inverse_weights, values, wanted, h, differences, l
     mark_rest(n, limits, lightest, second_at, second_bits, seen_by, lane)
     h_winner = fma(weighed, inverse_total, difference_sum * share)
     h_sum = fma(difference_sum, fma(winner_noise, inverse_total, share), h_winner)
-    if wanted and n > 2 and mask_bits(lightest <= limit):
+    if wanted and n > 2 and mask_bits(lightest <= first_race):
         own_difference_sum, own_h_sum = swap_losers(n, noise, limits, differences, inverse_total, h)
         # Zeros for rows that have no such swaps, as beside others that have none either.
         difference_sum, h_sum = difference_sum + own_difference_sum, h_sum + own_h_sum

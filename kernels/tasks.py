@@ -26,7 +26,10 @@ INT64, CODE = ir.IntType(64), ir.IntType(32)
 
 @inlined
 def n_tasks_of(n_items, size):
-    """How many tasks so many items of so many categories are: an even number, unless one is enough."""
+    """How many tasks so many items of so many categories are.
+
+    An even number, unless one is enough, or each item is one.
+    """
     if n_items * size <= CATEGORIES_PER_TASK:
         return min(n_items, 1)
     return min(n_items, 2 * ((n_items * size - 1) // (2 * CATEGORIES_PER_TASK) + 1))

@@ -53,7 +53,7 @@ BLOCK = 4
 # So many categories enter a race without branches.
 UNPREDICTABLE = 64
 STREAM = NOISE_STREAM << WORD_BITS
-# Where in that order blocks of counters are, each of two categories of one lane.
+# Where in_order puts blocks of counters, each of two categories of one lane; there are a power of two of them.
 PLACES = np.argsort(in_order(MANY // 2))
 
 lanes_of_many = blocks_from([i % WIDTH for i in in_order(MANY // 2)])
@@ -99,7 +99,7 @@ def block_room(n):
     For each group and each two categories of it the counters are their number and the rows.
     """
     n_pairs = (n + 1) // 2
-    n_words = (2 * BLOCK * n_pairs * WIDTH + MANY - 1) // MANY * MANY
+    n_words = 2 * BLOCK * n_pairs * WIDTH  # which are drawn MANY at a time, with none left over
     counters = zeros(np.uint64, n_words)
     for group in range(BLOCK):  # without divisions, which would take longer than many a row
         for pair in range(n_pairs):

@@ -131,6 +131,8 @@ def copying_three(order, to_tile):
     return _copy
 
 
+# Longer rows, and those of three where a register is shorter, are moved by halves of registers.
+THREE_IS_SHORT = HALF > 3
 load_three = copying_three([3 * lane + c for c in range(3) for lane in range(WIDTH)], to_tile=True)
 store_three = copying_three([c * WIDTH + lane for lane in range(WIDTH) for c in range(3)], to_tile=False)
 
@@ -140,7 +142,7 @@ def load_rows(rows, first, n_rows, n, tile, start):
     """Put eight rows of n categories into a tile that begins at start; those beyond the last repeat it."""
     if n >= HALF and first + WIDTH <= n_rows:
         load_whole(rows, first, n, tile, start)
-    elif n == 3 < HALF and first + WIDTH <= n_rows:
+    elif THREE_IS_SHORT and n == 3 and first + WIDTH <= n_rows:
         load_three(rows, first * n, tile, start)
     else:
         for c in range(n):
@@ -153,7 +155,7 @@ def store_rows(tile, start, first, n_rows, n, rows):
     """Write a tile that begins at start to eight rows of n categories, or to those that there are."""
     if n >= HALF and first + WIDTH <= n_rows:
         store_whole(rows, first, n, tile, start)
-    elif n == 3 < HALF and first + WIDTH <= n_rows:
+    elif THREE_IS_SHORT and n == 3 and first + WIDTH <= n_rows:
         store_three(rows, first * n, tile, start)
     else:
         for lane in range(min(WIDTH, n_rows - first)):

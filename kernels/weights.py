@@ -139,7 +139,7 @@ def write_gaps(logits, start, stop, out):
 
 @inlined
 def begin_many(top, logits, start, total):
-    """Begin with exp(top - logits) of MANY; and what is no number where the total, or one of these, is none."""
+    """Begin with exp(top - logits) of MANY, and add the exponents to a total, which is a number if all are."""
     gaps = top - load_many(logits, start)
     return begin_exponential(gaps), total + (first_half(gaps) + second_half(gaps))
 
@@ -151,7 +151,7 @@ def exponentiate(top, logits, out):
     n_many = n // MANY * MANY
     total = spread_half(0.0)
     if n_many > 0:
-        # Of each two steps one is that of the next entries, as in exponential.py.
+        # Each turn begins with the next entries, as in exponential.py.
         begun, total = begin_many(top, logits, np.int64(0), total)
         for start in range(MANY, n_many, MANY):
             next_begun, total = begin_many(top, logits, start, total)
@@ -177,14 +177,19 @@ def weigh_row(logits, out):
     return exponentiate(largest_of(logits, np.int64(0), logits.shape[0]), logits, out)
 
 
-@tasks("offsets.shape[0] - 1", "out.shape[0] // (offsets.shape[0] - 1) + 1", sums=1)
+@inlined
+def mean_length(offsets):
+    """Of rows, rounded up: their size as items of tasks."""
+    return offsets[offsets.shape[0] - 1] // (offsets.shape[0] - 1) + 1
+
+
+@tasks("offsets.shape[0] - 1", "mean_length(offsets)", sums=1)
 def fill_inverse_weights(task, logits, offsets, out):
     """Set out to exp(max - logits) by row; the result is not 0 if anywhere that is no number.
 
     That is so where an entry is nan, or +inf, or where all of a row are -inf.
     """
-    n_rows = offsets.shape[0] - 1
-    rows = items_of(task, n_rows, out.shape[0] // n_rows + 1)
+    rows = items_of(task, offsets.shape[0] - 1, mean_length(offsets))
     for row in rows:
         write_gaps(logits, offsets[row], offsets[row + 1], out)
     own = out[offsets[rows.start] : offsets[rows.stop]]
