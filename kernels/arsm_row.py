@@ -37,7 +37,7 @@ from .noise import LANES
 from .pairing import MOST_LOSERS, MOST_PAIRS, pairing_length, swap_losers
 from .race import NO_RACE, enter_race
 from .room import view_as
-from .vectors import REGISTER, as_bits, as_float, few_turns, first_half, fma, second_half, select
+from .vectors import REGISTER, as_bits, as_float, few_turns, first_half, fma, kept, second_half, select
 from .weights import CAUTION, exponential_about, exponential_of
 
 ALL_OF_REGISTER = np.uint64(2**REGISTER - 1)
@@ -353,6 +353,8 @@ def swap_eights(listing, noise, logits, values, winner, losers, h, marks, lists)
     for start in range(0, whole, WIDTH):
         met = meet_winner(start, noise, logits, winner)
         counts, sums = swap_eight(start, 0, listing, met, sure_changes(met, winner), *arrays, counts, sums)
+        differences, products, squares = kept(sums[:3])
+        sums = differences, products, squares, sums[3]
         doubtful[n_doubtful] = start
         n_doubtful += np.uint64(in_doubt(met, winner) != 0)
     if whole < n:

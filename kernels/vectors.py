@@ -273,14 +273,34 @@ def in_step(typing_context, value):
             return arguments[0]
         starts = range(0, value.width, REGISTER)
         parts = [shuffled(builder, *arguments, *arguments, range(i, i + REGISTER)) for i in starts]
-        kinds = [part.type for part in parts]
-        # No instruction, but one of which all are operands.
-        constraints = ",".join(["=x"] * n + [str(i) for i in range(n)])
-        kind = ir.FunctionType(ir.LiteralStructType(kinds), kinds)
-        results = builder.asm(kind, "", constraints, parts, side_effect=False)
-        return concatenated(builder, [builder.extract_value(results, i) for i in range(n)])
+        return concatenated(builder, _in_registers(builder, parts))
 
     return value(value), codegen
+
+
+def _in_registers(builder, parts):
+    """Vectors of a register each, after no instruction, but one of which all are operands."""
+    kinds, n = [part.type for part in parts], len(parts)
+    constraints = ",".join(["=x"] * n + [str(i) for i in range(n)])
+    kind = ir.FunctionType(ir.LiteralStructType(kinds), kinds)
+    results = builder.asm(kind, "", constraints, parts, side_effect=False)
+    return [builder.extract_value(results, i) for i in range(n)]
+
+
+@intrinsic
+def kept(typing_context, sums):
+    """A tuple of Lanes of a register each, itself, which are in registers here: in a loop that adds to them.
+
+    Where registers are few LLVM may keep what stays the same there, and sums in memory, so that each turn waits
+    long for the one before.
+    """
+
+    def codegen(context, builder, sig, arguments):
+        parts = cgutils.unpack_tuple(builder, arguments[0])
+        parts = _in_registers(builder, parts) if REGISTERS_ARE_FEW else parts
+        return context.make_tuple(builder, sig.return_type, parts)
+
+    return sums(sums), codegen
 
 
 @intrinsic
