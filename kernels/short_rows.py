@@ -74,6 +74,7 @@ def run_race(n, noise, inverse_weights, values):
         total = total + noise_c
         squares = fma(value_c, value_c, squares)
         number = number + ONE
+        few_turns()
     winner = first_noise, first_inverse_weight
     return total, (first, first_at, first_value), (second, second_at, second_value), winner, squares
 
@@ -114,6 +115,7 @@ def swap_winner(n, noise, inverse_weights, values, race, inverse_total, h, diffe
         noise_j = select(first_at != np.uint64(j), noise_j, EXCLUDED)
         set_category(noise, j, noise_j)
         lightest = select(noise_j < lightest, noise_j, lightest)
+        few_turns()
     return difference_sum, weighed, lightest, second_bits
 
 
@@ -231,6 +233,7 @@ def add_sample(n, h, first_at, h_winner, shift, count, mean, squares):
     rest = spread_several(1.0 - inverse_count)
     for c in range(n):
         sample = select(first_at != np.uint64(c), category(h, c), h_winner) - shift
+        few_turns()
         if count == 1:
             set_category(mean, c, sample)
             if squares[0].shape[0] > 0:

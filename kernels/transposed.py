@@ -7,7 +7,7 @@ from numba import types
 from ._intrinsics import intrinsic
 from ._jit import inlined
 from .lanes import WIDTH, entry_pointer, lanes, load_eight, some_lanes, spread, store_from
-from .vectors import REGISTER, Lanes, concatenated, select, shuffled
+from .vectors import REGISTER, Lanes, concatenated, few_turns, select, shuffled
 from .weights import exponentiate
 
 
@@ -166,12 +166,15 @@ def store_rows(tile, start, first, n_rows, n, rows):
 @inlined
 def leave_gaps(tile, start, n):
     """Turn the logits of the n categories of a tile into logits - max."""
+    # Here and in short_rows.py: unrolled, loops had ends that in some processes were mispredicted all the time.
     top = spread(-np.inf)
     for c in range(n):
         logits = load_eight(tile, start + c * WIDTH)
         top = select(top < logits, logits, top)
+        few_turns()
     for c in range(n):
         store_from(tile, start + c * WIDTH, load_eight(tile, start + c * WIDTH) - top)
+        few_turns()
 
 
 @inlined
