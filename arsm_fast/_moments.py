@@ -16,7 +16,7 @@ import numpy as np
 
 from ._checks import all_finite
 from ._logits import FloatArray, IntArray
-from .kernels.moments import merge_blocks
+from .kernels.moments import merge_blocks, turn_into_standard_errors
 
 # A block is so many samples that it is worth a task, and that merging it costs little beside it; fewer samples of
 # many categories are. All are powers of two. No block is to be so much work that other threads wait for it.
@@ -70,6 +70,12 @@ class Moments:
         """Refuse the values that gave them if some are beyond float64."""
         if not (all_finite(self.mean) and all_finite(self.value)):
             raise ValueError("values must be smaller: their differences, or sums of them, are beyond float64")
+
+    def standard_error(self, n_samples: int) -> FloatArray:
+        """Of the mean, where there are deviations, which it takes the place of unless shares keep them."""
+        errors = self.squares if self.partial is None else self.squares.copy()
+        turn_into_standard_errors(errors, n_samples)
+        return errors
 
     def with_values(self, values: FloatArray) -> Moments:
         """The same with the mean of values, (samples, groups), in the place of those of f."""
@@ -126,7 +132,7 @@ class Branches:
                 while waiting and waiting[-1].count == whole.count and not waiting[-1].first & whole.count:
                     whole = waiting.pop().joined(whole)
                 waiting.append(whole)
-        return replace(Branches(tuple(waiting)).moments(), partial=None)
+        return Branches(tuple(waiting)).moments()
 
 
 def accumulate(run: Run, offsets: IntArray, n_samples: int, first: int | None = None) -> Moments:

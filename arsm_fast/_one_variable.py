@@ -129,7 +129,9 @@ class OneVariable:
                 seen[:] = False
             block_seen = np.empty(blocks.mean.size, np.bool_)
             run_blocks(blocks, block_seen)
-            merge_seen(blocks.first, blocks.n_blocks, blocks.starts, block_seen, logits.offsets, seen)
+            # As bytes: LLVM makes no vectors of booleans.
+            marks = block_seen.view(np.uint8), logits.offsets, seen.view(np.uint8)
+            merge_seen(blocks.first, blocks.n_blocks, blocks.starts, *marks)
 
         moments = accumulate(run, logits.offsets, noise.n_samples)
         return moments, int(np.count_nonzero(seen)), False

@@ -68,8 +68,7 @@ def combine(estimates: Iterable[GradientEstimate]) -> GradientEstimate:
     moments.check()
     standard_error = None
     if n_samples > 1:
-        variance = moments.squares / (n_samples * (n_samples - 1))
-        standard_error = _shaped(np.sqrt(variance), one.gradient)
+        standard_error = _shaped(moments.standard_error(n_samples), one.gradient)
     return GradientEstimate(
         _shaped(moments.mean, one.gradient),
         moments.value if isinstance(one.value, np.ndarray) else float(moments.value[0]),

@@ -229,8 +229,7 @@ def finish(
         moments.check()
     standard_error = None
     if exact or n_samples > 1:
-        variance = moments.squares / (n_samples * max(1, n_samples - 1))
-        standard_error = logits.shaped(np.sqrt(variance, out=variance))
+        standard_error = logits.shaped(moments.standard_error(n_samples))
     return GradientEstimate(logits.shaped(moments.mean), value, standard_error, n_evaluations)
 
 

@@ -5,12 +5,18 @@ two, what is left at the end is merged from the smallest to the largest. So are 
 which is merged within itself first: the sum is the same for blocks of any such size.
 """
 
+import math
+
 import numpy as np
 
 from ._jit import allocating, called, inlined, serial
 from .lanes import WIDTH, load, store
 from .room import empty
 from .rows import copy_row
+from .tasks import items_of, tasks
+
+# Blocks are merged by pieces of so many categories: all that is merged of one stays in a cache.
+PIECE = 1024
 
 
 @called
@@ -136,52 +142,86 @@ def take_result(n, room, mean, squares):
     return sums[row]
 
 
-@serial
+@inlined
+def n_pieces(n):
+    """How many pieces n categories are."""
+    return (n + PIECE - 1) // PIECE
+
+
+@called
+def merge_pieces(
+    pieces, first, n_blocks, block_samples, n_samples, starts, block_mean, block_squares, block_value, room,
+    offsets, mean, squares, value,
+):  # fmt: skip
+    """As merge_blocks, of some pieces of every group."""
+    means, waiting_squares, sums = room
+    for piece in pieces:
+        for i in range(starts.shape[0] - 1):
+            group, number = (first + i) // n_blocks, (first + i) % n_blocks
+            start, stop = piece * PIECE, min((piece + 1) * PIECE, starts[i + 1] - starts[i])
+            if start >= stop:
+                continue
+            levels = levels_to_merge(number, n_blocks)
+            if number < n_blocks - 1:
+                count = block_samples
+                own_mean = means[level_of(levels), start:stop]
+                own_squares = waiting_squares[level_of(levels), start:stop]
+            else:
+                count = n_samples - number * block_samples
+                own_mean = mean[offsets[group] + start : offsets[group] + stop]
+                own_squares = squares[offsets[group] + start : offsets[group] + stop]
+            copy_row(block_mean[starts[i] + start : starts[i] + stop], own_mean)
+            copy_row(block_squares[starts[i] + start : starts[i] + stop], own_squares)
+            own_value = block_value[i]
+            level = 0
+            while levels >> level:
+                if (levels >> level) & 1:
+                    merge_block(
+                        np.float64(block_samples << level), means[level, start:stop],
+                        waiting_squares[level, start:stop], np.float64(count), own_mean, own_squares,
+                    )  # fmt: skip
+                    own_value += sums[level]
+                    count += block_samples << level
+                level += 1
+            if start > 0:
+                continue
+            if number < n_blocks - 1:
+                sums[level_of(levels)] = own_value
+            else:
+                value[group] = own_value
+
+
+@tasks("n_pieces(room[0].shape[1])", "PIECE * block_value.shape[0]")
 def merge_blocks(
-    first, n_blocks, block_samples, n_samples, starts, block_mean, block_squares, block_value, room,
+    task, first, n_blocks, block_samples, n_samples, starts, block_mean, block_squares, block_value, room,
     offsets, mean, squares, value,
 ):  # fmt: skip
     """Merge blocks as add_to_tree does samples; the i-th, at starts[i], is number first + i.
 
     It is number % n_blocks of group number // n_blocks, which has n_samples samples and begins at offsets[group]
-    of the results. The room keeps what waits for the blocks to come.
+    of the results. The room keeps what waits for the blocks to come, of as many categories as the longest has.
     """
-    means, waiting_squares, sums = room
-    for i in range(starts.shape[0] - 1):
-        group, number = (first + i) // n_blocks, (first + i) % n_blocks
-        levels = levels_to_merge(number, n_blocks)
-        size = starts[i + 1] - starts[i]
-        if number < n_blocks - 1:
-            count = block_samples
-            own_mean = means[level_of(levels), :size]
-            own_squares = waiting_squares[level_of(levels), :size]
-        else:
-            count = n_samples - number * block_samples
-            own_mean = mean[offsets[group] : offsets[group + 1]]
-            own_squares = squares[offsets[group] : offsets[group + 1]]
-        copy_row(block_mean[starts[i] : starts[i + 1]], own_mean)
-        copy_row(block_squares[starts[i] : starts[i + 1]], own_squares)
-        own_value = block_value[i]
-        level = 0
-        while levels >> level:
-            if (levels >> level) & 1:
-                merge_block(
-                    np.float64(block_samples << level), means[level, :size], waiting_squares[level, :size],
-                    np.float64(count), own_mean, own_squares,
-                )  # fmt: skip
-                own_value += sums[level]
-                count += block_samples << level
-            level += 1
-        if number < n_blocks - 1:
-            sums[level_of(levels)] = own_value
-        else:
-            value[group] = own_value
+    pieces = items_of(task, n_pieces(room[0].shape[1]), PIECE * block_value.shape[0])
+    merge_pieces(
+        pieces, first, n_blocks, block_samples, n_samples, starts, block_mean, block_squares, block_value, room,
+        offsets, mean, squares, value,
+    )  # fmt: skip
 
 
 @serial
 def merge_seen(first, n_blocks, starts, block_seen, offsets, seen):
-    """Mark in seen what any block of a group has seen; blocks as in merge_blocks."""
+    """Mark in seen what any block of a group has seen, in bytes; blocks as in merge_blocks."""
     for i in range(starts.shape[0] - 1):
-        start = offsets[(first + i) // n_blocks]
-        for c in range(starts[i + 1] - starts[i]):
-            seen[start + c] |= block_seen[starts[i] + c]
+        own, block = seen[offsets[(first + i) // n_blocks] :], block_seen[starts[i] : starts[i + 1]]
+        for c in range(block.shape[0]):
+            own[c] |= block[c]
+
+
+@tasks("n_pieces(squares.shape[0])", "PIECE")
+def turn_into_standard_errors(task, squares, n_samples):
+    """Turn squared deviations into standard errors of the means."""
+    pieces = items_of(task, n_pieces(squares.shape[0]), PIECE)
+    divisor = np.float64(n_samples) * max(1, n_samples - 1)
+    own = squares[pieces.start * PIECE : min(pieces.stop * PIECE, squares.shape[0])]
+    for c in range(own.shape[0]):
+        own[c] = math.sqrt(own[c] / divisor)
