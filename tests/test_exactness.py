@@ -370,6 +370,21 @@ def test_blocks_do_not_matter(monkeypatch):
     assert whole.n_evaluations == parts.n_evaluations
 
 
+def test_blocks_of_long_rows_are_merged_in_pieces():
+    rng = np.random.default_rng(18)
+    sizes, n_samples = (2500, 20, 20_001), 20  # three blocks each
+    logits, table = [rng.normal(size=n) for n in sizes], [rng.normal(size=n) for n in sizes]
+    noise = [rng.dirichlet(np.ones(n), size=n_samples) for n in sizes]
+    estimate = gradient(table, logits, n_samples=n_samples, noise=noise)
+    singles = [gradient(table, logits, noise=[row[i][None] for row in noise]) for i in range(n_samples)]
+    for k in range(len(sizes)):
+        gradients = np.array([single.gradient[k] for single in singles])
+        assert_close(estimate.gradient[k], gradients.mean(axis=0))
+        expected_error = gradients.std(axis=0, ddof=1) / np.sqrt(n_samples)
+        np.testing.assert_allclose(estimate.standard_error[k], expected_error, rtol=1e-9, atol=1e-15)
+        assert estimate.value[k] == pytest.approx(np.mean([single.value[k] for single in singles]))
+
+
 def test_a_table_is_rows_of_their_own():
     rng = np.random.default_rng(11)
     logits, table = rng.normal(size=(2, 3, 4)), rng.normal(size=(2, 3, 4))
