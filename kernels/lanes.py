@@ -76,35 +76,28 @@ def sum_of_lanes(typing_context, value):
     return types.float64(value), codegen
 
 
+def _folded(builder, one, two, combine):
+    """What is combined of all lanes of two states, side by side; a state is some vectors."""
+    width = one[0].type.count
+    odd = [i for pair in zip(range(1, width, 2), range(width + 1, 2 * width, 2), strict=True) for i in pair]
+    even = [i - 1 for i in odd]
+    pairs = list(zip(one, two, strict=True))
+    both = combine(*([shuffled(builder, *pair, order) for pair in pairs] for order in (even, odd)))
+    while width > 2:
+        width //= 2
+        both = combine(*([shuffled(builder, a, a, range(i, i + width)) for a in both] for i in (0, width)))
+    return both
+
+
 @intrinsic
 def sums_of_two(typing_context, one, two):
     """The sums of two of Lanes, side by side."""
-    result = Lanes(2)
 
     def codegen(context, builder, sig, arguments):
-        width = one.width
-        odd = [i for pair in zip(range(1, width, 2), range(width + 1, 2 * width, 2), strict=True) for i in pair]
-        even = [i - 1 for i in odd]
-        both = builder.fadd(*(shuffled(builder, *arguments, order) for order in (even, odd)))
-        while width > 2:
-            width //= 2
-            both = builder.fadd(*(shuffled(builder, both, both, range(i, i + width)) for i in (0, width)))
-        return both
+        (sums,) = _folded(builder, *([a] for a in arguments), lambda a, b: [builder.fadd(*a, *b)])
+        return sums
 
-    return result(one, one), codegen
-
-
-@intrinsic
-def magnitudes(typing_context, values):
-    """The absolute values of Lanes."""
-
-    def codegen(context, builder, sig, arguments):
-        kind = ir_type(values)
-        name = f"llvm.fabs.v{values.width}f64"
-        function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(kind, [kind]), name)
-        return builder.call(function, arguments)
-
-    return values(values), codegen
+    return Lanes(2)(one, one), codegen
 
 
 @inlined
@@ -307,31 +300,51 @@ def lane_numbers(typing_context):
     return lanes(), codegen
 
 
+def _two_least(builder):
+    """How the two smallest of a set and of another become those of both."""
+
+    def smaller(a, b):
+        return builder.select(builder.fcmp_ordered("<", a, b), a, b)
+
+    def larger(a, b):
+        return builder.select(builder.fcmp_ordered("<", a, b), b, a)
+
+    def combine(one, two):
+        (a, c), (b, d) = one, two
+        return smaller(a, b), smaller(larger(a, b), smaller(c, d))
+
+    return combine
+
+
+# Of the two smallest numbers none is nan, and each lane of `least` is no larger than that of `others`.
+
+
 @intrinsic
 def two_least(typing_context, least, others):
-    """The two smallest numbers, where none is nan and each lane of the first is no larger than that of others."""
+    """The two smallest numbers."""
 
     def codegen(context, builder, sig, arguments):
-        def smaller(a, b):
-            return builder.select(builder.fcmp_ordered("<", a, b), a, b)
-
-        def larger(a, b):
-            return builder.select(builder.fcmp_ordered("<", a, b), b, a)
-
-        first, second = arguments
-        width = least.width
+        both, width = arguments, least.width
         while width > 1:
             width //= 2
-            (a, b), (c, d) = (
-                [shuffled(builder, vector, vector, range(i, i + width)) for i in (0, width)]
-                for vector in (first, second)
+            both = _two_least(builder)(
+                *([shuffled(builder, a, a, range(i, i + width)) for a in both] for i in (0, width))
             )
-            first, second = smaller(a, b), smaller(larger(a, b), smaller(c, d))
-        zero = ir.IntType(32)(0)
-        numbers = [builder.extract_element(vector, zero) for vector in (first, second)]
+        numbers = [builder.extract_element(vector, ir.IntType(32)(0)) for vector in both]
         return context.make_tuple(builder, sig.return_type, numbers)
 
     return types.UniTuple(types.float64, 2)(least, others), codegen
+
+
+@intrinsic
+def two_least_of_two(typing_context, least, others, own_least, own_others):
+    """The smallest numbers of two, side by side, and the second ones."""
+
+    def codegen(context, builder, sig, arguments):
+        both = _folded(builder, arguments[:2], arguments[2:], _two_least(builder))
+        return context.make_tuple(builder, sig.return_type, both)
+
+    return types.UniTuple(Lanes(2), 2)(least, least, least, least), codegen
 
 
 # A category's weight or value is a number where eight samples of one row lie side by side, and eight numbers

@@ -12,7 +12,7 @@ import numpy as np
 from ._jit import called, inlined
 from .bits import bit_count
 from .exponential import ZERO
-from .lanes import SMALL, WIDTH, entry, lane_of, load_some, mask_bits, some_of, store_from, sums_of_two
+from .lanes import WIDTH, entry, lane_of, load_some, mask_bits, some_of, store_from, sums_of_two
 from .losers import add_where, meet_one
 from .marks import mark_bits, spread_bits
 from .merge import EXCLUDED
@@ -23,31 +23,28 @@ from .row_race import block_counters, draw_rows, find_winners, race_rows, weigh_
 from .row_room import (
     BASE,
     DIFFERENCE_SUM,
+    FACTORS,
     H_SUM,
     HEAVIEST,
+    HEAVY,
     HEAVY_AT,
-    HEAVY_FACTORS,
-    HEAVY_KEYS,
-    HEAVY_PAYMENTS,
-    HEAVY_TOTALS,
     IN_TURN,
+    INVERSE_TOTAL,
+    LIGHT,
     LIGHT_AT,
-    LIGHT_KEYS,
-    LIGHT_TOTALS,
     LIGHTEST,
     LIMIT,
     N_HEAVY,
     N_LIGHT,
     NOISE,
     NUMBERS,
-    ONES,
-    RACE,
-    RACES,
+    PAYMENTS,
+    PLACES,
     ROOM,
     SECOND,
     SECOND_DIFFERENCE,
     SECOND_VALUE,
-    TOTAL,
+    TOTALS,
     VALUES,
     WEIGHTS,
     WINNER,
@@ -60,7 +57,7 @@ from .row_room import (
     rows_of_block,
 )
 from .tasks import items_of, tasks
-from .vectors import REGISTER, few_turns, fma, select
+from .vectors import REGISTER, as_float, few_turns, fma, select
 
 # So many members at a time meet the others: no more than a register holds, as lists are filled up by one.
 MEMBERS = 4
@@ -81,7 +78,7 @@ def mark_one(marks, start, c, yes):
 
 
 @inlined
-def swap_winner(packing, at, race, first_mask, light, heavy, n, room, masks, marks):
+def swap_winner(packing, row, at, first_mask, light, heavy, n, room, masks, marks):
     """Swap the winner of a row with every category, write h but for its own entry, and mark who wins.
 
     If packing, losers are packed from light and heavy on. Results: where these end, whether the second ever wins,
@@ -89,11 +86,11 @@ def swap_winner(packing, at, race, first_mask, light, heavy, n, room, masks, mar
     """
     light_masks, heavy_masks = masks
     share, zero = 1.0 / n, some_of(0.0)
-    inverse_total = -1.0 / entry(room, race + TOTAL)
-    winner_noise, winner_inverse_weight = entry(room, race + WINNER_NOISE), entry(room, race + WINNER_WEIGHT)
-    lightest, heaviest = entry(room, race + LIGHTEST), entry(room, race + HEAVIEST)
-    limit, second_value = entry(room, race + LIMIT), entry(room, race + SECOND_VALUE)
-    base, second_difference = entry(room, race + BASE), some_of(entry(room, race + SECOND_DIFFERENCE))
+    inverse_total = entry(room, INVERSE_TOTAL + row)
+    winner_noise, winner_inverse_weight = entry(room, WINNER_NOISE + row), entry(room, WINNER_WEIGHT + row)
+    lightest, heaviest = entry(room, LIGHTEST + row), entry(room, HEAVIEST + row)
+    limit, second_value = entry(room, LIMIT + row), entry(room, SECOND_VALUE + row)
+    base, second_difference = entry(room, BASE + row), some_of(entry(room, SECOND_DIFFERENCE + row))
     winner_weight = fma(winner_noise, inverse_total, share)
     difference_sum, h_winner, second_bits = zero, zero, ZERO
     for c in range(0, n, REGISTER):
@@ -115,17 +112,17 @@ def swap_winner(packing, at, race, first_mask, light, heavy, n, room, masks, mar
             store_mask(light_masks, first_mask + c // REGISTER, is_light)
             store_mask(heavy_masks, first_mask + c // REGISTER, is_heavy)
             mark_bits(marks, first_mask + c // REGISTER, j_wins | is_heavy)
-            pack(room, LIGHT_KEYS + light, noise, is_light)
-            pack(room, HEAVY_KEYS + heavy, inverse_weights, is_heavy)
-            pack(room, HEAVY_PAYMENTS + heavy, own * weights, is_heavy)
-            pack(room, HEAVY_FACTORS + heavy, own, is_heavy)
+            pack(room, LIGHT + light, noise, is_light)
+            pack(room, HEAVY + heavy, inverse_weights, is_heavy)
+            pack(room, HEAVY + PAYMENTS + heavy, own * weights, is_heavy)
+            pack(room, HEAVY + FACTORS + heavy, own, is_heavy)
             light += bit_count(mask_bits(is_light))
             heavy += bit_count(mask_bits(is_heavy))
         else:
             mark_bits(marks, first_mask + c // REGISTER, j_wins)
     differences, own_h = two_sums(difference_sum, h_winner)
-    put(room, race + DIFFERENCE_SUM, differences)
-    put(room, race + H_SUM, fma(differences, winner_weight, own_h))
+    put(room, DIFFERENCE_SUM + row, differences)
+    put(room, H_SUM + row, fma(differences, winner_weight, own_h))
     return light, heavy, second_bits != ZERO, own_h
 
 
@@ -146,8 +143,8 @@ def swap_winners(n_rows, n_swapping, n, wanted, room, numbers, masks, marks):
     light, heavy = 0, 0
     for i in range(n_rows):
         row, losers_swap = numbers[np.uint64(i * NUMBERS + IN_TURN)], i < n_swapping
-        at, race, own, first_mask = row * row_step(n), RACES + row * RACE, row * NUMBERS, row * mask_step(n)
-        row_of_room = at, race, first_mask, light, heavy, n, room, masks, marks
+        at, own, first_mask = row * row_step(n), row * NUMBERS, row * mask_step(n)
+        row_of_room = row, at, first_mask, light, heavy, n, room, masks, marks
         if losers_swap and wanted:
             first_light, first_heavy = light, heavy
             light, heavy, second_wins, own_h = swap_winner(True, *row_of_room)
@@ -157,25 +154,24 @@ def swap_winners(n_rows, n_swapping, n, wanted, room, numbers, masks, marks):
             put(numbers, own + N_LIGHT, light - first_light)
             put(numbers, own + N_HEAVY, heavy - first_heavy)
             # What fills up a register, and members, meets nobody.
-            store_from(room, LIGHT_KEYS + light, some_of(EXCLUDED))
-            store_from(room, HEAVY_KEYS + heavy, some_of(EXCLUDED))
-            store_from(room, HEAVY_PAYMENTS + heavy, some_of(0.0))
-            store_from(room, HEAVY_FACTORS + heavy, some_of(0.0))
+            store_from(room, LIGHT + light, some_of(EXCLUDED))
+            store_from(room, HEAVY + heavy, some_of(EXCLUDED))
+            store_from(room, HEAVY + PAYMENTS + heavy, some_of(0.0))
+            store_from(room, HEAVY + FACTORS + heavy, some_of(0.0))
             light, heavy = row_step(light + 1), row_step(heavy + 1)
         else:
             _, _, second_wins, own_h = swap_winner(False, *row_of_room)
             if losers_swap:
-                lightest, limit = entry(room, race + LIGHTEST), entry(room, race + LIMIT)
+                lightest, limit = entry(room, LIGHTEST + row), entry(room, LIMIT + row)
                 mark_heavy(at, lightest, limit, first_mask, n, room, marks)
         mark_one(marks, first_mask, numbers[np.uint64(own + SECOND)], np.uint64(second_wins))
         z = at + numbers[np.uint64(own + WINNER)]
         put(room, H + z, own_h)
-        put(room, WEIGHTS + z, entry(room, race + WINNER_WEIGHT))
+        put(room, WEIGHTS + z, entry(room, WINNER_WEIGHT + row))
     return light, heavy
 
 
-# Of each loser there are a key, what the other one receives and a factor, see losers.py; what a light one pays
-# follows from its key, its noise.
+# Of each loser there are a key, what the other one receives and a factor, see losers.py.
 
 
 @inlined
@@ -194,63 +190,50 @@ def add_products(four_sums, numbers, total):
 @inlined
 def meet_members(members, n_members, others, n_others, limit, room):
     """Swap each member with all others, and write what they receive; the sums of d_cj and of h."""
-    keys_at, payments_at, scale, share, factors_at, totals_at = others
-    member_keys, member_payments, member_scale, member_share, member_factors, member_totals = members
     zero = some_of(0.0)
     difference_sum, h_sum = zero, zero
-    for i in range(0, n_members, MEMBERS):
-        key = four(room, member_keys + i)
-        pay_0, pay_1, pay_2, pay_3 = four(room, member_payments + i)
-        payment = (
-            fma(pay_0, member_scale, member_share),
-            fma(pay_1, member_scale, member_share),
-            fma(pay_2, member_scale, member_share),
-            fma(pay_3, member_scale, member_share),
-        )
+    for i in range(members, members + n_members, MEMBERS):
+        key, payment = four(room, i), four(room, PAYMENTS + i)
         received_0, received_1, received_2, received_3 = zero, zero, zero, zero
         units_0, units_1, units_2, units_3 = zero, zero, zero, zero
-        for c in range(0, n_others, REGISTER):
-            keys, factors = load_some(room, keys_at + c), load_some(room, factors_at + c)
-            payments, total = fma(load_some(room, payments_at + c), scale, share), load_some(room, totals_at + c)
-            other = keys, payments, factors, limit
+        for c in range(others, others + n_others, REGISTER):
+            other = load_some(room, c), load_some(room, PAYMENTS + c), load_some(room, FACTORS + c), limit
+            total = load_some(room, TOTALS + c)
             total, received_0, units_0 = meet_one(*other, key[0], payment[0], total, received_0, units_0)
             total, received_1, units_1 = meet_one(*other, key[1], payment[1], total, received_1, units_1)
             total, received_2, units_2 = meet_one(*other, key[2], payment[2], total, received_2, units_2)
             total, received_3, units_3 = meet_one(*other, key[3], payment[3], total, received_3, units_3)
-            store_from(room, totals_at + c, total)
+            store_from(room, TOTALS + c, total)
             few_turns()
-        factor, units = four(room, member_factors + i), (units_0, units_1, units_2, units_3)
+        factor, units = four(room, FACTORS + i), (units_0, units_1, units_2, units_3)
         difference_sum = add_products(units, factor, difference_sum)
         h_sum = add_products((received_0, received_1, received_2, received_3), factor, h_sum)
         h_sum = add_products(units, payment, h_sum)
-        store_from(room, member_totals + i, sums_of_two(received_0, received_1))
-        store_from(room, member_totals + i + 2, sums_of_two(received_2, received_3))
+        store_from(room, TOTALS + i, sums_of_two(received_0, received_1))
+        store_from(room, TOTALS + i + 2, sums_of_two(received_2, received_3))
     return two_sums(difference_sum, h_sum)
 
 
 @inlined
 def swap_losers(n_swapping, n_light, n_heavy, n, room, numbers):
     """Swap the losers of the rows where some swap, and write what they receive."""
-    for at, n_losers in ((LIGHT_TOTALS, n_light), (HEAVY_TOTALS, n_heavy)):
+    for at, n_losers in ((LIGHT, n_light), (HEAVY, n_heavy)):
         for c in range(0, n_losers, REGISTER):
-            store_from(room, at + c, some_of(0.0))
+            store_from(room, at + TOTALS + c, some_of(0.0))
     for i in range(n_swapping):
         row = numbers[np.uint64(i * NUMBERS + IN_TURN)]
-        race, own = RACES + row * RACE, row * NUMBERS
-        n_light, n_heavy = numbers[np.uint64(own + N_LIGHT)], numbers[np.uint64(own + N_HEAVY)]
-        light_at, heavy_at = numbers[np.uint64(own + LIGHT_AT)], numbers[np.uint64(own + HEAVY_AT)]
-        keys, inverse_total = LIGHT_KEYS + light_at, -1.0 / entry(room, race + TOTAL)
-        light = keys, keys, inverse_total, 1.0 / n, ONES, LIGHT_TOTALS + light_at
-        heavy = (
-            HEAVY_KEYS + heavy_at, HEAVY_PAYMENTS + heavy_at, 1.0, 0.0, HEAVY_FACTORS + heavy_at,
-            HEAVY_TOTALS + heavy_at,
-        )  # fmt: skip
+        own, inverse_total = row * NUMBERS, entry(room, INVERSE_TOTAL + row)
+        light, n_light = LIGHT + numbers[np.uint64(own + LIGHT_AT)], numbers[np.uint64(own + N_LIGHT)]
+        heavy, n_heavy = HEAVY + numbers[np.uint64(own + HEAVY_AT)], numbers[np.uint64(own + N_HEAVY)]
+        for c in range(light, light + n_light, REGISTER):
+            store_from(room, PAYMENTS + c, fma(load_some(room, c), inverse_total, 1.0 / n))
+            few_turns()
         members, others = (light, heavy) if n_light <= n_heavy else (heavy, light)
         differences, h = meet_members(
-            members, min(n_light, n_heavy), others, max(n_light, n_heavy), entry(room, race + LIMIT), room
+            members, min(n_light, n_heavy), others, max(n_light, n_heavy), entry(room, LIMIT + row), room
         )
-        put(room, race + DIFFERENCE_SUM, entry(room, race + DIFFERENCE_SUM) + differences)
-        put(room, race + H_SUM, entry(room, race + H_SUM) + h)
+        put(room, DIFFERENCE_SUM + row, entry(room, DIFFERENCE_SUM + row) + differences)
+        put(room, H_SUM + row, entry(room, H_SUM + row) + h)
 
 
 @inlined
@@ -259,9 +242,9 @@ def give_losers(n_swapping, n, room, numbers, masks):
     light_masks, heavy_masks = masks
     for i in range(n_swapping):
         row = numbers[np.uint64(i * NUMBERS + IN_TURN)]
-        at, first_mask, base = row * row_step(n), row * mask_step(n), entry(room, RACES + row * RACE + BASE)
-        light = LIGHT_TOTALS + numbers[np.uint64(row * NUMBERS + LIGHT_AT)]
-        heavy = HEAVY_TOTALS + numbers[np.uint64(row * NUMBERS + HEAVY_AT)]
+        at, first_mask, base = row * row_step(n), row * mask_step(n), entry(room, BASE + row)
+        light = LIGHT + TOTALS + numbers[np.uint64(row * NUMBERS + LIGHT_AT)]
+        heavy = HEAVY + TOTALS + numbers[np.uint64(row * NUMBERS + HEAVY_AT)]
         for c in range(0, n, REGISTER):
             is_light = load_mask(light_masks, first_mask + c // REGISTER)
             is_heavy = load_mask(heavy_masks, first_mask + c // REGISTER)
@@ -299,15 +282,16 @@ def store_seen(marks, marks_start, start, n, seen):
 @called
 def add_rows(
     key, n_samples, first_row, stop_row, n, weights, weighed, values, mean, squares, value, seen, counters, room,
-    numbers, masks, words, race_words,
+    numbers, masks, words,
 ):  # fmt: skip
     """As row_by_row_moments of some rows, with room for a block."""
     marks, share = view_as(np.uint8, words), 1.0 / n
     # Without values the weights stand for them.
     wanted = mean.shape[0] > 0
-    for i in range(0, row_step(n), REGISTER):
-        store_from(room, ONES + i, some_of(1.0))
-    race_words[:] = ZERO
+    for i in range(LIGHT + FACTORS, LIGHT + TOTALS, REGISTER):  # which stays so
+        store_from(room, i, some_of(1.0))
+    for place in range(row_step(n)):
+        put(room, PLACES + place, as_float(np.uint64(place)))
     n_seen, n_bad, n_large = 0, 0, 0
     for first in range(first_row, stop_row, rows_of_block(n)):
         n_rows = min(rows_of_block(n), stop_row - first)
@@ -317,19 +301,19 @@ def add_rows(
             draw_rows(key, sample, first, n_rows, n, counters, (weights, values, mean), room)
             if sample == 0:
                 n_bad += not weigh_rows(weights, weighed, first, n_rows, n, room)
-            size = race_rows(values if wanted else weights, first, n_rows, n, room)
-            n_swapping = find_winners(n_rows, n, room, race_words, numbers)
+            squares_sum = race_rows(values if wanted else weights, first, n_rows, n, room)
+            n_swapping = find_winners(n_rows, n, room, numbers)
             n_light, n_heavy = swap_winners(n_rows, n_swapping, n, wanted, room, numbers, masks, marks)
             if not wanted:
                 continue
-            n_large += not size < SMALL
+            n_large += not squares_sum < np.inf
             swap_losers(n_swapping, n_light, n_heavy, n, room, numbers)
             give_losers(n_swapping, n, room, numbers, masks)
-            for i in range(n_rows):
-                start, h, race = (first + i) * n, H + i * row_step(n), RACES + i * RACE
-                difference_sum = entry(room, race + DIFFERENCE_SUM)
-                value[first + i] += entry(room, race + BASE) + 2.0 * difference_sum * (share * share)
-                shift = entry(room, race + H_SUM) * share
+            for row in range(n_rows):
+                start, h = (first + row) * n, H + row * row_step(n)
+                difference_sum = entry(room, DIFFERENCE_SUM + row)
+                value[first + row] += entry(room, BASE + row) + 2.0 * difference_sum * (share * share)
+                shift = entry(room, H_SUM + row) * share
                 if n_samples == 1:
                     write_row(n, shift, mean, start, h, room)
                 else:
@@ -353,5 +337,5 @@ def row_by_row_moments(
     return add_rows(
         key, n_samples, rows.start, rows.stop, n, weights, weighed, values, mean, squares, value, seen,
         block_counters(n), empty(np.float64, ROOM), empty(np.int64, NUMBERS * rows_of_block(n)), masks,
-        empty(np.uint64, n_bytes // 8), empty(np.uint64, n_bytes // 8),
+        empty(np.uint64, n_bytes // 8),
     )  # fmt: skip

@@ -5,10 +5,11 @@ import numpy as np
 from ._jit import allocating, called, inlined
 from .ars import ars
 from .arsm_row import two_smallest
-from .bits import bit_count, highest_bit, lowest_bit
+from .bits import highest_bit
 from .exponential import (
     MANY,
     NOISE_STREAM,
+    ONE,
     ZERO,
     high_counters,
     load_many,
@@ -20,44 +21,47 @@ from .lanes import (
     asking_for,
     entry,
     first_lanes,
+    largest_lane,
     load_some,
     loading_up_to,
-    magnitudes,
     some_of,
     store_from,
     sum_of_lanes,
-    two_least,
+    sums_of_two,
+    two_least_of_two,
 )
 from .merge import EXCLUDED
-from .packing import store_mask
-from .room import view_as, zeros
+from .room import zeros
 from .row_room import (
     BASE,
+    FIRST_KEY,
     HEAVIEST,
     IN_TURN,
+    INVERSE_TOTAL,
     LIGHTEST,
     LIMIT,
+    NEXT_HEAVIEST,
     NEXT_LIGHTEST,
     NOISE,
     NUMBERS,
-    RACE,
-    RACES,
+    PLACES,
     SECOND,
     SECOND_DIFFERENCE,
+    SECOND_KEY,
     SECOND_VALUE,
-    TOTAL,
     VALUES,
     WEIGHTS,
     WINNER,
     WINNER_NOISE,
     WINNER_WEIGHT,
-    mask_step,
     put,
     row_step,
     rows_of_block,
 )
-from .vectors import REGISTER, as_bits, as_float, few_turns, select
-from .weights import exponentiate, largest_of
+from .vectors import REGISTER, as_bits, as_float, few_turns, fma, select
+from .weights import exponentiate, larger
+
+INFINITY_BITS = np.uint64(0x7FF0000000000000)
 
 load_up_to = loading_up_to(REGISTER)
 ask_for = asking_for(MANY)
@@ -97,10 +101,18 @@ def weigh_rows(weights, weighed, first_row, n_rows, n, room):
     beyond = np.inf if weighed else -np.inf
     for row in range(n_rows):
         start, at = (first_row + row) * n, WEIGHTS + row * step
-        top = 0.0 if weighed else largest_of(weights, start, start + n)
+        rest = load_up_to(weights, start + last, start + n, beyond)
+        top = 0.0
+        if not weighed:
+            tops = rest
+            for c in range(0, last, REGISTER):
+                tops = larger(tops, load_some(weights, start + c))
+                few_turns()
+            top = largest_lane(tops)
         for c in range(0, last, REGISTER):
             store_from(room, at + c, load_some(weights, start + c) - top)
-        store_from(room, at + last, load_up_to(weights, start + last, start + n, beyond) - top)
+            few_turns()
+        store_from(room, at + last, rest - top)
     if weighed:
         return True
     own = room[WEIGHTS : WEIGHTS + n_rows * step]
@@ -108,51 +120,75 @@ def weigh_rows(weights, weighed, first_row, n_rows, n, room):
 
 
 @inlined
-def enter(numbers, inverse_weights, values, at, room, state):
-    """Some categories join the race, and their values are copied to the room.
+def low_bits(n):
+    """The bits that places in a row of n categories take up."""
+    return (ONE << np.uint64(highest_bit(np.uint64(row_step(n) - 1)) + 1)) - ONE
 
-    State: the sum of noise; the two smallest numbers, and the two smallest race values of each lane; and the sum
-    of the values' magnitudes.
+
+@inlined
+def enter(numbers, values, at, c, high, room, state):
+    """Some categories of a row join the race, and their values are copied to the room.
+
+    State: the sum of noise; and of each lane the two smallest numbers, the two smallest inverse weights, and the
+    two smallest race values, with places for their low bits: infinity is nan then, and never among them.
     """
-    total, lightest, next_lightest, least, others, size = state
-    store_from(room, VALUES + at, values)
+    total, lightest, next_lightest, heaviest, next_heaviest, least, others = state
+    store_from(room, VALUES + at + c, values)
+    inverse_weights = load_some(room, WEIGHTS + at + c)
+    race_values = as_bits(numbers * inverse_weights) & high
     return (
         total + numbers,
         *two_smallest(numbers, lightest, next_lightest),
-        *two_smallest(numbers * inverse_weights, least, others),
-        size + magnitudes(values),
+        *two_smallest(inverse_weights, heaviest, next_heaviest),
+        *two_smallest(as_float(race_values | as_bits(load_some(room, PLACES + c))), least, others),
     )
 
 
 @inlined
+def enter_last(values, at, last, inside, high, room, state):
+    """As enter, of what does not fill a register, but the state's total is of the lanes inside."""
+    numbers = load_some(room, NOISE + at + last)
+    entered = enter(select(inside, numbers, np.inf), values, at, last, high, room, state)
+    numbers = select(inside, numbers, 0.0)
+    store_from(room, NOISE + at + last, numbers)
+    return state[0] + numbers, *entered[1:]
+
+
+@inlined
+def put_two_least(room, at, next_at, row, one, two):
+    """Write the smallest numbers of two rows, and the second ones."""
+    first, second = two_least_of_two(*one, *two)
+    store_from(room, at + row, first)
+    store_from(room, next_at + row, second)
+
+
+@inlined
 def race_rows(values, first_row, n_rows, n, room):
-    """Race some rows; the sum of their values' magnitudes."""
-    infinite, size = some_of(np.inf), some_of(0.0)
-    last, step = (n - 1) // REGISTER * REGISTER, row_step(n)
+    """Race some rows, two at a time; the sum of their values' squares."""
+    infinite, squares = some_of(np.inf), some_of(0.0)
+    last, step, high = (n - 1) // REGISTER * REGISTER, row_step(n), ~low_bits(n)
     inside = first_lanes(infinite, n - last)
-    for row in range(n_rows):
-        start, at, race = (first_row + row) * n, row * step, RACES + row * RACE
-        state = some_of(0.0), infinite, infinite, infinite, infinite, size
+    for row in range(0, n_rows, 2):
+        other = min(row + 1, n_rows - 1)
+        start, at = (first_row + row) * n, row * step
+        other_start, other_at = (first_row + other) * n, other * step
+        one = two = some_of(0.0), infinite, infinite, infinite, infinite, infinite, infinite
         for c in range(0, last, REGISTER):
-            state = enter(
-                load_some(room, NOISE + at + c), load_some(room, WEIGHTS + at + c), load_some(values, start + c),
-                at + c, room, state,
-            )  # fmt: skip
-        numbers, total = load_some(room, NOISE + at + last), state[0]
-        _, lightest, next_lightest, least, others, size = enter(
-            select(inside, numbers, np.inf), load_some(room, WEIGHTS + at + last),
-            load_up_to(values, start + last, start + n, 0.0), at + last, room, state,
-        )  # fmt: skip
-        numbers = select(inside, numbers, 0.0)
-        store_from(room, NOISE + at + last, numbers)
-        put(room, race + TOTAL, sum_of_lanes(total + numbers))
-        first, second = two_least(lightest, next_lightest)
-        put(room, race + LIGHTEST, first)
-        put(room, race + NEXT_LIGHTEST, second)
-        first, second = two_least(least, others)
-        put(room, race + LIMIT, first)
-        put(room, race + SECOND_VALUE, second)
-    return sum_of_lanes(size)
+            own, others = load_some(values, start + c), load_some(values, other_start + c)
+            one = enter(load_some(room, NOISE + at + c), own, at, c, high, room, one)
+            two = enter(load_some(room, NOISE + other_at + c), others, other_at, c, high, room, two)
+            squares = fma(others, others, fma(own, own, squares))
+            few_turns()
+        own = load_up_to(values, start + last, start + n, 0.0)
+        others = load_up_to(values, other_start + last, other_start + n, 0.0)
+        one = enter_last(own, at, last, inside, high, room, one)
+        two = enter_last(others, other_at, last, inside, high, room, two)
+        squares = fma(others, others, fma(own, own, squares))
+        store_from(room, INVERSE_TOTAL + row, -1.0 / sums_of_two(one[0], two[0]))
+        put_two_least(room, LIGHTEST, NEXT_LIGHTEST, row, one[1:3], two[1:3])
+        put_two_least(room, HEAVIEST, NEXT_HEAVIEST, row, one[3:5], two[3:5])
+        put_two_least(room, FIRST_KEY, SECOND_KEY, row, one[5:], two[5:])
+    return sum_of_lanes(squares)
 
 
 @inlined
@@ -162,86 +198,59 @@ def race_value(room, at):
 
 
 @inlined
-def level_two(at, n, first_value, second_value, room):
-    """As two_first where others are level with these; of the second any other where none is."""
-    first, second = 0, 0
-    for c in range(n - 1, -1, -1):
-        first = c if race_value(room, at + c) == first_value else first
-    for c in range(n - 1, -1, -1):
-        second = c if c != first and race_value(room, at + c) == second_value else second
-    return first, second
+def first_but(excluded, at, n, room):
+    """The first of a race but for one category."""
+    first = 1 if excluded == 0 else 0
+    for c in range(first + 1, n):
+        if c != excluded and race_value(room, at + c) < race_value(room, at + first):
+            first = c
+    return first
 
 
 @inlined
-def category_of(word, bit):
-    """The category of a bit of a row's masks."""
-    return word * 8 * REGISTER + bit // 8 * REGISTER + bit % 8
+def two_first(row, at, n, room):
+    """The numbers of the first and the second of a race."""
+    low = low_bits(n)
+    first, second = as_bits(entry(room, FIRST_KEY + row)), as_bits(entry(room, SECOND_KEY + row))
+    # Where their other bits are the same, or there is no second, the places do not tell.
+    if second <= first | low or second >= INFINITY_BITS:
+        z = first_but(-1, at, n, room)
+        return z, first_but(z, at, n, room)
+    return np.int64(first & low), np.int64(second & low)
 
 
 @inlined
-def two_first(at, n, words, first_word, first_value, second_value, room):
-    """The numbers of the first and the second of a race, of which the words have the bits."""
-    low, high, count = 0, 0, 0
-    n_words = mask_step(n) // 8
-    # Nothing here branches on the noise, which would be mispredicted.
-    for word in range(n_words - 1, -1, -1):
-        bits = words[np.uint64(first_word + word)]
-        low = category_of(word, lowest_bit(bits)) if bits != ZERO else low
-        count += bit_count(bits)
-        few_turns()
-    for word in range(n_words):
-        bits = words[np.uint64(first_word + word)]
-        high = category_of(word, highest_bit(bits)) if bits != ZERO else high
-        few_turns()
-    if count != 2:
-        return level_two(at, n, first_value, second_value, room)
-    low_wins = race_value(room, at + low) <= race_value(room, at + high)
-    return (low if low_wins else high), (high if low_wins else low)
+def but_winners(least, next_least, row, winners, room):
+    """The smallest number of a row's losers, which takes the place of the row's: of the winner's the next one."""
+    smallest = entry(room, least + row)
+    smallest = select(smallest == winners, entry(room, next_least + row), smallest)
+    put(room, least + row, smallest)
+    return smallest
 
 
 @inlined
-def heaviest_loser(at, winner_weight, n, room):
-    """The smallest inverse weight of a row but for the winner's."""
-    least, others = some_of(np.inf), some_of(np.inf)
-    for c in range(0, n, REGISTER):
-        least, others = two_smallest(load_some(room, WEIGHTS + at + c), least, others)
-    first, second = two_least(least, others)
-    return select(first == winner_weight, second, first)
-
-
-@inlined
-def find_winners(n_rows, n, room, words, numbers):
+def find_winners(n_rows, n, room, numbers):
     """Find the two first of some races, and put out of these what is known of the losers.
 
-    The words are room for masks, and set nowhere else. The winner's noise is EXCLUDED afterwards, and its inverse
-    weight 0: so it is heavy, but not light. Rows in which losers swap come first in turn; how many there are.
+    The winner's noise is EXCLUDED afterwards, and its inverse weight 0: so it is heavy, but not light. Rows in
+    which losers swap come first in turn; how many there are.
     """
-    step, masks = row_step(n), view_as(np.uint8, words)
-    for row in range(n_rows):
-        at, second_value = row * step, entry(room, RACES + row * RACE + SECOND_VALUE)
-        for c in range(0, n, REGISTER):
-            race_values = load_some(room, NOISE + at + c) * load_some(room, WEIGHTS + at + c)
-            store_mask(masks, row * mask_step(n) + c // REGISTER, race_values <= second_value)
     n_swapping = 0
     for row in range(n_rows):
-        at, race = row * step, RACES + row * RACE
-        limit, second_value = entry(room, race + LIMIT), entry(room, race + SECOND_VALUE)
-        z, second = two_first(at, n, words, row * (mask_step(n) // 8), limit, second_value, room)
+        at = row * row_step(n)
+        z, second = two_first(row, at, n, room)
         put(numbers, row * NUMBERS + WINNER, z)
         put(numbers, row * NUMBERS + SECOND, second)
         winner_noise, winner_weight = entry(room, NOISE + at + z), entry(room, WEIGHTS + at + z)
-        base = entry(room, VALUES + at + z)
-        put(room, race + WINNER_NOISE, winner_noise)
-        put(room, race + WINNER_WEIGHT, winner_weight)
-        put(room, race + BASE, base)
-        put(room, race + SECOND_DIFFERENCE, entry(room, VALUES + at + second) - base)
-        lightest = entry(room, race + LIGHTEST)
-        lightest = select(lightest == winner_noise, entry(room, race + NEXT_LIGHTEST), lightest)
-        put(room, race + LIGHTEST, lightest)
-        heaviest = 1.0  # as no category is heavier
-        if lightest < limit:
-            heaviest = heaviest_loser(at, winner_weight, n, room)
-        put(room, race + HEAVIEST, heaviest)
+        base, limit = entry(room, VALUES + at + z), winner_noise * winner_weight
+        put(room, LIMIT + row, limit)
+        put(room, SECOND_VALUE + row, race_value(room, at + second))
+        put(room, WINNER_NOISE + row, winner_noise)
+        put(room, WINNER_WEIGHT + row, winner_weight)
+        put(room, BASE + row, base)
+        put(room, SECOND_DIFFERENCE + row, entry(room, VALUES + at + second) - base)
+        lightest = but_winners(LIGHTEST, NEXT_LIGHTEST, row, winner_noise, room)
+        heaviest = but_winners(HEAVIEST, NEXT_HEAVIEST, row, winner_weight, room)
         # No step has to branch on it, which would be mispredicted.
         losers_swap = lightest * heaviest < limit
         turn = n_swapping if losers_swap else n_rows - 1 - row + n_swapping

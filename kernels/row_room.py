@@ -6,7 +6,7 @@ A row takes up whole registers. Past its end noise and values are 0, and inverse
 import numpy as np
 
 from ._jit import inlined
-from .lanes import LINE
+from .lanes import LINE, WIDTH
 from .vectors import REGISTER
 
 # Longer rows are swapped sooner by lists of losers, see arsm_row.py.
@@ -15,20 +15,26 @@ LONGEST = 80 * REGISTER
 BLOCK = 512
 # No less than the rows of a block take up with a register more for each; and some lines more than a power of two,
 # so that the parts do not all have the same place in a page.
-LENGTH = max(LONGEST, 2 * BLOCK) + 3 * LINE
-# Where the parts begin: noise, inverse weights, values and h; what is known of each race; and of losers (see
-# row_by_row.py) keys, what one pays, its factor and what it receives. All light ones have the factor 1.
-NOISE, WEIGHTS, VALUES, H, RACES, *LOSERS, ROOM = range(0, 13 * LENGTH, LENGTH)
-LIGHT_KEYS, LIGHT_TOTALS, HEAVY_KEYS, HEAVY_PAYMENTS, HEAVY_FACTORS, HEAVY_TOTALS, ONES = LOSERS
+LENGTH = 2 * max(LONGEST, BLOCK) + 3 * LINE
+# Where the parts begin: noise, inverse weights, values and h; what is known of each race; the bits 0, 1, 2, ...,
+# which are places in a row; and of light and of heavy losers keys, and so far behind them what one pays, its
+# factor and what it receives (see row_by_row.py).
+NOISE, WEIGHTS, VALUES, H, RACES, PLACES, LIGHT, HEAVY, ROOM = (
+    part * LENGTH for part in (0, 1, 2, 3, 4, 5, 6, 10, 14)
+)
+PAYMENTS, FACTORS, TOTALS = LENGTH, 2 * LENGTH, 3 * LENGTH
 
-# Of each race: the sum of noise; the smallest noise of a loser, and the smallest of another; the smallest inverse
-# weight of a loser; the two first race values; of the winner noise, inverse weight and value, and the second's
-# value above that; and the sums of d_cj and of h.
-RACE = 16
-TOTAL, LIGHTEST, NEXT_LIGHTEST, HEAVIEST, LIMIT, SECOND_VALUE, *OF_WINNER, DIFFERENCE_SUM, H_SUM = range(12)
-WINNER_NOISE, WINNER_WEIGHT, BASE, SECOND_DIFFERENCE = OF_WINNER
-# In an array of integers: the two first, and where the row's losers begin and how many they are; and not of this
-# row, but the number of the one that is swapped in its turn.
+# Where numbers begin of which each race has one: -1 over the sum of noise; the smallest noise and inverse weight
+# of a loser, and of another one; the two first race values, with places for their last bits, and whole; of the
+# winner noise, inverse weight and value, and the second's value above that; and the sums of d_cj and of h.
+MOST_ROWS = BLOCK // WIDTH
+OF_RACE = range(RACES, RACES + 15 * MOST_ROWS, MOST_ROWS)
+INVERSE_TOTAL, LIGHTEST, NEXT_LIGHTEST, HEAVIEST, NEXT_HEAVIEST = OF_RACE[:5]
+FIRST_KEY, SECOND_KEY, LIMIT, SECOND_VALUE = OF_RACE[5:9]
+WINNER_NOISE, WINNER_WEIGHT, BASE, SECOND_DIFFERENCE, DIFFERENCE_SUM, H_SUM = OF_RACE[9:]
+
+# In an array of integers, of each row: the two first, and where its losers begin and how many they are; and not
+# of this row, but the number of the one that is swapped in its turn.
 NUMBERS = 8
 WINNER, SECOND, LIGHT_AT, N_LIGHT, HEAVY_AT, N_HEAVY, IN_TURN = range(7)
 
@@ -59,5 +65,5 @@ def mask_step(n):
 
 @inlined
 def rows_of_block(n):
-    """How many rows of n categories make a block."""
-    return max(1, BLOCK // row_step(n))
+    """How many rows of n categories make a block: an even number, as they are raced by two."""
+    return max(2, BLOCK // row_step(n) // 2 * 2)
