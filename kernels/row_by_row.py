@@ -191,7 +191,7 @@ def add_products(four_sums, numbers, total):
 def meet_members(members, n_members, others, n_others, limit, room):
     """Swap each member with all others, and write what they receive; the sums of d_cj and of h."""
     zero = some_of(0.0)
-    difference_sum, h_sum = zero, zero
+    difference_sum, members_h, others_h = zero, zero, zero
     for i in range(members, members + n_members, MEMBERS):
         key, payment = four(room, i), four(room, PAYMENTS + i)
         received_0, received_1, received_2, received_3 = zero, zero, zero, zero
@@ -207,11 +207,11 @@ def meet_members(members, n_members, others, n_others, limit, room):
             few_turns()
         factor, units = four(room, FACTORS + i), (units_0, units_1, units_2, units_3)
         difference_sum = add_products(units, factor, difference_sum)
-        h_sum = add_products((received_0, received_1, received_2, received_3), factor, h_sum)
-        h_sum = add_products(units, payment, h_sum)
+        members_h = add_products((received_0, received_1, received_2, received_3), factor, members_h)
+        others_h = add_products(units, payment, others_h)
         store_from(room, TOTALS + i, sums_of_two(received_0, received_1))
         store_from(room, TOTALS + i + 2, sums_of_two(received_2, received_3))
-    return two_sums(difference_sum, h_sum)
+    return two_sums(difference_sum, members_h + others_h)
 
 
 @inlined
