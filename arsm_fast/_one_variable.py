@@ -28,7 +28,7 @@ from .kernels.vectors import HAS_AVX512
 # Rows of so many categories are tasks in parts where there are too few rows, or blocks of samples, for tasks.
 LONG_ROW, FEW_ROWS = 2**18, 16
 # Longer rows are swapped one by one sooner than side by side.
-LONGEST_IN_A_LANE = 28 if HAS_AVX512 else 20
+LONGEST_IN_A_LANE = 28 if HAS_AVX512 else 14
 # More samples than these are worth a sorted order for each row.
 MOST_SAMPLES_OF_ROWS = 64
 
