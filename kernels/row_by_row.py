@@ -4,7 +4,8 @@ The gradient of merge.arsm_row for drawn noise. Each step is done for all rows o
 that a processor has others to go on with where a row's results take long. A swap of two losers changes the winner
 where one is light and the other heavy enough; the light losers of a row are packed together, and the heavy ones,
 and the fewer, called members, meet the others. Level racers, which drawn noise has as good as never, are told
-apart by number only where they win.
+apart by number only where they win, and of two behind the winner that are level but for some last bits either may
+count as the second (see row_race.low_bits).
 """
 
 import numpy as np
