@@ -72,7 +72,7 @@ class Moments:
             raise ValueError("values must be smaller: their differences, or sums of them, are beyond float64")
 
     def standard_error(self, n_samples: int) -> FloatArray:
-        """Of the mean, where there are deviations, which it takes the place of unless shares keep them."""
+        """Of the mean, where there are squares; these are overwritten with it, unless shares keep them."""
         errors = self.squares if self.partial is None else self.squares.copy()
         turn_into_standard_errors(errors, n_samples)
         return errors

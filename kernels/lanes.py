@@ -300,8 +300,8 @@ def lane_numbers(typing_context):
     return lanes(), codegen
 
 
-def _two_least(builder):
-    """How the two smallest of a set and of another become those of both."""
+def _least(builder):
+    """How the two or three smallest numbers of a set and of another become those of both."""
 
     def smaller(a, b):
         return builder.select(builder.fcmp_ordered("<", a, b), a, b)
@@ -310,24 +310,29 @@ def _two_least(builder):
         return builder.select(builder.fcmp_ordered("<", a, b), b, a)
 
     def combine(one, two):
-        (a, c), (b, d) = one, two
-        return smaller(a, b), smaller(larger(a, b), smaller(c, d))
+        (first, second, *third), (other_first, other_second, *other_third) = one, two
+        rest, seconds = larger(first, other_first), smaller(second, other_second)
+        least = [smaller(first, other_first), smaller(rest, seconds)]
+        if third:
+            last = smaller(larger(rest, seconds), larger(second, other_second))
+            least.append(smaller(last, smaller(*third, *other_third)))
+        return least
 
     return combine
 
 
-# Of the two smallest numbers none is nan, and each lane of `least` is no larger than that of `others`.
+# Of the smallest numbers of each lane none is nan, and they come in their order.
 
 
 @intrinsic
 def two_least(typing_context, least, others):
-    """The two smallest numbers."""
+    """The two smallest numbers of all lanes, from the two of each."""
 
     def codegen(context, builder, sig, arguments):
         both, width = arguments, least.width
         while width > 1:
             width //= 2
-            both = _two_least(builder)(
+            both = _least(builder)(
                 *([shuffled(builder, a, a, range(i, i + width)) for a in both] for i in (0, width))
             )
         numbers = [builder.extract_element(vector, ir.IntType(32)(0)) for vector in both]
@@ -337,14 +342,17 @@ def two_least(typing_context, least, others):
 
 
 @intrinsic
-def two_least_of_two(typing_context, least, others, own_least, own_others):
-    """The smallest numbers of two, side by side, and the second ones."""
+def least_of_two(typing_context, one, two):
+    """The smallest numbers of all lanes of two rows side by side, then the second ones, and perhaps the third.
+
+    They are made from as many of each lane, which are a tuple for each row.
+    """
 
     def codegen(context, builder, sig, arguments):
-        both = _folded(builder, arguments[:2], arguments[2:], _two_least(builder))
-        return context.make_tuple(builder, sig.return_type, both)
+        rows = (cgutils.unpack_tuple(builder, argument) for argument in arguments)
+        return context.make_tuple(builder, sig.return_type, _folded(builder, *rows, _least(builder)))
 
-    return types.UniTuple(Lanes(2), 2)(least, least, least, least), codegen
+    return types.UniTuple(Lanes(2), len(one))(one, two), codegen
 
 
 # A category's weight or value is a number where eight samples of one row lie side by side, and eight numbers

@@ -180,14 +180,13 @@ def merge_pieces(
                         np.float64(block_samples << level), means[level, start:stop],
                         waiting_squares[level, start:stop], np.float64(count), own_mean, own_squares,
                     )  # fmt: skip
-                    own_value += sums[level]
+                    if start == 0:  # only this piece's task reads or writes the sums
+                        own_value += sums[level]
                     count += block_samples << level
                 level += 1
-            if start > 0:
-                continue
-            if number < n_blocks - 1:
+            if start == 0 and number < n_blocks - 1:
                 sums[level_of(levels)] = own_value
-            else:
+            elif start == 0:
                 value[group] = own_value
 
 

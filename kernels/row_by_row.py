@@ -4,8 +4,7 @@ The gradient of merge.arsm_row for drawn noise. Each step is done for all rows o
 that a processor has others to go on with where a row's results take long. A swap of two losers changes the winner
 where one is light and the other heavy enough; the light losers of a row are packed together, and the heavy ones,
 and the fewer, called members, meet the others. Level racers, which drawn noise has as good as never, are told
-apart by number only where they win, and of two behind the winner that are level but for some last bits either may
-count as the second (see row_race.low_bits).
+apart by number only where they win.
 """
 
 import numpy as np
@@ -172,9 +171,6 @@ def swap_winners(n_rows, n_swapping, n, wanted, room, numbers, masks, marks):
     return light, heavy
 
 
-# Of each loser there are a key, what the other one receives and a factor, see losers.py.
-
-
 @inlined
 def four(room, at):
     """Four numbers of the room."""
@@ -190,7 +186,10 @@ def add_products(four_sums, numbers, total):
 
 @inlined
 def meet_members(members, n_members, others, n_others, limit, room):
-    """Swap each member with all others, and write what they receive; the sums of d_cj and of h."""
+    """Swap each member with all others, and write what they receive; the sums of d_cj and of h.
+
+    Of each loser there are a key, what the other one receives and a factor, see losers.py.
+    """
     zero = some_of(0.0)
     difference_sum, members_h, others_h = zero, zero, zero
     for i in range(members, members + n_members, MEMBERS):
@@ -289,7 +288,8 @@ def add_rows(
     marks, share = view_as(np.uint8, words), 1.0 / n
     # Without values the weights stand for them.
     wanted = mean.shape[0] > 0
-    for i in range(LIGHT + FACTORS, LIGHT + TOTALS, REGISTER):  # which stays so
+    # Of light losers, which nothing overwrites.
+    for i in range(LIGHT + FACTORS, LIGHT + TOTALS, REGISTER):
         store_from(room, i, some_of(1.0))
     for place in range(row_step(n)):
         put(room, PLACES + place, as_float(np.uint64(place)))
@@ -307,7 +307,7 @@ def add_rows(
             n_light, n_heavy = swap_winners(n_rows, n_swapping, n, wanted, room, numbers, masks, marks)
             if not wanted:
                 continue
-            n_large += not squares_sum < np.inf
+            n_large += not squares_sum < np.inf  # if it is, sums of differences are numbers too
             swap_losers(n_swapping, n_light, n_heavy, n, room, numbers)
             give_losers(n_swapping, n, room, numbers, masks)
             for row in range(n_rows):

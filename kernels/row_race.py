@@ -22,13 +22,13 @@ from .lanes import (
     entry,
     first_lanes,
     largest_lane,
+    least_of_two,
     load_some,
     loading_up_to,
     some_of,
     store_from,
     sum_of_lanes,
     sums_of_two,
-    two_least_of_two,
 )
 from .merge import EXCLUDED
 from .room import zeros
@@ -49,6 +49,7 @@ from .row_room import (
     SECOND_DIFFERENCE,
     SECOND_KEY,
     SECOND_VALUE,
+    THIRD_KEY,
     VALUES,
     WEIGHTS,
     WINNER,
@@ -126,13 +127,25 @@ def low_bits(n):
 
 
 @inlined
+def three_smallest(values, least, second, third):
+    """The three smallest of each lane after more have joined; nan never does."""
+    larger = select(values < least, least, values)
+    largest = select(larger < second, second, larger)
+    return (
+        select(values < least, values, least),
+        select(larger < second, larger, second),
+        select(largest < third, largest, third),
+    )
+
+
+@inlined
 def enter(numbers, values, at, c, high, room, state):
     """Some categories of a row join the race, and their values are copied to the room.
 
     State: the sum of noise; and of each lane the two smallest numbers, the two smallest inverse weights, and the
-    two smallest race values, with places for their low bits: infinity is nan then, and never among them.
+    three smallest race values, with places for their low bits: infinity may be nan then, and never joins.
     """
-    total, lightest, next_lightest, heaviest, next_heaviest, least, others = state
+    total, lightest, next_lightest, heaviest, next_heaviest = state[:5]
     store_from(room, VALUES + at + c, values)
     inverse_weights = load_some(room, WEIGHTS + at + c)
     race_values = as_bits(numbers * inverse_weights) & high
@@ -140,7 +153,7 @@ def enter(numbers, values, at, c, high, room, state):
         total + numbers,
         *two_smallest(numbers, lightest, next_lightest),
         *two_smallest(inverse_weights, heaviest, next_heaviest),
-        *two_smallest(as_float(race_values | as_bits(load_some(room, PLACES + c))), least, others),
+        *three_smallest(as_float(race_values | as_bits(load_some(room, PLACES + c))), *state[5:]),
     )
 
 
@@ -155,16 +168,8 @@ def enter_last(values, at, last, inside, high, room, state):
 
 
 @inlined
-def put_two_least(room, at, next_at, row, one, two):
-    """Write the smallest numbers of two rows, and the second ones."""
-    first, second = two_least_of_two(*one, *two)
-    store_from(room, at + row, first)
-    store_from(room, next_at + row, second)
-
-
-@inlined
 def race_rows(values, first_row, n_rows, n, room):
-    """Race some rows, two at a time; the sum of their values' squares."""
+    """Race some rows, two at a time; the sum of their values' squares, in which a row left alone counts twice."""
     infinite, squares = some_of(np.inf), some_of(0.0)
     last, step, high = (n - 1) // REGISTER * REGISTER, row_step(n), ~low_bits(n)
     inside = first_lanes(infinite, n - last)
@@ -172,7 +177,7 @@ def race_rows(values, first_row, n_rows, n, room):
         other = min(row + 1, n_rows - 1)
         start, at = (first_row + row) * n, row * step
         other_start, other_at = (first_row + other) * n, other * step
-        one = two = some_of(0.0), infinite, infinite, infinite, infinite, infinite, infinite
+        one = two = some_of(0.0), infinite, infinite, infinite, infinite, infinite, infinite, infinite
         for c in range(0, last, REGISTER):
             own, others = load_some(values, start + c), load_some(values, other_start + c)
             one = enter(load_some(room, NOISE + at + c), own, at, c, high, room, one)
@@ -185,9 +190,16 @@ def race_rows(values, first_row, n_rows, n, room):
         two = enter_last(others, other_at, last, inside, high, room, two)
         squares = fma(others, others, fma(own, own, squares))
         store_from(room, INVERSE_TOTAL + row, -1.0 / sums_of_two(one[0], two[0]))
-        put_two_least(room, LIGHTEST, NEXT_LIGHTEST, row, one[1:3], two[1:3])
-        put_two_least(room, HEAVIEST, NEXT_HEAVIEST, row, one[3:5], two[3:5])
-        put_two_least(room, FIRST_KEY, SECOND_KEY, row, one[5:], two[5:])
+        lightest, next_lightest = least_of_two(one[1:3], two[1:3])
+        heaviest, next_heaviest = least_of_two(one[3:5], two[3:5])
+        first, second, third = least_of_two(one[5:], two[5:])
+        store_from(room, LIGHTEST + row, lightest)
+        store_from(room, NEXT_LIGHTEST + row, next_lightest)
+        store_from(room, HEAVIEST + row, heaviest)
+        store_from(room, NEXT_HEAVIEST + row, next_heaviest)
+        store_from(room, FIRST_KEY + row, first)
+        store_from(room, SECOND_KEY + row, second)
+        store_from(room, THIRD_KEY + row, third)
     return sum_of_lanes(squares)
 
 
@@ -212,8 +224,9 @@ def two_first(row, at, n, room):
     """The numbers of the first and the second of a race."""
     low = low_bits(n)
     first, second = as_bits(entry(room, FIRST_KEY + row)), as_bits(entry(room, SECOND_KEY + row))
-    # Where their other bits are the same, or there is no second, the places do not tell.
-    if second <= first | low or second >= INFINITY_BITS:
+    third = as_bits(entry(room, THIRD_KEY + row))
+    # Where the other bits of two are the same, or there is no second, the places do not tell.
+    if second <= first | low or third <= second | low or second >= INFINITY_BITS:
         z = first_but(-1, at, n, room)
         return z, first_but(z, at, n, room)
     return np.int64(first & low), np.int64(second & low)

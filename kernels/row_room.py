@@ -13,8 +13,8 @@ from .vectors import REGISTER
 LONGEST = 80 * REGISTER
 # So many categories are worked on together: what is known of them stays in the first-level cache.
 BLOCK = 512
-# No less than the rows of a block take up with a register more for each; and some lines more than a power of two,
-# so that the parts do not all have the same place in a page.
+# No less than the rows of a block take up with a register more for each, nor than what is known of their races;
+# and some lines more than a power of two, so that the parts do not all have the same place in a page.
 LENGTH = 2 * max(LONGEST, BLOCK) + 3 * LINE
 # Where the parts begin: noise, inverse weights, values and h; what is known of each race; the bits 0, 1, 2, ...,
 # which are places in a row; and of light and of heavy losers keys, and so far behind them what one pays, its
@@ -25,13 +25,13 @@ NOISE, WEIGHTS, VALUES, H, RACES, PLACES, LIGHT, HEAVY, ROOM = (
 PAYMENTS, FACTORS, TOTALS = LENGTH, 2 * LENGTH, 3 * LENGTH
 
 # Where numbers begin of which each race has one: -1 over the sum of noise; the smallest noise and inverse weight
-# of a loser, and of another one; the two first race values, with places for their last bits, and whole; of the
-# winner noise, inverse weight and value, and the second's value above that; and the sums of d_cj and of h.
+# of a loser, and of another one; the three first race values, with places for their last bits, and two of them
+# whole; of the winner noise, inverse weight and value, and the second's value above that; the sums of d_cj and h.
 MOST_ROWS = BLOCK // WIDTH
-OF_RACE = range(RACES, RACES + 15 * MOST_ROWS, MOST_ROWS)
+OF_RACE = range(RACES, RACES + 16 * MOST_ROWS, MOST_ROWS)
 INVERSE_TOTAL, LIGHTEST, NEXT_LIGHTEST, HEAVIEST, NEXT_HEAVIEST = OF_RACE[:5]
-FIRST_KEY, SECOND_KEY, LIMIT, SECOND_VALUE = OF_RACE[5:9]
-WINNER_NOISE, WINNER_WEIGHT, BASE, SECOND_DIFFERENCE, DIFFERENCE_SUM, H_SUM = OF_RACE[9:]
+FIRST_KEY, SECOND_KEY, THIRD_KEY, LIMIT, SECOND_VALUE = OF_RACE[5:10]
+WINNER_NOISE, WINNER_WEIGHT, BASE, SECOND_DIFFERENCE, DIFFERENCE_SUM, H_SUM = OF_RACE[10:]
 
 # In an array of integers, of each row: the two first, and where its losers begin and how many they are; and not
 # of this row, but the number of the one that is swapped in its turn.
