@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._logits import FloatArray, IntArray
-from ._moments import Blocks
 from .kernels.long_row import (
+    CHUNK,
     MOST_GROUPS,
     add_parts,
     draw_parts,
-    find_tops,
+    join_met,
     join_races,
     join_swaps,
     list_marks,
@@ -19,6 +19,7 @@ from .kernels.long_row import (
     list_room,
     meet_parts,
     part_room,
+    spend_parts,
     swap_parts,
 )
 from .kernels.noise import LANES
@@ -31,42 +32,43 @@ def long_row_moments(
     table: FloatArray,
     offsets: IntArray,
     longest: int,
-    blocks: Blocks,
+    mean: FloatArray,
+    squares: FloatArray,
+    value: FloatArray,
     seen: NDArray[np.bool_],
 ) -> tuple[int, int, int]:
-    """As kernels.one_variable.row_moments."""
-    noise = np.empty(longest + LANES)
-    own_h = np.empty(longest if n_samples > 1 else 0)
+    """As kernels.one_variable.row_moments, of all samples of each row."""
+    # Parts of one array, as in row_moments.
+    room = np.empty((2 if n_samples > 1 else 1) * longest + LANES)
+    noise, own_h = room[: longest + LANES], room[longest + LANES :]
     lists = list_room(longest)
     n_seen, n_large = 0, 0
-    for i in range(blocks.value.size):
-        row, block = divmod(blocks.first + i, blocks.n_blocks)
-        own, out = slice(offsets[row], offsets[row + 1]), slice(blocks.starts[i], blocks.starts[i + 1])
-        own_logits, values = logits[own], table[own]
-        mean, squares = blocks.mean[out], blocks.squares[out]
+    for row in range(value.size):
+        own = slice(offsets[row], offsets[row + 1])
+        own_logits, values, own_mean, own_squares = logits[own], table[own], mean[own], squares[own]
         row_noise = noise[: own_logits.size]
         races, swaps, words = part_room(own_logits.size)
-        tops = np.empty(len(swaps[0]))
-        find_tops(own_logits, tops)
-        top = float(tops.max())
-        h = own_h[: own_logits.size] if n_samples > 1 else mean
-        blocks.value[i] = 0.0
-        first_sample = block * blocks.samples
-        for sample in range(first_sample, min(n_samples, first_sample + blocks.samples)):
-            if draw_parts(key, sample, row, own_logits, top, noise, *races):
+        h = own_h[: own_logits.size] if n_samples > 1 else own_mean
+        value[row] = 0.0
+        for sample in range(n_samples):
+            n_bad = draw_parts(key, sample, row, own_logits, races[0], noise, *races[1:])
+            top = float(races[0].max())
+            if n_bad or top == -np.inf:
                 return n_seen, 1, n_large
-            drawn = join_races(row_noise, own_logits, top, *races)
+            drawn = join_races(row_noise, own_logits, top, *races[1:])
             row_arrays = drawn, row_noise, own_logits, top, values
             n_large += swap_parts(*row_arrays, h, words, *swaps, *lists)
             by_light, n_members, buckets, members = list_members(*row_arrays, words, swaps[0], *lists)
             if h.size == 0:
                 continue
             n_groups = min(MOST_GROUPS, len(swaps[0])) if n_members else 0
-            met = np.zeros((n_groups, 4 * (n_members + 1)))
-            others = lists[1 if by_light else 0]
-            meet_parts(*row_arrays, h, swaps[0], by_light, buckets, members, others, met)
-            sample_value, shift = join_swaps(drawn, row_noise, values, h, swaps[1], by_light, members[0], met)
-            blocks.value[i] += sample_value
-            add_parts(h, shift, sample - first_sample + 1, mean, squares)
-        n_seen += int(list_marks(words, own_logits.size, out.start, seen))
+            met = np.empty((n_groups, 4 * (n_members + 1)))
+            meet_parts(*row_arrays, h, swaps[0], by_light, buckets, members, lists[1 if by_light else 0], met)
+            sums, results = np.empty((2, -(-n_members // CHUNK), 2))
+            join_met(met, sums)
+            spend_parts(drawn, row_noise, values, h, by_light, members[0], met, sums, results)
+            sample_value, shift = join_swaps(drawn, values, h, swaps[1], results)
+            value[row] += sample_value
+            add_parts(h, shift, sample + 1, own_mean, own_squares)
+        n_seen += int(list_marks(words, own_logits.size, own.start, seen))
     return n_seen, 0, n_large

@@ -171,20 +171,18 @@ def _sums(
     if n_blocks == 1:
         run(begin, Blocks(0, 1, samples, offsets, mean, squares, value))
         return mean, squares, value
-    levels = (n_blocks - 1).bit_length()
-    room = np.empty((levels, largest)), np.empty((levels, largest)), np.empty(levels)
-    wave = max(numba.get_num_threads(), WAVE_CATEGORIES // largest)
-    for first in range(0, n_groups * n_blocks, wave):
-        groups = np.arange(first, min(first + wave, n_groups * n_blocks)) // n_blocks
+    levels, n_all = (n_blocks - 1).bit_length(), n_groups * n_blocks
+    wave = min(n_all, max(numba.get_num_threads(), WAVE_CATEGORIES // largest))
+    # One array for all waves: what is given back to the system and taken again would cost as much as the kernels.
+    rows = np.empty((2, levels + wave, largest))
+    room = rows[0, :levels], rows[1, :levels], np.empty(levels)
+    wave_mean, wave_squares = rows[:, levels:].reshape(2, wave * largest)
+    for first in range(0, n_all, wave):
+        groups = np.arange(first, min(first + wave, n_all)) // n_blocks
         starts = np.concatenate(([0], np.cumsum(sizes[groups])))
+        own = slice(0, starts[-1])
         blocks = Blocks(
-            first,
-            n_blocks,
-            samples,
-            starts,
-            np.empty(starts[-1]),
-            np.empty(starts[-1]),
-            np.empty(groups.size),
+            first, n_blocks, samples, starts, wave_mean[own], wave_squares[own], np.empty(groups.size)
         )
         run(begin, blocks)
         merge_blocks(first, n_blocks, samples, n_samples, *blocks[3:], room, offsets, mean, squares, value)

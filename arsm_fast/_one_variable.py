@@ -84,7 +84,7 @@ class OneVariable:
         seen = np.empty(logits.n_categories, np.bool_)
         if self._noise.n_samples > 1 or self._layout in (SideBySide.SAMPLES, SideBySide.NOTHING):
             return seen, self._moments(logits.weights, seen)[1]
-        run = self._rows_of_one_length if self._layout is SideBySide.ROWS else self._single_rows
+        run = self._rows_of_one_length if self._layout is SideBySide.ROWS else self._whole_rows
         return seen, run(logits.weights, seen, np.empty(0))[1]
 
     def estimate(self, values: FloatArray) -> Moments:
@@ -110,8 +110,8 @@ class OneVariable:
         if self._layout is SideBySide.ROWS:
             return self._rows_of_one_length(table, seen, np.empty(table.size))
         logits, noise = self._logits, self._noise
-        if self._layout is SideBySide.CATEGORIES and noise.n_samples == 1:
-            return self._single_rows(table, seen, np.empty(table.size))
+        if self._layout is SideBySide.CATEGORIES and (noise.n_samples == 1 or self._in_parts):
+            return self._whole_rows(table, seen, np.empty(table.size))
         if seen.size == 0:
             seen = np.empty(table.size, np.bool_)
         if self._layout is SideBySide.SAMPLES:
@@ -154,23 +154,30 @@ class OneVariable:
         Results: how many categories the blocks have seen, where seen may be empty; and 0 if all values are small.
         """
         logits, noise = self._logits, self._noise
-        in_parts = logits.shortest >= LONG_ROW and logits.n_rows * blocks.n_blocks < FEW_ROWS
-        rows = (noise.n_samples, gaps, table, logits.offsets, logits.longest)
-        if in_parts:
-            n_seen, n_bad, n_large = long_row_moments(noise.key, *rows, blocks, seen)
+        rows = (noise.key, noise.n_samples, gaps, table, logits.offsets, logits.longest)
+        if self._in_parts:
+            n_seen, n_bad, n_large = long_row_moments(*rows, *blocks[4:], seen)
         else:
-            n_seen, n_bad, n_large = row_moments(noise.key, *rows, *blocks, seen)
+            n_seen, n_bad, n_large = row_moments(*rows, *blocks, seen)
         if n_bad:
             logits.refuse()
         return int(n_seen), int(n_large)
 
-    def _single_rows(
+    @property
+    def _in_parts(self) -> bool:
+        """Whether rows are so few, and so long, that parts of each are tasks."""
+        return self._logits.shortest >= LONG_ROW and self._logits.n_rows < FEW_ROWS
+
+    def _whole_rows(
         self, table: FloatArray, seen: NDArray[np.bool_], mean: FloatArray
     ) -> tuple[Moments, int, bool]:
-        """As _moments of one sample of _drawn_rows."""
-        moments = Moments(mean, np.empty(0), np.empty(self._logits.n_rows))
-        blocks = Blocks(0, 1, 1, self._logits.offsets, mean, moments.squares, moments.value)
-        n_seen, n_large = self._drawn_rows(self._logits.gaps(), table, blocks, seen)
+        """As _moments of _drawn_rows, all samples of a row in one block."""
+        logits, n_samples = self._logits, self._noise.n_samples
+        moments = Moments(mean, np.empty(table.size if n_samples > 1 else 0), np.empty(logits.n_rows))
+        blocks = Blocks(0, 1, n_samples, logits.offsets, mean, moments.squares, moments.value)
+        n_seen, n_large = self._drawn_rows(logits.gaps(), table, blocks, seen)
+        if n_samples > 1:
+            moments.value /= n_samples
         return moments, n_seen, n_large == 0
 
     def _rows(self, table: FloatArray) -> RunBlocks:

@@ -222,7 +222,9 @@ def add_loser_swaps(
     for i in range(4 * (n + 1)):
         met[i] = 0.0
     meet_others(by_light, noise, inverse_total, logits, top, values, base, others, buckets, members, met, h)
-    return spend_members(by_light, noise, inverse_total, values, base, members[0][:n], met, h)
+    return spend_members(
+        by_light, noise, inverse_total, values, base, members[0], met, np.int64(0), n, 0.0, 0.0, h
+    )
 
 
 @inlined

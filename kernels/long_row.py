@@ -1,7 +1,7 @@
 """ARSM of one long row, whose parts are tasks: what arsm_row does, put together in the order of the parts.
 
-The kernels run in this order: find_tops, draw_parts, join_races, swap_parts, list_members, meet_parts, join_swaps
-and add_parts; and after all samples list_marks.
+The kernels run in this order: draw_parts, join_races, swap_parts, list_members, meet_parts, join_met,
+spend_parts, join_swaps and add_parts; and after all samples list_marks.
 """
 
 import numpy as np
@@ -10,6 +10,7 @@ from ._jit import inlined, serial
 from .arsm_row import (
     draw_and_race,
     heavy_gap_of,
+    inverse_weight,
     lightest_of,
     mark_one,
     n_groups_of,
@@ -19,7 +20,7 @@ from .arsm_row import (
     winner_of_row,
 )
 from .lanes import WIDTH
-from .members import buckets_for, fill_members, meet_others, member_room, spend_members
+from .members import buckets_for, fill_members, meet_others, member_room, spend_members, sum_met
 from .merge import EXCLUDED
 from .moments import add_sample
 from .race import NO_RACE, enter_race
@@ -32,6 +33,10 @@ from .weights import largest_of
 LIST = PART + 2 * WIDTH
 # Parts are as many tasks at most where two losers are swapped: each needs a sum for each of the fewer kind.
 MOST_GROUPS = 4
+# So many of the fewer kind are a task.
+CHUNK = 2048
+# Where all logits are -inf, what they are compared with.
+LEAST = -np.finfo(np.float64).max
 
 
 @inlined
@@ -48,12 +53,12 @@ def part_of(task, n):
 
 @serial
 def part_room(n):
-    """For each part of a row: its two first, and four numbers of its race; three counts and two sums of swaps.
+    """For each part of a row: its largest logit, two first, two numbers of its race, three counts, two sums.
 
-    And words of marks, a bit for each category.
+    The last two are of swaps. And words of marks, a bit for each category.
     """
     n_parts = n_parts_of(n)
-    races = empty(np.int64, (n_parts, 2)), empty(np.float64, (n_parts, 4))
+    races = empty(np.float64, n_parts), empty(np.int64, (n_parts, 2)), empty(np.float64, (n_parts, 2))
     swaps = empty(np.int64, (n_parts, 3)), empty(np.float64, (n_parts, 2))
     return races, swaps, zeros(np.uint64, n_mark_words(n))
 
@@ -64,23 +69,24 @@ def list_room(n):
     return empty(np.int32, n_parts_of(n) * LIST), empty(np.int32, n_parts_of(n) * LIST)
 
 
-@tasks("tops.shape[0]")
-def find_tops(task, logits, tops):
-    """The largest logit of each part, or any of it where one is nan."""
-    own = part_of(task, logits.shape[0])
-    tops[task] = largest_of(logits, own.start, own.stop)
-
-
 @tasks("racers.shape[0]", sums=1)
-def draw_parts(task, key, sample, row, logits, top, noise, racers, numbers):
-    """Draw the noise and race it; not 0 where some logits are refused."""
+def draw_parts(task, key, sample, row, logits, tops, noise, racers, numbers):
+    """Draw the noise and race it; not 0 where some logits are refused.
+
+    With the first sample comes the largest logit of the part, -inf if all are. The race is run with that, so that
+    the first two's race values are yet to be found.
+    """
     own = part_of(task, logits.shape[0])
+    own_logits = logits[own]
+    if sample == 0:
+        tops[task] = largest_of(own_logits, np.int64(0), own_logits.shape[0])
+    top = max(tops[task], LEAST)
     minima = empty(np.float64, n_groups_of(own.stop - own.start))
     race, total, lightest, good = draw_and_race(
-        key, sample, row, own.start, logits[own], top, noise[own.start :], minima
+        key, sample, row, own.start, own_logits, top, noise[own.start :], minima
     )
     racers[task, 0], racers[task, 1] = own.start + race[0], own.start + race[1]
-    numbers[task, 0], numbers[task, 1], numbers[task, 2], numbers[task, 3] = race[2], race[3], total, lightest
+    numbers[task, 0], numbers[task, 1] = total, lightest
     return int(not good)
 
 
@@ -96,8 +102,9 @@ def join_races(noise, logits, top, racers, numbers):
     total = 0.0
     for part in range(racers.shape[0]):
         for i in range(2):
-            race = enter_race(racers[part, i], numbers[part, i], race)
-        total += numbers[part, 2]
+            c = racers[part, i]
+            race = enter_race(c, noise[c] * inverse_weight(c, logits, top), race)
+        total += numbers[part, 0]
     z, _, limit, _ = race
     winner_noise = noise[z]
     noise[z] = EXCLUDED
@@ -105,7 +112,7 @@ def join_races(noise, logits, top, racers, numbers):
     for part in range(racers.shape[0]):
         own = part_of(part, noise.shape[0])
         is_winners = own.start <= z < own.stop
-        lightest = min(lightest, lightest_of(noise[own]) if is_winners else numbers[part, 3])
+        lightest = min(lightest, lightest_of(noise[own]) if is_winners else numbers[part, 1])
     heavy_gap = heavy_gap_of(lightest, limit) if lightest < limit else 0.0
     return *race, 1.0 / total, winner_noise, top - logits[z], lightest, heavy_gap
 
@@ -171,9 +178,10 @@ def list_members(drawn, noise, logits, top, values, words, counts, light_numbers
 def meet_parts(task, drawn, noise, logits, top, values, h, counts, by_light, buckets, members, others, met):
     """Swap the members with all others of a group of parts; see arsm_row.meet_others."""
     z, inverse_total = drawn[0], drawn[4]
-    n_parts, n_groups = counts.shape[0], met.shape[0]
     own_met = met[task]
-    for part in range(task * n_parts // n_groups, (task + 1) * n_parts // n_groups):
+    own_met[:] = 0.0
+    # In turn, as likely categories may all lie together.
+    for part in range(task, counts.shape[0], met.shape[0]):
         start = part * LIST
         numbers = others[start : start + counts[part, 1 if by_light else 0]]
         meet_others(
@@ -181,21 +189,44 @@ def meet_parts(task, drawn, noise, logits, top, values, h, counts, by_light, buc
         )
 
 
+@inlined
+def chunk_of(task, n):
+    """Where the members of a task begin and end."""
+    return task * CHUNK, min(n, (task + 1) * CHUNK)
+
+
+@tasks("sums.shape[0]")
+def join_met(task, met, sums):
+    """Add what all groups have met to the first of them, and up what members get of it; see members.sum_met."""
+    start, stop = chunk_of(task, met.shape[1] // 4 - 1)
+    for group in range(1, met.shape[0]):
+        for i in range(4 * start + 4, 4 * stop + 4):
+            met[0, i] += met[group, i]
+    sums[task, 0], sums[task, 1] = sum_met(met[0], start, stop)
+
+
+@tasks("sums.shape[0]")
+def spend_parts(task, drawn, noise, values, h, by_light, members, met, sums, results):
+    """Add to h what members get of all groups; the results are of members.spend_members."""
+    z, inverse_total = drawn[0], drawn[4]
+    start, stop = chunk_of(task, met.shape[1] // 4 - 1)
+    factors, total = 0.0, 0.0
+    for later in range(task + 1, sums.shape[0]):
+        factors += sums[later, 0]
+        total += sums[later, 1]
+    results[task, 0], results[task, 1] = spend_members(
+        by_light, noise, inverse_total, values, values[z], members, met[0], start, stop, factors, total, h
+    )
+
+
 @serial
-def join_swaps(drawn, noise, values, h, sums, by_light, members, met):
+def join_swaps(drawn, values, h, sums, results):
     """Add up the swaps of all parts. Results: the mean of f over them, and what is to be subtracted from h."""
     z, inverse_total, winner_noise = drawn[0], drawn[4], drawn[5]
     n = h.shape[0]
     difference_sum, h[z] = sums[:, 0].sum(), sums[:, 1].sum()
-    h_sum = difference_sum * (1.0 / n - winner_noise * inverse_total) + h[z]
-    if met.shape[0] > 0:
-        for group in range(1, met.shape[0]):
-            met[0] += met[group]
-        loser_difference, loser_h = spend_members(
-            by_light, noise, inverse_total, values, values[z], members[: met.shape[1] // 4 - 1], met[0], h
-        )
-        difference_sum += loser_difference
-        h_sum += loser_h
+    h_sum = difference_sum * (1.0 / n - winner_noise * inverse_total) + h[z] + results[:, 1].sum()
+    difference_sum += results[:, 0].sum()
     return values[z] + 2.0 * difference_sum / (float(n) * n), h_sum / n
 
 

@@ -199,11 +199,24 @@ def meet_others(
 
 
 @called
-def spend_members(by_light, noise, inverse_total, values, base, numbers, met, h):
-    """Add to h what the members get of the others. Results: the sums of d_cj over unordered pairs, and of h."""
+def sum_met(met, start, stop):
+    """What members from start to stop have others get, as far as these meet no more than the first `stop`."""
+    factors, total = 0.0, 0.0
+    for i in range(stop - 1, start - 1, -1):
+        factors += met[4 * i + 4] + met[4 * i + 6]
+        total += met[4 * i + 5] + met[4 * i + 7]
+    return factors, total
+
+
+@called
+def spend_members(by_light, noise, inverse_total, values, base, numbers, met, start, stop, factors, total, h):
+    """Add to h what the members from start to stop get of the others, of later ones' sum_met.
+
+    Results: the sums of d_cj over unordered pairs, and of h.
+    """
     share = 1.0 / noise.shape[0]
-    difference_sum, h_sum, factors, total = 0.0, 0.0, 0.0, 0.0
-    for i in range(numbers.shape[0] - 1, -1, -1):
+    difference_sum, h_sum = 0.0, 0.0
+    for i in range(stop - 1, start - 1, -1):
         c = np.uint32(numbers[i])
         factors += met[4 * i + 4] + met[4 * i + 6]
         total += met[4 * i + 5] + met[4 * i + 7]
