@@ -14,6 +14,7 @@ import numpy as np
 
 from ._jit import called, inlined
 from .bits import bit_count, lowest_bit
+from .exp import CAUTION, exponential_about, exponential_of
 from .exponential import NOISE_STREAM, fill_exponentials, minus_logarithm
 from .lanes import (
     ALL_LANES,
@@ -38,7 +39,6 @@ from .pairing import MOST_LOSERS, MOST_PAIRS, pairing_length, swap_losers
 from .race import NO_RACE, enter_race
 from .room import view_as
 from .vectors import REGISTER, as_bits, as_float, few_turns, first_half, fma, kept, second_half, select
-from .weights import CAUTION, exponential_about, exponential_of
 
 ALL_OF_REGISTER = np.uint64(2**REGISTER - 1)
 HALVES = WIDTH // REGISTER

@@ -6,6 +6,7 @@ import numpy as np
 from ._jit import called, parallel
 from .ars import ars
 from .bits import bit_count
+from .exp import exponential_of
 from .exponential import (
     MANY,
     NOISE_STREAM,
@@ -31,7 +32,6 @@ from .lanes import (
 )
 from .room import empty
 from .vectors import blocks_from, first_half, second_half, select
-from .weights import exponential_of
 
 # Their noise stays in the first-level cache.
 ROWS_PER_TASK = 1024

@@ -6,6 +6,7 @@ from ._jit import called, inlined
 from .ars import ars
 from .arsm_row import RACE_BLOCK
 from .bits import lowest_bit
+from .exp import CAUTION, exponential_about
 from .exponential import (
     NOISE_STREAM,
     fill_exponentials,
@@ -23,7 +24,7 @@ from .tile import BLOCK as NOISE_BLOCK
 from .tile import block_room, draw_block, draw_tile, numbers_of_group, winners_of_tile
 from .transposed import load_weights
 from .vectors import HAS_AVX512, blocks_from, select, spread_over
-from .weights import CAUTION, exponential_about, exponentiate, largest_of
+from .weights import exponentiate, largest_of
 
 REINFORCE, LEAVE_ONE_OUT, AR, ANTITHETIC = 0, 1, 2, 3
 # The likeliest category's race value is its noise, at most 52 log(2).

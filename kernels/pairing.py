@@ -9,6 +9,7 @@ members.
 import numpy as np
 
 from ._jit import called, inlined
+from .exp import exponential_of
 from .exponential import minus_logarithm
 from .lanes import (
     WIDTH,
@@ -24,7 +25,6 @@ from .lanes import (
 from .losers import meet_one
 from .room import view_as
 from .vectors import REGISTER, few_turns, select
-from .weights import exponential_of
 
 # More pairs, or losers of one kind, are met sooner when members are sorted: see members.py.
 MOST_PAIRS, MOST_LOSERS = 2**16, 2**11

@@ -1,9 +1,9 @@
-"""Inverse weights of rows of logits, exp(max - logits), with an exp of many at a time."""
+"""Inverse weights of rows of logits, exp(max - logits)."""
 
 import numpy as np
 
 from ._jit import called, inlined
-from .exponential import MANTISSA_WIDTH
+from .exp import begin_exponential, end_exponential, exponential_of
 from .lanes import (
     ALL_LANES,
     WIDTH,
@@ -17,11 +17,7 @@ from .lanes import (
 from .tasks import items_of, tasks
 from .vectors import (
     HAS_AVX512,
-    as_bits,
-    as_float,
     first_half,
-    fma,
-    in_step,
     second_half,
     select,
     spread_over,
@@ -29,73 +25,7 @@ from .vectors import (
 
 MANY = 32 if HAS_AVX512 else 16
 ALL_OF_HALF = np.uint64(2 ** (MANY // 2) - 1)
-LOG2_E, LOG2_E_REST = 1.4426950408889634, 2.0355273740931033e-17
-# Added to a number it leaves the nearest integer in the low bits.
-ROUNDER = 1.5 * 2.0**52
-LARGEST_EXPONENT = 709.782712893384
-# Added to a binary logarithm it leaves that, with the bias of exponents and 32 bits of fraction, in the low bits.
-LINE_SHIFTER, LINE_WIDTH = 1.5 * 2.0**20 + 1023.0, np.uint64(20)
-LARGEST_LINE = 700.0
-# More than what exponential_about is off by: 1.062, and rounding.
-CAUTION = 1.0625
-# Minimax coefficients of 2**f in powers of f for |f| <= 0.5 (that of 0 is 1), off by 1.3e-17 of it.
-E1, E2, E3, E4, E5, E6, E7, E8, E9, E10, E11 = (
-    0.69314718055994530942,
-    0.24022650695910076144,
-    0.055504108664821582572,
-    0.0096181291076186577153,
-    0.0013333558146423208934,
-    0.00015403530424795379095,
-    0.000015252733820805851662,
-    1.3215451619146606496e-6,
-    1.017806725994698942e-7,
-    7.0709810833657682536e-9,
-    4.4541051252934160799e-10,
-)
-
 load_many, spread_half = loading(MANY), spread_over(MANY // 2)
-
-
-@inlined
-def begin_exponential(x):
-    """The first half of the steps of exponential_of."""
-    rounded = fma(x, LOG2_E, ROUNDER)
-    f = in_step(fma(x, LOG2_E_REST, fma(x, LOG2_E, ROUNDER - rounded)))
-    p = fma(f, E11, E10)
-    p = in_step(fma(f, p, E9))
-    p = fma(f, p, E8)
-    p = in_step(fma(f, p, E7))
-    return as_bits(rounded) << MANTISSA_WIDTH, f, p, x <= LARGEST_EXPONENT
-
-
-@inlined
-def end_exponential(begun):
-    """The other half."""
-    exponent, f, p, is_finite = begun
-    p = fma(f, p, E6)
-    p = in_step(fma(f, p, E5))
-    p = fma(f, p, E4)
-    p = in_step(fma(f, p, E3))
-    p = fma(f, p, E2)
-    p = in_step(fma(f, p, E1))
-    p = fma(f, p, 1.0)
-    return select(is_finite, as_float(as_bits(p) + exponent), np.inf)
-
-
-@inlined
-def exponential_of(x):
-    """exp(x) for x >= 0, one number or Lanes, within two units in the last place; infinite for nan."""
-    return end_exponential(begin_exponential(x))
-
-
-@inlined
-def exponential_about(x):
-    """A number from exp(x) to 1.062 exp(x) for 0 <= x <= 700, of Lanes; for a larger x that of 700.
-
-    The binary logarithm as the exponent and the mantissa: within a power of two it is a straight line.
-    """
-    clipped = select(x < LARGEST_LINE, x, LARGEST_LINE)
-    return as_float(as_bits(fma(clipped, LOG2_E, LINE_SHIFTER)) << LINE_WIDTH)
 
 
 @inlined
