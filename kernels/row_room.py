@@ -10,7 +10,7 @@ from .lanes import LINE, WIDTH
 from .vectors import REGISTER
 
 # Longer rows are swapped sooner by lists of losers, see arsm_row.py.
-LONGEST = 80 * REGISTER
+LONGEST = 60 * REGISTER
 # So many categories are worked on together: what is known of them stays in the first-level cache.
 BLOCK = 512
 # No less than the rows of a block take up with a register more for each, nor than what is known of their races;
