@@ -16,6 +16,7 @@ import numpy as np
 
 from ._checks import all_finite
 from ._logits import FloatArray, IntArray
+from .kernels.lanes import WIDTH
 from .kernels.moments import merge_blocks, turn_into_standard_errors
 
 # A block is so many samples that it is worth a task, and that merging it costs little beside it; fewer samples of
@@ -45,6 +46,9 @@ class Blocks(NamedTuple):
 
 Run = Callable[[int, Blocks], None]
 """Runs a kernel on blocks, the first of which begins at a given sample."""
+
+BlockSamples = Callable[[int, int], int]
+"""The samples of a block, of so many in all, of groups of so many categories."""
 
 
 class Partial(Protocol):
@@ -135,26 +139,58 @@ class Branches:
         return Branches(tuple(waiting)).moments()
 
 
-def accumulate(run: Run, offsets: IntArray, n_samples: int, first: int | None = None) -> Moments:
+def _most_samples(n_categories: int) -> int:
+    """The most samples of a block."""
+    many = n_categories > MANY_CATEGORIES
+    least = LEAST_LONG_BLOCK if many else min(LEAST_BLOCK, MOST_CATEGORIES // n_categories)
+    return min(LARGEST_BLOCK, max(least, BLOCK_CATEGORIES // n_categories))
+
+
+def whole_branches(n_samples: int, n_categories: int) -> int:
+    """A power of two, unless one block has all: blocks are branches of the tree of all samples."""
+    most = _most_samples(n_categories)
+    if n_samples <= most:
+        return n_samples
+    even = n_samples // -(-n_samples // most)
+    return max(LEAST_LONG_BLOCK, 1 << even.bit_length() - 1)
+
+
+def even_blocks(n_samples: int, n_categories: int) -> int:
+    """As many for each of an even number of blocks, where shares of samples need not have branches of a tree."""
+    most = _most_samples(n_categories)
+    if n_samples <= most:
+        return n_samples
+    even = -(-n_samples // (2 * max(1, round(n_samples / (2 * most)))))
+    return even if even < LEAST_BLOCK else -(-even // WIDTH) * WIDTH
+
+
+def accumulate(
+    run: Run,
+    offsets: IntArray,
+    n_samples: int,
+    first: int | None = None,
+    block_samples: BlockSamples = whole_branches,
+) -> Moments:
     """Run a kernel on all blocks of samples of all groups; group g is offsets[g]..offsets[g + 1] - 1.
 
     Where these are a share of the samples, `first` is the number of the first.
     """
     if first is None:
-        mean, squares, value = _sums(run, offsets, 0, n_samples, deviations=n_samples > 1)
+        mean, squares, value = _sums(run, offsets, 0, n_samples, block_samples, deviations=n_samples > 1)
         return Moments(mean, squares, value / n_samples if n_samples > 1 else value)
     branches, start, stop = [], first, first + n_samples
     while start < stop:
         count = 1 << (stop - start).bit_length() - 1
         while start % count:
             count //= 2
-        branches.append(Branch(start, count, *_sums(run, offsets, start - first, count, deviations=True)))
+        own = _sums(run, offsets, start - first, count, whole_branches, deviations=True)
+        branches.append(Branch(start, count, *own))
         start += count
     return Branches(tuple(branches)).moments()
 
 
 def _sums(
-    run: Run, offsets: IntArray, begin: int, n_samples: int, *, deviations: bool
+    run: Run, offsets: IntArray, begin: int, n_samples: int, block_samples: BlockSamples, *, deviations: bool
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Mean, squared deviations and sums of values of so many samples from `begin` on."""
     n_groups = offsets.size - 1
@@ -166,7 +202,7 @@ def _sums(
         return mean, squares, value
     sizes = offsets[1:] - offsets[:-1]
     largest = int(sizes.max())
-    samples = _block_samples(n_samples, largest)
+    samples = block_samples(n_samples, largest)
     n_blocks = -(-n_samples // samples)
     if n_blocks == 1:
         run(begin, Blocks(0, 1, samples, offsets, mean, squares, value))
@@ -187,17 +223,6 @@ def _sums(
         run(begin, blocks)
         merge_blocks(first, n_blocks, samples, n_samples, *blocks[3:], room, offsets, mean, squares, value)
     return mean, squares, value
-
-
-def _block_samples(n_samples: int, n_categories: int) -> int:
-    """The samples of a block: a power of two, unless one block has all."""
-    many = n_categories > MANY_CATEGORIES
-    least = LEAST_LONG_BLOCK if many else min(LEAST_BLOCK, MOST_CATEGORIES // n_categories)
-    most = min(LARGEST_BLOCK, max(least, BLOCK_CATEGORIES // n_categories))
-    if n_samples <= most:
-        return n_samples
-    even = n_samples // -(-n_samples // most)
-    return max(LEAST_LONG_BLOCK, 1 << even.bit_length() - 1)
 
 
 def _tree_sum(values: FloatArray) -> FloatArray:

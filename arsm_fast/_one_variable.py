@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ._logits import FloatArray, IntArray, Logits
 from ._long_rows import long_row_moments
-from ._moments import Blocks, Moments, accumulate
+from ._moments import Blocks, Moments, accumulate, even_blocks
 from ._noise import LONGEST_TILE, Noise
 from .kernels.binary import binary_moments
 from .kernels.lanes import WIDTH as TILE_WIDTH
@@ -133,7 +133,7 @@ class OneVariable:
             marks = block_seen.view(np.uint8), logits.offsets, seen.view(np.uint8)
             merge_seen(blocks.first, blocks.n_blocks, blocks.starts, *marks)
 
-        moments = accumulate(run, logits.offsets, noise.n_samples)
+        moments = accumulate(run, logits.offsets, noise.n_samples, block_samples=even_blocks)
         return moments, int(np.count_nonzero(seen)), False
 
     def _samples_of_a_row(self, table: FloatArray) -> RunBlocks:
