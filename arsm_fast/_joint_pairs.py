@@ -12,6 +12,7 @@ from ._distinct import HashArray, find_distinct, hash_multipliers, problems_of
 from ._logits import FloatArray, IntArray, Logits
 from ._moments import Blocks, Moments, accumulate
 from ._noise import Noise, kernel_arguments
+from ._room import arrays_in_one
 from ._vectors import FormedVectors, VectorArray, Vectors, empty_vectors
 from .kernels.joint_pairs import (
     close_entries,
@@ -127,9 +128,11 @@ class JointPairs:
         while needed > room:
             room = needed
             most_entries = 1 + (_n_pairs(longest) if all_pairs else room + longest + WIDTH)
-            pairs = np.empty(n_items * most_entries, UINT64)
-            number = np.empty(n_items * most_entries, UINT32)
-            words = np.empty(n_items * (1 + 2 * room), UINT64)
+            pairs, number, words = arrays_in_one(
+                ((n_items * most_entries,), UINT64),
+                ((n_items * most_entries,), UINT32),
+                ((n_items * (1 + 2 * room),), UINT64),
+            )
             find_entries(
                 *(n_tasks, first_item, all_pairs, *self._arguments, self._multipliers),
                 *(room, found, true_actions, pairs, number, words),
@@ -249,10 +252,12 @@ class ShortRows(JointPairs):
         logits, noise, longest = self._logits, self._noise, self._arguments[-1]
         n_entries = 1 + _n_pairs(longest)
         n_words = -(-n_entries // WIDTH) * WIDTH
-        number = np.empty((n_items, n_entries), np.int32)
-        first = np.empty((n_items, n_entries), np.int32)
-        entry_hashes = np.empty((n_items, 2, n_words), np.uint64)
-        words = np.empty((n_items, -(-logits.n_variables // WIDTH), n_words), np.uint64)
+        number, first, entry_hashes, words = arrays_in_one(
+            ((n_items, n_entries), INT32),
+            ((n_items, n_entries), INT32),
+            ((n_items, 2, n_words), UINT64),
+            ((n_items, -(-logits.n_variables // WIDTH), n_words), UINT64),
+        )
         bounds = np.zeros(n_items + 1, np.int64)
         find_row_vectors(
             first_item,

@@ -15,6 +15,7 @@ from ._logits import FloatArray, IntArray, Logits
 from ._long_rows import long_row_moments
 from ._moments import Blocks, Moments, accumulate, even_blocks
 from ._noise import LONGEST_TILE, Noise
+from ._room import scratch
 from .kernels.binary import binary_moments
 from .kernels.lanes import WIDTH as TILE_WIDTH
 from .kernels.moments import merge_seen
@@ -89,7 +90,7 @@ class OneVariable:
 
     def estimate(self, values: FloatArray) -> Moments:
         """The gradient from the values of the distinct actions."""
-        table = np.empty(self._logits.n_categories)
+        table = scratch(self._logits.n_categories)
         spread_seen(self._wanted, values, table)
         moments = self.from_table(table)[0]
         if self._noise.first is None:
