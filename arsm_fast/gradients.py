@@ -66,7 +66,7 @@ def gradient(
         Source of the noise and of references. The same seed gives the same bits for any number of threads.
     max_batch : int, optional
         Vectors that a function is given at a time, and that are in memory together. By default as many as
-        fill 16 MiB, or 1 MiB for a compiled function. The result does not depend on it.
+        fill 1 MiB. The result does not depend on it.
 
     Returns
     -------

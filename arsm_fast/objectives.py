@@ -22,17 +22,10 @@ Objective = Callable[..., Any] | ArrayLike
 """A table of values, a Python function of a batch of vectors, or a compiled function of one vector."""
 
 
-# Where no Python is called batches may be small, 1 MiB: the vectors are still in a cache when they are used.
-COMPILED_BATCH_ACTIONS = 2**18
-
-
 def evaluate_proposal(
     objective: Callable[..., Any], proposal: Proposal, logits: Logits, max_batch: int | None
 ) -> FloatArray:
     """The values of a proposal's vectors, up to the first batch in which some are not finite."""
-    many = len(proposal.problem) * logits.n_variables > COMPILED_BATCH_ACTIONS
-    if max_batch is None and many and isinstance(objective, Dispatcher):
-        max_batch = max(1, COMPILED_BATCH_ACTIONS // logits.n_variables)
     return evaluate_batches(objective, proposal.batches(max_batch), len(proposal.problem), logits)
 
 

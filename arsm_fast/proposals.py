@@ -28,8 +28,9 @@ from .relaxed_estimators import REBAR, GumbelSoftmax, MuProp
 __all__ = ["GradientEstimate", "Proposal", "Share", "propose"]
 
 
-# The vectors of a batch have so many int32 actions, 16 MiB, unless the user says how many vectors.
-BATCH_ACTIONS = 2**22
+# The vectors of a batch have so many int32 actions, 1 MiB, unless the user says how many vectors: they, and what
+# NumPy makes of them, are still in a cache when they are used.
+BATCH_ACTIONS = 2**18
 
 
 class Share(Frozen):
@@ -121,7 +122,7 @@ class Proposal:
         Parameters
         ----------
         max_batch : int, optional
-            Vectors in a batch, which the last may have fewer of. By default as many as fill 16 MiB.
+            Vectors in a batch, which the last may have fewer of. By default as many as fill 1 MiB.
 
         Yields
         ------

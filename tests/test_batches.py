@@ -20,7 +20,6 @@ from arsm_fast import (
     _coordinate,
     _joint_pairs,
     gradient,
-    objectives,
     proposals,
     propose,
 )
@@ -113,7 +112,6 @@ def test_batches_have_a_bound_where_none_is_given(monkeypatch):
     expected = gradient(Asked(), logits, rng=0)
     expected_compiled = gradient(compiled, logits, rng=0)
     monkeypatch.setattr(proposals, "BATCH_ACTIONS", 31)
-    monkeypatch.setattr(objectives, "COMPILED_BATCH_ACTIONS", 2)
     asked = Asked()
     assert bits(gradient(asked, logits, rng=0)) == bits(expected)
     assert max(asked.sizes) == 10
