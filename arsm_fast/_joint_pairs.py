@@ -12,7 +12,7 @@ from ._distinct import HashArray, find_distinct, hash_multipliers, problems_of
 from ._logits import FloatArray, IntArray, Logits
 from ._moments import Blocks, Moments, accumulate
 from ._noise import Noise, kernel_arguments
-from ._room import arrays_in_one
+from ._scratch import arrays_in_one
 from ._vectors import FormedVectors, VectorArray, Vectors, empty_vectors
 from .kernels.joint_pairs import (
     close_entries,

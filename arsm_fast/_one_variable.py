@@ -15,7 +15,7 @@ from ._logits import FloatArray, IntArray, Logits
 from ._long_rows import long_row_moments
 from ._moments import Blocks, Moments, accumulate, even_blocks
 from ._noise import LONGEST_TILE, Noise
-from ._room import scratch
+from ._scratch import scratch
 from .kernels.binary import binary_moments
 from .kernels.lanes import WIDTH as TILE_WIDTH
 from .kernels.moments import merge_seen
