@@ -14,22 +14,23 @@ from numpy.typing import NDArray
 
 from ._logits import FloatArray
 
-# In bytes. Parts begin with a cache line. Little is never given back, and of one array this large all is.
+# In bytes. Parts begin with a cache line. Little is never given back, and of one array of MOST all is.
 ALIGNMENT, LITTLE, MOST = 64, 2**18, 2**25 - 2**12
 
 
 def arrays_in_one(*kinds: tuple[tuple[int, ...], np.dtype[Any]]) -> list[NDArray[Any]]:
     """As np.empty of each shape and dtype; large ones are parts of one array."""
     sizes = [math.prod(shape) * dtype.itemsize for shape, dtype in kinds]
-    if not LITTLE < sum(sizes) < MOST:
+    if sum(sizes) < LITTLE:
         return [np.empty(shape, dtype) for shape, dtype in kinds]
-    starts, total = [], 0
-    for size in sizes:
-        starts.append(total)
-        total += -(-size // ALIGNMENT) * ALIGNMENT
-    room = np.empty(total, np.uint8)
-    parts = zip(starts, sizes, kinds, strict=True)
-    return [room[start : start + size].view(dtype).reshape(shape) for start, size, (shape, dtype) in parts]
+    if sum(sizes) < MOST:
+        starts = np.cumsum([0, *(-(-size // ALIGNMENT) * ALIGNMENT for size in sizes)]).tolist()
+        room = np.empty(starts[-1], np.uint8)
+        parts = [room[start : start + size] for start, size in zip(starts[:-1], sizes, strict=True)]
+    else:
+        largest = max((size for size in sizes if size < MOST), default=0)
+        parts = [np.empty(MOST if size == largest else size, np.uint8)[:size] for size in sizes]
+    return [part.view(dtype).reshape(shape) for part, (shape, dtype) in zip(parts, kinds, strict=True)]
 
 
 def scratch(n: int) -> FloatArray:
