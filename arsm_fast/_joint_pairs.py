@@ -252,12 +252,12 @@ class ShortRows(JointPairs):
         logits, noise, longest = self._logits, self._noise, self._arguments[-1]
         n_entries = 1 + _n_pairs(longest)
         n_words = -(-n_entries // WIDTH) * WIDTH
-        number, first, entry_hashes, words = arrays_in_one(
+        number, first, words = arrays_in_one(
             ((n_items, n_entries), INT32),
             ((n_items, n_entries), INT32),
-            ((n_items, 2, n_words), UINT64),
             ((n_items, -(-logits.n_variables // WIDTH), n_words), UINT64),
         )
+        entry_hashes = np.empty((n_items, 2, n_words), UINT64)
         bounds = np.zeros(n_items + 1, np.int64)
         find_row_vectors(
             first_item,

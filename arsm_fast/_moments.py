@@ -1,7 +1,8 @@
 """Means over samples that depend on neither the number of threads nor who has which samples.
 
 Samples are added by a tree of pairs (see kernels.moments), of which a block or a share of the samples has whole
-branches: what is computed apart is merged to the same bits.
+branches: what is computed apart is merged to the same bits. Where shares are never merged (see _one_variable.py),
+blocks are of any size, and samples are added to their block one by one.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ import numpy as np
 
 from ._checks import all_finite
 from ._logits import FloatArray, IntArray
-from .kernels.lanes import WIDTH
 from .kernels.moments import merge_blocks, turn_into_standard_errors
 
 # A block is so many samples that it is worth a task, and that merging it costs little beside it; fewer samples of
@@ -140,7 +140,7 @@ class Branches:
 
 
 def _most_samples(n_categories: int) -> int:
-    """The most samples of a block."""
+    """About the most samples of a block."""
     many = n_categories > MANY_CATEGORIES
     least = LEAST_LONG_BLOCK if many else min(LEAST_BLOCK, MOST_CATEGORIES // n_categories)
     return min(LARGEST_BLOCK, max(least, BLOCK_CATEGORIES // n_categories))
@@ -155,13 +155,19 @@ def whole_branches(n_samples: int, n_categories: int) -> int:
     return max(LEAST_LONG_BLOCK, 1 << even.bit_length() - 1)
 
 
-def even_blocks(n_samples: int, n_categories: int) -> int:
-    """As many for each of an even number of blocks, where shares of samples need not have branches of a tree."""
+def even_blocks(n_samples: int, n_categories: int, multiple: int = 1) -> int:
+    """Nearly as many for each of 2, 4, 8, 12 or so blocks: threads have as much to do.
+
+    Each block but the last has a multiple of so many samples. The last digits of sums depend on the blocks: no
+    share of the samples may be computed apart.
+    """
     most = _most_samples(n_categories)
     if n_samples <= most:
         return n_samples
-    even = -(-n_samples // (2 * max(1, round(n_samples / (2 * most)))))
-    return even if even < LEAST_BLOCK else -(-even // WIDTH) * WIDTH
+    n_blocks = 4 * max(1, round(n_samples / (4 * most)))
+    if n_samples < LEAST_LONG_BLOCK * n_blocks:
+        n_blocks = 2 * max(1, round(n_samples / (2 * most)))
+    return -(-n_samples // (n_blocks * multiple)) * multiple
 
 
 def accumulate(
@@ -209,7 +215,7 @@ def _sums(
         return mean, squares, value
     levels, n_all = (n_blocks - 1).bit_length(), n_groups * n_blocks
     wave = min(n_all, max(numba.get_num_threads(), WAVE_CATEGORIES // largest))
-    # One array for all waves: what is given back to the system and taken again would cost as much as the kernels.
+    # One array for all waves: see _scratch.py.
     rows = np.empty((2, levels + wave, largest))
     room = rows[0, :levels], rows[1, :levels], np.empty(levels)
     wave_mean, wave_squares = rows[:, levels:].reshape(2, wave * largest)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ._logits import FloatArray, IntArray, Logits
 from ._long_rows import long_row_moments
-from ._moments import Blocks, Moments, accumulate, even_blocks
+from ._moments import Blocks, BlockSamples, Moments, accumulate, even_blocks
 from ._noise import LONGEST_TILE, Noise
 from ._scratch import scratch
 from .kernels.binary import binary_moments
@@ -26,7 +26,7 @@ from .kernels.row_room import LONGEST as LONGEST_ROW_BY_ROW
 from .kernels.short_rows import short_row_moments
 from .kernels.vectors import HAS_AVX512
 
-# Rows of so many categories are tasks in parts where there are too few rows, or blocks of samples, for tasks.
+# Rows of so many categories are tasks in parts where there are too few rows for tasks.
 LONG_ROW, FEW_ROWS = 2**18, 16
 # Longer rows are swapped one by one sooner than side by side.
 LONGEST_IN_A_LANE = 28 if HAS_AVX512 else 14
@@ -115,8 +115,9 @@ class OneVariable:
             return self._whole_rows(table, seen, np.empty(table.size))
         if seen.size == 0:
             seen = np.empty(table.size, np.bool_)
+        block_samples: BlockSamples = even_blocks
         if self._layout is SideBySide.SAMPLES:
-            run_blocks = self._samples_of_a_row(table)
+            run_blocks, block_samples = self._samples_of_a_row(table), partial(even_blocks, multiple=TILE_WIDTH)
         elif self._layout is SideBySide.CATEGORIES:
             run_blocks = partial(self._drawn_rows, logits.gaps(), table)
         else:
@@ -134,7 +135,7 @@ class OneVariable:
             marks = block_seen.view(np.uint8), logits.offsets, seen.view(np.uint8)
             merge_seen(blocks.first, blocks.n_blocks, blocks.starts, *marks)
 
-        moments = accumulate(run, logits.offsets, noise.n_samples, block_samples=even_blocks)
+        moments = accumulate(run, logits.offsets, noise.n_samples, block_samples=block_samples)
         return moments, int(np.count_nonzero(seen)), False
 
     def _samples_of_a_row(self, table: FloatArray) -> RunBlocks:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ._logits import FloatArray
 
-# In bytes. Parts begin with a cache line. Little is never given back, and of one array of MOST all is.
+# In bytes. Parts begin with a cache line. Little is never given back, and of an array of MOST all is.
 ALIGNMENT, LITTLE, MOST = 64, 2**18, 2**25 - 2**12
 
 
@@ -25,7 +25,8 @@ def arrays_in_one(*kinds: tuple[tuple[int, ...], np.dtype[Any]]) -> list[NDArray
         return [np.empty(shape, dtype) for shape, dtype in kinds]
     if sum(sizes) < MOST:
         starts = np.cumsum([0, *(-(-size // ALIGNMENT) * ALIGNMENT for size in sizes)]).tolist()
-        room = np.empty(starts[-1], np.uint8)
+        room = np.empty(starts[-1] + ALIGNMENT, np.uint8)
+        room = room[-room.__array_interface__["data"][0] % ALIGNMENT :]
         parts = [room[start : start + size] for start, size in zip(starts[:-1], sizes, strict=True)]
     else:
         largest = max((size for size in sizes if size < MOST), default=0)

@@ -2,7 +2,8 @@
 
 Samples 2 i and 2 i + 1 are merged, then pairs, then pairs of pairs. Where the number of samples is no power of
 two, what is left at the end is merged from the smallest to the largest. So are blocks of 2**k samples, each of
-which is merged within itself first: the sum is the same for blocks of any such size.
+which is merged within itself first: the sum is the same for blocks of any such size. Blocks of other numbers are
+merged alike, to sums of their own.
 """
 
 import math

@@ -370,9 +370,20 @@ def test_blocks_do_not_matter(monkeypatch):
     assert whole.n_evaluations == parts.n_evaluations
 
 
+@pytest.mark.parametrize(
+    ("n_categories", "multiple"), [(2, 8), (30, 8), (1000, 8), (5000, 1), (10_000, 1), (20_000, 1), (100_000, 1)]
+)
+def test_two_threads_have_nearly_as_much_to_do(n_categories, multiple):
+    for n_samples in (*range(1, 1500), 5000, 12_345):
+        size = _moments.even_blocks(n_samples, n_categories, multiple)
+        n_blocks = -(-n_samples // size)
+        assert n_blocks == 1 or size % multiple == 0
+        assert n_blocks == 1 or min(n_samples, -(-n_blocks // 2) * size) <= 0.61 * n_samples
+
+
 def test_blocks_of_long_rows_are_merged_in_pieces():
     rng = np.random.default_rng(18)
-    sizes, n_samples = (2500, 20, 20_001), 20  # three blocks each
+    sizes, n_samples = (2500, 20, 20_001), 27  # four blocks each, the last of one sample less
     logits, table = [rng.normal(size=n) for n in sizes], [rng.normal(size=n) for n in sizes]
     noise = [rng.dirichlet(np.ones(n), size=n_samples) for n in sizes]
     estimate = gradient(table, logits, n_samples=n_samples, noise=noise)

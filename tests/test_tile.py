@@ -9,14 +9,14 @@ from arsm_fast.kernels.long_row import PART
 from arsm_fast.kernels.tile import race_tile, row_of_winner_tile
 from helpers import assert_close
 
-from arsm_fast import _long_rows, _one_variable, dirichlet_noise, gradient, propose, sample
+from arsm_fast import _long_rows, _one_variable, combine, dirichlet_noise, gradient, propose, sample
 
 SHAPES = [
     (1,), (2,), (3,), (7,), (8,), (30,), (100,), (257,), (1000,), (3, 40), (400, 30),
     (8, 1), (9, 2), (10_000, 2), (33, 3), (9, 4), (17, 5), (40, 6), (17, 10), (31, 11), (9, 12),
     (9, 13), (7, 16), (9, 19), (11, 20), (11, 21), (19, 29), (17, 30), (9, 31), (9, 36), (17, 37),
     (13, 64), (11, 65), (12, 128), (20, 255), (5, 256), (11, 257), (3, 320), (4, 321),
-    (3, 640), (11, 641), (3, 1024), (4096,), (2, 5000),
+    (3, 240), (4, 241), (3, 480), (11, 481), (3, 1024), (4096,), (2, 5000),
 ]  # fmt: skip
 
 
@@ -140,21 +140,51 @@ def test_rows_in_parts_agree_with_whole_ones(shape, scale, n_samples, monkeypatc
     np.testing.assert_array_equal(estimate.gradient.reshape(shape), in_parts.gradient)
 
 
-def test_rows_in_parts_refuse_what_whole_ones_do(monkeypatch):
+@pytest.mark.parametrize("n_samples", [1, 3])
+def test_rows_in_parts_refuse_what_whole_ones_do(n_samples, monkeypatch):
     monkeypatch.setattr(_one_variable, "LONG_ROW", 8)
-    table = np.zeros(2 * PART)
+    table = np.zeros((2, 2 * PART))
     for bad, message in ((np.nan, "nan"), (np.inf, r"\+inf")):
-        logits = np.zeros(2 * PART)
-        logits[PART + 5] = bad
-        with pytest.raises(
-            ValueError, match=f"logits must not be {message}; got 1 such, the first at .*{PART + 5}"
-        ):
-            gradient(table, logits)
+        for wrong in (slice(PART + 5, PART + 6), slice(PART, 2 * PART)):  # one of a part, and all
+            logits = np.zeros((2, 2 * PART))
+            logits[1, wrong] = bad
+            where = rf"{wrong.stop - wrong.start} such, the first at logits\[1, {wrong.start}\]"
+            with pytest.raises(ValueError, match=f"logits must not be {message}; got {where}"):
+                gradient(table, logits, n_samples=n_samples)
+    logits = np.zeros((2, 2 * PART))
+    logits[1] = -np.inf
     with pytest.raises(ValueError, match="finite"):
-        gradient(table, np.full(2 * PART, -np.inf))
-    table[PART + 5] = np.nan
-    with pytest.raises(ValueError, match=rf"objective\[{PART + 5}\]"):
-        gradient(table, np.zeros(2 * PART))
+        gradient(table, logits, n_samples=n_samples)
+    table[1, PART + 5] = np.nan
+    with pytest.raises(ValueError, match=rf"objective\[1, {PART + 5}\]"):
+        gradient(table, np.zeros((2, 2 * PART)), n_samples=n_samples)
+
+
+@pytest.mark.parametrize("top", [-1e308, -700.0, 1e308])
+def test_parts_of_a_row_may_have_little_in_common(top, monkeypatch):
+    monkeypatch.setattr(_one_variable, "LONG_ROW", 8)
+    rng = np.random.default_rng(3)
+    for kinds in ((0.0, -np.inf, 5.0), (-np.inf, 1.0, -1e308), (-30.0, 0.5, -705.0)):
+        logits = np.concatenate([kind + rng.normal(size=PART) for kind in kinds])
+        logits[rng.integers(logits.size)] = top
+        table = rng.normal(size=logits.size)
+        drawn = gradient(table, logits, n_samples=3, rng=1)
+        handed_in = gradient(table, logits, n_samples=3, noise=dirichlet_noise(logits, 3, rng=1))
+        assert_close(drawn.gradient, handed_in.gradient)
+        assert_close(drawn.standard_error, handed_in.standard_error)
+        assert drawn.n_evaluations == handed_in.n_evaluations
+
+
+def test_shares_of_rows_in_parts_are_put_together(monkeypatch):
+    monkeypatch.setattr(_one_variable, "LONG_ROW", 8)
+    rng = np.random.default_rng(4)
+    logits, table = rng.normal(size=(2, 1, PART + 9)), rng.normal(size=(2, PART + 9))
+    whole = gradient(lambda actions, problem: table[problem, actions[:, 0]], logits, n_samples=7, rng=5)
+    shares = [propose(logits, n_samples=7, sample_range=part, rng=5) for part in ((0, 3), (3, 7))]
+    joined = combine(share.estimate(table[share.problem, share.actions[:, 0]]) for share in shares)
+    np.testing.assert_array_equal(joined.gradient, whole.gradient)
+    np.testing.assert_array_equal(joined.standard_error, whole.standard_error)
+    np.testing.assert_array_equal(joined.value, whole.value)
 
 
 @pytest.mark.parametrize(
