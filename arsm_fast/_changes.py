@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from ._distinct import HashArray, find_distinct, hash_multipliers
 from ._logits import FloatArray, IntArray
-from ._vectors import FormedVectors, VectorArray
+from ._vectors import FormedVectors, VectorArray, empty_vectors
+from .kernels.changes import form_changes
 from .kernels.distinct import hash_rows
 
 
@@ -80,8 +81,8 @@ class DistinctChanges:
         """The vectors from start to stop."""
         changes, wanted = self.changes, self.first[start:stop]
         items = np.searchsorted(changes.bounds, wanted, side="right") - 1
-        vectors: VectorArray = changes.true_actions.take(items, axis=0)
-        vectors[np.arange(wanted.size), changes.variable[wanted]] = changes.category[wanted]
+        vectors = empty_vectors(wanted.size, changes.true_actions.shape[1])
+        form_changes(wanted, items, changes.true_actions, changes.variable, changes.category, vectors)
         return vectors
 
     def arguments(self, values: FloatArray) -> tuple[IntArray, NDArray[np.int32], NDArray[np.int32], FloatArray]:
