@@ -12,7 +12,7 @@ import numpy as np
 from ._jit import called, inlined
 from .bits import bit_count
 from .exponential import ZERO
-from .lanes import WIDTH, entry, lane_of, load_some, mask_bits, some_of, store_from, sums_of_two
+from .lanes import WIDTH, entry, lane_of, load_some, mask_bits, some_of, store_from, store_up_to, sums_of_two
 from .losers import add_where, meet_one
 from .marks import mark_bits, spread_bits
 from .merge import EXCLUDED
@@ -237,33 +237,41 @@ def swap_losers(n_swapping, n_light, n_heavy, n, room, numbers):
 
 
 @inlined
-def give_losers(n_swapping, n, room, numbers, masks):
-    """Add to h what the losers receive."""
-    light_masks, heavy_masks = masks
-    for i in range(n_swapping):
-        row = numbers[np.uint64(i * NUMBERS + IN_TURN)]
-        at, first_mask, base = row * row_step(n), row * mask_step(n), entry(room, BASE + row)
-        light = LIGHT + TOTALS + numbers[np.uint64(row * NUMBERS + LIGHT_AT)]
-        heavy = HEAVY + TOTALS + numbers[np.uint64(row * NUMBERS + HEAVY_AT)]
-        for c in range(0, n, REGISTER):
-            is_light = load_mask(light_masks, first_mask + c // REGISTER)
-            is_heavy = load_mask(heavy_masks, first_mask + c // REGISTER)
-            # Of losers that are not heavy it need not be a number.
-            factors = load_some(room, VALUES + at + c) - base
-            h = add_where(is_light, load_some(room, H + at + c), unpack_some(room, light, is_light))
-            h = select(is_heavy, fma(unpack_some(room, heavy, is_heavy), factors, h), h)
-            store_from(room, H + at + c, h)
-            light += bit_count(mask_bits(is_light))
-            heavy += bit_count(mask_bits(is_heavy))
+def with_losers(c, place, base, light, heavy, room, masks):
+    """h of a register of a row's categories with what losers receive, and where what the next ones do begins.
+
+    The row is at a place in the room, and at one in the masks.
+    """
+    at, first_mask = place
+    is_light = load_mask(masks[0], first_mask + c // REGISTER)
+    is_heavy = load_mask(masks[1], first_mask + c // REGISTER)
+    # Of losers that are not heavy it need not be a number.
+    factors = load_some(room, VALUES + at + c) - base
+    h = add_where(is_light, load_some(room, H + at + c), unpack_some(room, light, is_light))
+    h = select(is_heavy, fma(unpack_some(room, heavy, is_heavy), factors, h), h)
+    return h, light + bit_count(mask_bits(is_light)), heavy + bit_count(mask_bits(is_heavy))
 
 
 @inlined
-def write_row(n, shift, mean, start, h, room):
-    """Set the row of mean that begins at start to what begins at h in the room, less the shift."""
-    # The last register overlaps those before it.
-    for c in range(0, n - REGISTER, REGISTER):
-        store_from(mean, start + c, load_some(room, h + c) - shift)
-    store_from(mean, start + n - REGISTER, load_some(room, h + n - REGISTER) - shift)
+def write_row(row, losers_swap, shift, n, out, start, room, numbers, masks):
+    """Write h of a row, less the shift, to where it begins in an array, which may be that in the room."""
+    place = row * row_step(n), row * mask_step(n)
+    last = (n - 1) // REGISTER * REGISTER
+    if losers_swap:
+        base = entry(room, BASE + row)
+        light = LIGHT + TOTALS + numbers[np.uint64(row * NUMBERS + LIGHT_AT)]
+        heavy = HEAVY + TOTALS + numbers[np.uint64(row * NUMBERS + HEAVY_AT)]
+        for c in range(0, last, REGISTER):
+            h, light, heavy = with_losers(c, place, base, light, heavy, room, masks)
+            store_from(out, start + c, h - shift)
+        h, _, _ = with_losers(last, place, base, light, heavy, room, masks)
+        store_up_to(out, start + last, h - shift, start + n)
+    else:
+        own = H + place[0]
+        for c in range(0, last, REGISTER):
+            store_from(out, start + c, load_some(room, own + c) - shift)
+        # The last register overlaps those before it.
+        store_from(out, start + n - REGISTER, load_some(room, own + n - REGISTER) - shift)
 
 
 @inlined
@@ -309,15 +317,16 @@ def add_rows(
                 continue
             n_large += not squares_sum < np.inf  # if it is, sums of differences are numbers too
             swap_losers(n_swapping, n_light, n_heavy, n, room, numbers)
-            give_losers(n_swapping, n, room, numbers, masks)
-            for row in range(n_rows):
+            for i in range(n_rows):
+                row = numbers[np.uint64(i * NUMBERS + IN_TURN)]
                 start, h = (first + row) * n, H + row * row_step(n)
                 difference_sum = entry(room, DIFFERENCE_SUM + row)
                 value[first + row] += entry(room, BASE + row) + 2.0 * difference_sum * (share * share)
                 shift = entry(room, H_SUM + row) * share
                 if n_samples == 1:
-                    write_row(n, shift, mean, start, h, room)
+                    write_row(row, i < n_swapping, shift, n, mean, start, room, numbers, masks)
                 else:
+                    write_row(row, i < n_swapping, 0.0, n, room, h, room, numbers, masks)
                     own = slice(start, start + n)
                     add_sample(room[h : h + n], shift, sample + 1, mean[own], squares[own])
         for word in words:
