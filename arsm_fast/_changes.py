@@ -75,15 +75,26 @@ class DistinctChanges:
     @property
     def vectors(self) -> FormedVectors:
         """The distinct vectors, (M, K)."""
-        return FormedVectors(self._form, self.first.size)
+        return FormedVectors(self._form, self.first.size, self._form_by_threads)
 
     def _form(self, start: int, stop: int) -> VectorArray:
         """The vectors from start to stop."""
-        changes, wanted = self.changes, self.first[start:stop]
-        items = np.searchsorted(changes.bounds, wanted, side="right") - 1
+        changes, (wanted, items) = self.changes, self._entries(start, stop)
+        vectors: VectorArray = changes.true_actions.take(items, axis=0)
+        vectors[np.arange(wanted.size), changes.variable[wanted]] = changes.category[wanted]
+        return vectors
+
+    def _form_by_threads(self, start: int, stop: int) -> VectorArray:
+        """The same. NumPy's own threads would wait for ours, which are at hand for a while after each call."""
+        changes, (wanted, items) = self.changes, self._entries(start, stop)
         vectors = empty_vectors(wanted.size, changes.true_actions.shape[1])
         form_changes(wanted, items, changes.true_actions, changes.variable, changes.category, vectors)
         return vectors
+
+    def _entries(self, start: int, stop: int) -> tuple[IntArray, IntArray]:
+        """Those of the vectors from start to stop, and their items."""
+        wanted = self.first[start:stop]
+        return wanted, np.searchsorted(self.changes.bounds, wanted, side="right") - 1
 
     def arguments(self, values: FloatArray) -> tuple[IntArray, NDArray[np.int32], NDArray[np.int32], FloatArray]:
         """What kernels take: bounds, variables and categories of the entries, and their values."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ._logits import FloatArray
 
 # In bytes. Parts begin with a cache line. Little is never given back, and of an array of MOST all is.
-ALIGNMENT, LITTLE, MOST = 64, 2**18, 2**25 - 2**12
+ALIGNMENT, LITTLE, MOST = 64, 2**21, 2**25 - 2**12
 
 
 def arrays_in_one(*kinds: tuple[tuple[int, ...], np.dtype[Any]]) -> list[NDArray[Any]]:

@@ -37,8 +37,17 @@ class FormedVectors:
 
     form: Callable[[int, int], VectorArray]
     size: int
+    form_by_threads: Callable[[int, int], VectorArray] | None = None
+    """The same by the threads that are to read them next."""
 
     def __getitem__(self, rows: slice, /) -> VectorArray:
         """Some of the vectors."""
         start, stop, _ = rows.indices(self.size)
         return self.form(start, stop)
+
+
+def for_threads(vectors: Vectors) -> Vectors:
+    """The same vectors, for threads to read."""
+    if isinstance(vectors, FormedVectors) and vectors.form_by_threads is not None:
+        return FormedVectors(vectors.form_by_threads, vectors.size)
+    return vectors

@@ -62,5 +62,6 @@ def warmup() -> None:
             gradient(
                 lambda actions: actions.sum(axis=1), np.zeros((2, size)), estimator=control_variate, rng=seed
             )
+    next(propose(logits, estimator=ARSM(swap="coordinate"), rng=0).batches_for_threads(None))
     proposal = propose(logits[:, None, :], rng=0)
     proposal.estimate(np.zeros(len(proposal.actions)))

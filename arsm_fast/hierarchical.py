@@ -26,8 +26,8 @@ __all__ = ["HierarchicalEstimate", "hierarchical_gradient"]
 
 ActionArray = NDArray[np.int32]
 
-# Vectors are completed and evaluated in parts, whose logits in the largest layer are so many: 2 MiB, in a cache.
-PART_LOGITS = 2**18
+# Vectors are completed and evaluated in parts, whose logits in the largest layer are so many, 16 MiB.
+PART_LOGITS = 2**21
 
 
 class HierarchicalEstimate(Frozen):

@@ -26,7 +26,9 @@ def evaluate_proposal(
     objective: Callable[..., Any], proposal: Proposal, logits: Logits, max_batch: int | None
 ) -> FloatArray:
     """The values of a proposal's vectors, up to the first batch in which some are not finite."""
-    return evaluate_batches(objective, proposal.batches(max_batch), len(proposal.problem), logits)
+    compiled = isinstance(objective, Dispatcher)
+    batches = proposal.batches_for_threads(max_batch) if compiled else proposal.batches(max_batch)
+    return evaluate_batches(objective, batches, len(proposal.problem), logits)
 
 
 def evaluate_batches(

@@ -21,16 +21,17 @@ from ._random import SeedLike, generator_key
 from ._relaxed import with_relaxed
 from ._scoped import ScopedDraws
 from ._trials import Trial
-from ._vectors import Vectors
+from ._vectors import Vectors, for_threads
 from .estimators import CARMS, Auto, Estimator, Exact, UnorderedSet, learns, resolve_estimator
 from .relaxed_estimators import REBAR, GumbelSoftmax, MuProp
 
 __all__ = ["GradientEstimate", "Proposal", "Share", "propose"]
 
 
-# The vectors of a batch have so many int32 actions, 1 MiB, unless the user says how many vectors: they, and what
-# NumPy makes of them, are still in a cache when they are used.
-BATCH_ACTIONS = 2**18
+# The vectors of a batch have so many int32 actions, 1 MiB, unless the user says how many vectors: what NumPy
+# makes of them is in a cache yet when it is used. More are formed at a time, 16 MiB, as after each time NumPy's
+# threads may have to wait for Numba's, which stay at hand for a while.
+BATCH_ACTIONS, FORMED_ACTIONS = 2**18, 2**22
 
 
 class Share(Frozen):
@@ -137,7 +138,13 @@ class Proposal:
             If max_batch is not a whole number from 1 on.
         """
         size = check_batch_size(max_batch, self._logits.n_variables)
-        return in_batches(self._vectors, self.problem, self._logits, size)
+        n_at_once = 1 if max_batch is not None else max(1, FORMED_ACTIONS // (size * self._logits.n_variables))
+        return in_batches(self._vectors, self.problem, self._logits, size, n_at_once)
+
+    def batches_for_threads(self, max_batch: int | None) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int32]]]:
+        """As batches, for threads to read."""
+        size = check_batch_size(max_batch, self._logits.n_variables)
+        return in_batches(for_threads(self._vectors), self.problem, self._logits, size)
 
     def _actions(self, start: int, stop: int) -> NDArray[np.int32]:
         return as_actions(self._vectors[start:stop], self._logits)
@@ -208,11 +215,16 @@ def as_actions(vectors: NDArray[np.int32], logits: Logits) -> NDArray[np.int32]:
 
 
 def in_batches(
-    vectors: Vectors, problem: NDArray[np.int32], logits: Logits, size: int
+    vectors: Vectors, problem: NDArray[np.int32], logits: Logits, size: int, n_at_once: int = 1
 ) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int32]]]:
-    """So many vectors at a time, as f is given them, and their problems."""
-    for start in range(0, len(problem), size):
-        yield as_actions(vectors[start : start + size], logits), problem[start : start + size]
+    """So many vectors at a time, as f is given them, and their problems; so many batches are formed at once."""
+    for start in range(0, len(problem), n_at_once * size):
+        formed = vectors[start : start + n_at_once * size]
+        for i in range(0, len(formed), size):
+            actions = as_actions(formed[i : i + size], logits)
+            yield actions, problem[start + i : start + i + len(actions)]
+            del actions
+        del formed  # before the next are formed
 
 
 def finish(

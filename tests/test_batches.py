@@ -112,11 +112,17 @@ def test_batches_have_a_bound_where_none_is_given(monkeypatch):
     expected = gradient(Asked(), logits, rng=0)
     expected_compiled = gradient(compiled, logits, rng=0)
     monkeypatch.setattr(proposals, "BATCH_ACTIONS", 31)
-    asked = Asked()
-    assert bits(gradient(asked, logits, rng=0)) == bits(expected)
-    assert max(asked.sizes) == 10
-    assert bits(gradient(compiled, logits, rng=0)) == bits(expected_compiled)
-    assert max(len(actions) for actions, _ in propose(logits, rng=0).batches()) == 10
+    proposal = propose(logits, rng=0)
+    for n_formed in (0, 70, 10_000):  # one batch at once, two, all
+        monkeypatch.setattr(proposals, "FORMED_ACTIONS", n_formed)
+        asked = Asked()
+        assert bits(gradient(asked, logits, rng=0)) == bits(expected)
+        assert set(asked.sizes[:-1]) == {10}
+        assert asked.sizes[-1] <= 10
+        assert bits(gradient(compiled, logits, rng=0)) == bits(expected_compiled)
+        actions, problem = zip(*proposal.batches(), strict=True)
+        np.testing.assert_array_equal(np.concatenate(actions), proposal.actions)
+        np.testing.assert_array_equal(np.concatenate(problem), proposal.problem)
 
 
 @pytest.mark.parametrize("estimator", [ARSM(plus=True), ARSM("coordinate")], ids=str)
