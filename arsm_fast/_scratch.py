@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from ._logits import FloatArray
 
-# In bytes. Parts begin with a cache line. Little is never given back, and of an array of MOST all is.
+# In bytes: where parts begin, a cache line; of what to give back costs little; and the most that glibc ever keeps
+# of one array, after which it keeps twice as much in all.
 ALIGNMENT, LITTLE, MOST = 64, 2**21, 2**25 - 2**12
 
 
@@ -28,7 +29,7 @@ def arrays_in_one(*kinds: tuple[tuple[int, ...], np.dtype[Any]]) -> list[NDArray
         room = np.empty(starts[-1] + ALIGNMENT, np.uint8)
         room = room[-room.__array_interface__["data"][0] % ALIGNMENT :]
         parts = [room[start : start + size] for start, size in zip(starts[:-1], sizes, strict=True)]
-    else:
+    else:  # of the largest that glibc would keep, all that it would
         largest = max((size for size in sizes if size < MOST), default=0)
         parts = [np.empty(MOST if size == largest else size, np.uint8)[:size] for size in sizes]
     return [part.view(dtype).reshape(shape) for part, (shape, dtype) in zip(parts, kinds, strict=True)]

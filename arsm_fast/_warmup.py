@@ -21,7 +21,7 @@ from .estimators import (
 )
 from .gradients import gradient
 from .kernels.row_room import LONGEST as LONGEST_ROW_BY_ROW
-from .proposals import propose
+from .proposals import batches_for_threads, propose
 from .sampling import dirichlet_noise, pseudo_action_matrix, sample
 from .surrogates import Additive, Hamming
 
@@ -62,6 +62,6 @@ def warmup() -> None:
             gradient(
                 lambda actions: actions.sum(axis=1), np.zeros((2, size)), estimator=control_variate, rng=seed
             )
-    next(propose(logits, estimator=ARSM(swap="coordinate"), rng=0).batches_for_threads(None))
+    next(batches_for_threads(propose(logits, estimator=ARSM(swap="coordinate"), rng=0), None))
     proposal = propose(logits[:, None, :], rng=0)
     proposal.estimate(np.zeros(len(proposal.actions)))

@@ -65,8 +65,9 @@ def gradient(
     rng : None, int, SeedSequence or Generator
         Source of the noise and of references. The same seed gives the same bits for any number of threads.
     max_batch : int, optional
-        Vectors that a function is given at a time, and that are in memory together. By default as many as
-        fill 1 MiB. The result does not depend on it.
+        Vectors that a function is given at a time, and that are in memory together. By default it is given as
+        many as fill 1 MiB, and 16 MiB are in memory, or 1 for a compiled function. The result does not depend on
+        it.
 
     Returns
     -------

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from ._checks import all_finite, check_values
 from ._logits import FloatArray, Logits
 from .kernels.evaluation import evaluate, evaluate_with_problem
-from .proposals import Proposal
+from .proposals import Proposal, batches_for_threads
 
 __all__ = ["Objective"]
 
@@ -27,7 +27,7 @@ def evaluate_proposal(
 ) -> FloatArray:
     """The values of a proposal's vectors, up to the first batch in which some are not finite."""
     compiled = isinstance(objective, Dispatcher)
-    batches = proposal.batches_for_threads(max_batch) if compiled else proposal.batches(max_batch)
+    batches = batches_for_threads(proposal, max_batch) if compiled else proposal.batches(max_batch)
     return evaluate_batches(objective, batches, len(proposal.problem), logits)
 
 

@@ -123,7 +123,8 @@ class Proposal:
         Parameters
         ----------
         max_batch : int, optional
-            Vectors in a batch, which the last may have fewer of. By default as many as fill 1 MiB.
+            Vectors in a batch, which the last may have fewer of. By default as many as fill 1 MiB, and 16
+            batches are in memory together.
 
         Yields
         ------
@@ -140,11 +141,6 @@ class Proposal:
         size = check_batch_size(max_batch, self._logits.n_variables)
         n_at_once = 1 if max_batch is not None else max(1, FORMED_ACTIONS // (size * self._logits.n_variables))
         return in_batches(self._vectors, self.problem, self._logits, size, n_at_once)
-
-    def batches_for_threads(self, max_batch: int | None) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int32]]]:
-        """As batches, for threads to read."""
-        size = check_batch_size(max_batch, self._logits.n_variables)
-        return in_batches(for_threads(self._vectors), self.problem, self._logits, size)
 
     def _actions(self, start: int, stop: int) -> NDArray[np.int32]:
         return as_actions(self._vectors[start:stop], self._logits)
@@ -212,6 +208,14 @@ def as_actions(vectors: NDArray[np.int32], logits: Logits) -> NDArray[np.int32]:
     actions = vectors[:, 0] if logits.single else vectors
     actions.flags.writeable = False
     return actions
+
+
+def batches_for_threads(
+    proposal: Proposal, max_batch: int | None
+) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int32]]]:
+    """As Proposal.batches, each formed when it is asked for, by the threads that are to read it."""
+    size = check_batch_size(max_batch, proposal._logits.n_variables)
+    return in_batches(for_threads(proposal._vectors), proposal.problem, proposal._logits, size)
 
 
 def in_batches(

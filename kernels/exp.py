@@ -47,7 +47,7 @@ EIGHTHS = ir.Constant(ir.VectorType(ir.DoubleType(), 8), [2.0 ** (i / 8) for i i
 
 
 @inlined
-def begin_in_one(x):
+def begin_by_polynomial(x):
     """The first half of the steps of exponential_of, by a polynomial."""
     rounded = fma(x, LOG2_E, ROUNDER)
     f = in_step(fma(x, LOG2_E_REST, fma(x, LOG2_E, ROUNDER - rounded)))
@@ -59,7 +59,7 @@ def begin_in_one(x):
 
 
 @inlined
-def end_in_one(begun):
+def end_by_polynomial(begun):
     """The other half."""
     exponent, f, p, is_finite = begun
     p = fma(f, p, E6)
@@ -91,7 +91,7 @@ def power_of_eighths(typing_context, bits):
 
 @inlined
 def begin_by_eighths(x):
-    """As begin_in_one, with a table of eight powers: where one instruction looks up eight, that is sooner."""
+    """As begin_by_polynomial, with a table of eight powers: sooner where one instruction looks up eight."""
     rounded = fma(x, 8.0 * LOG2_E, ROUNDER)
     f = fma(x, 8.0 * LOG2_E_REST, fma(x, 8.0 * LOG2_E, ROUNDER - rounded))
     p = fma(f, P7, P6)
@@ -113,7 +113,7 @@ def end_by_eighths(begun):
 
 
 begin_exponential, end_exponential = (
-    (begin_by_eighths, end_by_eighths) if HAS_AVX512 else (begin_in_one, end_in_one)
+    (begin_by_eighths, end_by_eighths) if HAS_AVX512 else (begin_by_polynomial, end_by_polynomial)
 )
 
 
